@@ -1,0 +1,59 @@
+"""`python -m bench show CASE` describes a case; `python -m bench train CASE` trains its model from nothing."""
+
+import argparse
+import time
+from pathlib import Path
+
+from bench import embedded, runs
+from bench.case import find, load
+from bench.errors import BadInput, exit_with
+from bench.evaluation import evaluate
+from bench.training import accuracy, fit
+
+
+def train(name: str, seed: int, out: Path | None) -> None:
+    """Trains a case's model by its recipe and stores the weights with their provenance."""
+    definition = find(name)
+    if definition.recipe is None:
+        raise BadInput(f"{definition.name} has no training recipe: its weights were made by others")
+    file = out or embedded.path(definition.name, seed)
+    start = time.perf_counter()
+    model = fit(definition.recipe, seed, f"{definition.name} seed {seed}")
+    seconds = round(time.perf_counter() - start, 1)
+    held_out = accuracy(model, definition.recipe.test())
+    facts = {"case": definition.name, "seed": seed, "accuracy": held_out, "seconds": seconds, **runs.provenance()}
+    embedded.save(model, file, facts)
+    print(f"{definition.name} seed {seed}: {held_out:.2%} on held-out examples after {seconds:.0f} s, weights in {file}")
+
+
+def show(name: str, seed: int) -> None:
+    """Prints how well the case's model does and which maps can be removed."""
+    case = load(name, seed)
+    for label, data in (("training", case.train), ("test", case.test)):
+        count = len(data)  # type: ignore[arg-type]  # map-style data sets have a length
+        loss, share = evaluate(case, data, range(count))
+        print(f"{label:9} {count:6} examples  accuracy {share:7.2%}  loss {loss:.4f} nats")
+    print(f"{len(case.sites)} sites, {sum(site.maps for site in case.sites)} maps")
+    for site in case.sites:
+        more = f"  with {', '.join(site.convolutions[1:])}" if len(site.convolutions) > 1 else ""
+        print(f"  {site.name:40} {site.maps:5} maps{more}")
+    for out in case.left_out:
+        print(f"  left out: {out.convolution}, {out.maps} maps: {out.reason}")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", choices=["show", "train"])
+    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="train: where the weights go (default: the repository's own file)")
+    given = parser.parse_args()
+    if given.what == "train":
+        train(given.case, given.seed, given.out)
+    else:
+        show(given.case, given.seed)
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,175 @@
+"""The words every stage shares: Batch, Site, Case; the @case registry; load(name or path/to/file.py, seed)."""
+
+import dataclasses
+import functools
+import importlib
+import importlib.util
+import os
+import pkgutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from bench.errors import BadInput, unknown
+from bench.training import Recipe
+
+Examples = Dataset[tuple[Tensor, Tensor]]
+Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples: their inputs and their labels."""
+
+    inputs: Tensor
+    labels: Int[Tensor, " example"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Feature maps that can be removed one by one: the convolutions that make them, the gates that remove them.
+
+    `channels` gives, for each convolution, the map that each of its output channels belongs to (−1: none of this site's).
+    """
+
+    name: str
+    maps: int
+    convolutions: tuple[str, ...]
+    gates: tuple[str, ...]
+    channels: tuple[tuple[int, ...], ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Maps of a convolution that belong to no site, and why removing one would not be deleting it."""
+
+    convolution: str
+    maps: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A trained model in eval mode with its gates, its data, a loss per example, and its sites."""
+
+    model: nn.Module
+    sites: tuple[Site, ...]
+    left_out: tuple[LeftOut, ...]
+    train: Examples
+    test: Examples
+    loss: Loss
+    examples: int  # training examples the oracle uses
+    why: str  # why that many
+    name: str = "unnamed"
+    seed: int = 0
+    device: torch.device = torch.device("cpu")
+    precision: str = "float32"
+
+    def to(self, device: str, precision: str) -> "Case":
+        """The same case on a device, in a precision."""
+        if precision not in PRECISIONS:
+            raise unknown("precision", precision, PRECISIONS)
+        place = choose_device(device)
+        model = self.model.to(place, PRECISIONS[precision])
+        return dataclasses.replace(self, model=model, device=place, precision=precision)
+
+    def site(self, name: str) -> Site:
+        """The site of that name."""
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise unknown("site", name, [site.name for site in self.sites])
+
+    def batches(self, data: Examples, rows: Sequence[int], size: int) -> Iterator[Batch]:
+        """The examples of those rows, in that order, `size` at a time, on the case's device in its precision."""
+        for inputs, labels in DataLoader(Subset(data, rows), batch_size=size):
+            exact = PRECISIONS[self.precision] if inputs.is_floating_point() else inputs.dtype
+            yield Batch(inputs.to(self.device, exact), labels.to(self.device))
+
+    def split(self, examples: int | None = None) -> tuple[list[int], list[int]]:
+        """Rows of the training set: the oracle's `shared` examples, and as many `fresh` ones that it never sees.
+
+        Both come from one permutation drawn from the seed; each is sorted, so the order is fixed and files are read in order.
+        """
+        wanted = self.examples if examples is None else examples
+        size = len(self.train)  # type: ignore[arg-type]  # map-style data sets have a length
+        if not 3 <= wanted <= size - 3:
+            raise BadInput(f"{self.name}: {wanted} examples asked for; allowed are 3 to {size - 3} (3 of {size} must stay fresh)")
+        order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed)).tolist()
+        return sorted(order[:wanted]), sorted(order[wanted : 2 * wanted])
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU."""
+    allowed = ["auto", "cpu", "cuda"]
+    if name not in allowed:
+        raise unknown("device", name, allowed)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("device 'cuda' asked for, but torch sees no CUDA device here: choose auto or cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A registered case: how to load it at a seed, and for embedded ones how its model is trained from nothing."""
+
+    name: str
+    build: Callable[[int], Case]
+    recipe: Recipe | None
+    file: str
+
+
+CASES: dict[str, Definition] = {}
+
+
+def case(build: Callable[[int], Case] | None = None, *, recipe: Recipe | None = None) -> Callable[..., Any]:
+    """Registers a function `seed -> Case` under its own name, with hyphens for underscores."""
+    if build is None:
+        return functools.partial(case, recipe=recipe)
+    name, file = build.__name__.replace("_", "-"), build.__code__.co_filename
+    if name in CASES and CASES[name].file != file:
+        raise BadInput(f"case {name!r} in {file} already exists in {CASES[name].file}: give it another name")
+    CASES[name] = Definition(name, build, recipe, file)
+    return build
+
+
+def find(name: str) -> Definition:
+    """The definition behind a case's name, or behind a Python file that holds one `@case`."""
+    cases = importlib.import_module("bench.cases")
+    for module in pkgutil.iter_modules(cases.__path__):
+        importlib.import_module(f"bench.cases.{module.name}")
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    if name not in CASES:
+        raise BadInput(f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case")
+    return CASES[name]
+
+
+def _from_file(path: Path) -> Definition:
+    if not path.is_file():
+        raise BadInput(f"no such case file: {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"{path} is not a Python file")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    found = [known for known in CASES.values() if os.path.abspath(known.file) == os.path.abspath(path)]
+    if len(found) != 1:
+        names = ", ".join(known.name for known in found) or "none"
+        raise BadInput(f"{path} must hold exactly one function marked @case; it holds: {names}")
+    return found[0]
+
+
+def load(name: str, seed: int) -> Case:
+    """The case of that name, or in that file, at a seed."""
+    definition = find(name)
+    loaded = definition.build(seed)
+    if not isinstance(loaded, Case):
+        raise BadInput(f"case {definition.name!r} in {definition.file} returned {type(loaded).__name__}, not a Case")
+    return dataclasses.replace(loaded, name=definition.name, seed=seed)

@@ -1,0 +1,131 @@
+"""The files of a run: atomic, checksummed, with provenance; imports no torch."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from bench.errors import BadInput
+from bench.reductions import REDUCTIONS as REDUCTIONS  # part of the file format: a run names the reduction of a saliency
+
+FORMAT = "pruning-oracle 1"
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
+RUNS = Path("runs")
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """What one stage hands to the next: named arrays and the facts about how they came to be."""
+
+    path: Path
+    arrays: Arrays
+    facts: dict[str, Any]
+
+
+def folder(case: str, seed: int, root: Path = RUNS) -> Path:
+    """Where the files of one case at one seed lie."""
+    return root / case / str(seed)
+
+
+def digest(arrays: Arrays) -> str:
+    """SHA-256 over names, shapes, types and contents: the checksum of weights, data and files."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Writes beside the target, syncs, renames: a reader sees the old file or the new one, never half of one."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise BadInput(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def save(path: Path, kind: str, arrays: Arrays, facts: dict[str, Any]) -> None:
+    """Stores arrays and facts as one safetensors file whose header holds a checksum over both."""
+    text = json.dumps(facts, sort_keys=True)
+    header = {"format": FORMAT, "kind": kind, "facts": text, "checksum": _checksum(kind, text, arrays)}
+    write_atomically(path, to_bytes({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header))
+
+
+def load(path: Path, kind: str) -> RunFile:
+    """Reads what `save` wrote; a missing, truncated, foreign or altered file is refused by name."""
+    if not path.is_file():
+        raise BadInput(f"no {kind} file at {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadInput(f"{path} is truncated or not a safetensors file ({error})") from error
+    if header.get("format") != FORMAT or header.get("kind") != kind:
+        raise BadInput(f"{path} is not a {kind} file of this suite (format {header.get('format')!r}, kind {header.get('kind')!r})")
+    if header.get("checksum") != _checksum(kind, header["facts"], arrays):
+        raise BadInput(f"{path} was altered after it was written: its checksum does not match")
+    return RunFile(path, arrays, json.loads(header["facts"]))
+
+
+def _checksum(kind: str, facts: str, arrays: Arrays) -> str:
+    return hashlib.sha256(f"{kind} {facts} {digest(arrays)}".encode()).hexdigest()
+
+
+def provenance() -> dict[str, Any]:
+    """The facts every measurement carries: versions, commit, hardware, command and time."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "versions": {"python": platform.python_version()} | versions,
+        "commit": commit(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def commit() -> str:
+    """The source's commit, with `-dirty` when tracked files differ from it; `unknown` outside a checkout."""
+    call = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def processor() -> str:
+    """The processor's model name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,73 @@
+"""Trains a case's model from nothing by its recipe, deterministically from a seed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def unchanged(inputs: Tensor, generator: torch.Generator) -> Tensor:
+    """No augmentation."""
+    return inputs
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made from nothing: AdamW with a one-cycle learning rate on the cross-entropy of minibatches."""
+
+    build: Callable[[], nn.Module]
+    train: Callable[[], Dataset[tuple[Tensor, Tensor]]]
+    test: Callable[[], Dataset[tuple[Tensor, Tensor]]]
+    epochs: int
+    rate: float
+    batch: int = 64
+    weight_decay: float = 1e-2
+    smoothing: float = 0.1  # of labels: keeps the training loss away from 0, where a few examples would drive the oracle
+    augment: Augment = unchanged
+
+
+def stack(data: Dataset[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """A whole data set as one tensor of inputs and one of labels."""
+    inputs, labels = zip(*(data[row] for row in range(len(data))), strict=True)  # type: ignore[arg-type]
+    return torch.stack(inputs), torch.stack(labels)
+
+
+def accuracy(model: nn.Module, data: Dataset[tuple[Tensor, Tensor]]) -> float:
+    """Share of examples whose largest class score is their label's."""
+    inputs, labels = stack(data)
+    with torch.no_grad():
+        scores = torch.cat([model(part) for part in inputs.split(64)])
+    return (scores.argmax(1) == labels).double().mean().item()
+
+
+def fit(recipe: Recipe, seed: int, label: str) -> nn.Module:
+    """A trained model in eval mode; the same seed, versions and threads give the same weights."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    inputs, labels = stack(recipe.train())
+    model = recipe.build().train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    steps = -(-len(labels) // recipe.batch) * recipe.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps)
+    progress = tqdm(total=steps, desc=f"{label} training", unit="update")
+    for epoch in range(recipe.epochs):
+        total = 0.0
+        for rows in torch.randperm(len(labels), generator=generator).split(recipe.batch):
+            optimizer.zero_grad()
+            scores = model(recipe.augment(inputs[rows], generator))
+            loss = F.cross_entropy(scores, labels[rows], label_smoothing=recipe.smoothing)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * len(rows)
+            progress.update()
+        progress.set_postfix(epoch=epoch + 1, loss=f"{total / len(labels):.3f}")
+    progress.close()
+    return model.eval()

@@ -1,0 +1,1 @@
+"""Stage 1, the truth: the real change in loss when each feature map is removed."""

@@ -1,0 +1,21 @@
+"""The definition of the oracle: one full forward pass per removed map. Slow, kept for ever as the reference."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bench.case import Batch, Case, Site
+from bench.gates import gated
+
+
+@torch.no_grad()
+def literal(case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
+    """Loss with the map removed minus loss with every map kept, in nats: positive where the map is of use."""
+    kept = case.loss(case.model(batch.inputs), batch.labels)
+    changes = []
+    for index in range(site.maps):
+        value = kept.new_ones(len(kept), site.maps)
+        value[:, index] = 0
+        with gated(case.model, {site: value}):
+            changes.append(case.loss(case.model(batch.inputs), batch.labels) - kept)
+    return torch.stack(changes, 1)
