@@ -18,7 +18,9 @@ def cross_entropy(output: Float[Tensor, "example class"], labels: Int[Tensor, " 
     classes = output.shape[1]
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
-        raise BadInput(f"label {int(outside[0])} is out of range: the model has {classes} classes, so labels are 0 to {classes - 1}")
+        raise BadInput(
+            f"label {int(outside[0])} is out of range: the model has {classes} classes, so labels are 0 to {classes - 1}"
+        )
     return F.cross_entropy(output, labels, reduction="none")
 
 
@@ -39,7 +41,9 @@ def assemble(
     """
     training = [name or "the model itself" for name, module in model.named_modules() if module.training]
     if training:
-        raise BadInput(f"the model is in train mode ({training[0]}): call model.eval(), since batch statistics would couple examples")
+        raise BadInput(
+            f"the model is in train mode ({training[0]}): call model.eval(), since batch statistics would couple examples"
+        )
     if len(train) < 2:  # type: ignore[arg-type]  # map-style data sets have a length
         raise BadInput(f"the training set holds {len(train)} examples; at least 6 are needed")  # type: ignore[arg-type]
     if carried:

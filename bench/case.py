@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
-import os
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from bench.errors import BadInput, unknown
 from bench.training import Recipe
 
-Examples = Dataset[tuple[Tensor, Tensor]]
+Examples = Dataset[Any]  # map-style: an index gives (input, label)
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -69,7 +68,7 @@ class Case:
     why: str  # why that many
     name: str = "unnamed"
     seed: int = 0
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "float32"
 
     def to(self, device: str, precision: str) -> "Case":
@@ -101,7 +100,9 @@ class Case:
         wanted = self.examples if examples is None else examples
         size = len(self.train)  # type: ignore[arg-type]  # map-style data sets have a length
         if not 3 <= wanted <= size - 3:
-            raise BadInput(f"{self.name}: {wanted} examples asked for; allowed are 3 to {size - 3} (3 of {size} must stay fresh)")
+            raise BadInput(
+                f"{self.name}: {wanted} examples asked for; allowed are 3 to {size - 3} (3 of {size} must stay fresh)"
+            )
         order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed)).tolist()
         return sorted(order[:wanted]), sorted(order[wanted : 2 * wanted])
 
@@ -159,7 +160,7 @@ def _from_file(path: Path) -> Definition:
     if spec is None or spec.loader is None:
         raise BadInput(f"{path} is not a Python file")
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    found = [known for known in CASES.values() if os.path.abspath(known.file) == os.path.abspath(path)]
+    found = [known for known in CASES.values() if Path(known.file).resolve() == path.resolve()]
     if len(found) != 1:
         names = ", ".join(known.name for known in found) or "none"
         raise BadInput(f"{path} must hold exactly one function marked @case; it holds: {names}")

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 
-class BadInput(Exception):
+class BadInput(Exception):  # noqa: N818 (the user's mistake, not the program's error)
     """Something the user gave is wrong; the message names the value, the place and what is allowed."""
 
 

@@ -41,8 +41,8 @@ def gated(model: nn.Module, values: Mapping[Site, Float[Tensor, "example map"]])
     gates = [(model.get_submodule(name), value) for site, value in values.items() for name in site.gates]
     try:
         for gate, value in gates:
-            gate.value = value  # type: ignore[assignment]  # nn.Module types every attribute as Tensor or Module
+            gate.value = value
         yield
     finally:
         for gate, _ in gates:
-            gate.value = None  # type: ignore[assignment]
+            gate.value = None  # type: ignore[assignment]  # nn.Module types every attribute as Tensor or Module

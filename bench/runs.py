@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from bench.errors import BadInput
-from bench.reductions import REDUCTIONS as REDUCTIONS  # part of the file format: a run names the reduction of a saliency
+from bench.reductions import REDUCTIONS as REDUCTIONS  # noqa: PLC0414 (part of the file format: a run names its reductions)
 
 FORMAT = "pruning-oracle 1"
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
@@ -44,7 +44,7 @@ def digest(arrays: Arrays) -> str:
     """SHA-256 over names, shapes, types and contents: the checksum of weights, data and files."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = arrays[name]
         sha.update(f"{name} {array.dtype.str} {array.shape} ".encode())
         sha.update(array.tobytes())
     return sha.hexdigest()
@@ -61,8 +61,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
         temporary = None
     except OSError as error:
         raise BadInput(f"cannot write {path}: {error.strerror}") from error
@@ -75,7 +75,7 @@ def save(path: Path, kind: str, arrays: Arrays, facts: dict[str, Any]) -> None:
     """Stores arrays and facts as one safetensors file whose header holds a checksum over both."""
     text = json.dumps(facts, sort_keys=True)
     header = {"format": FORMAT, "kind": kind, "facts": text, "checksum": _checksum(kind, text, arrays)}
-    write_atomically(path, to_bytes({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header))
+    write_atomically(path, to_bytes({name: np.asarray(array, order="C") for name, array in arrays.items()}, header))
 
 
 def load(path: Path, kind: str) -> RunFile:
@@ -89,7 +89,9 @@ def load(path: Path, kind: str) -> RunFile:
     except (SafetensorError, OSError, ValueError) as error:
         raise BadInput(f"{path} is truncated or not a safetensors file ({error})") from error
     if header.get("format") != FORMAT or header.get("kind") != kind:
-        raise BadInput(f"{path} is not a {kind} file of this suite (format {header.get('format')!r}, kind {header.get('kind')!r})")
+        raise BadInput(
+            f"{path} is not a {kind} file of this suite (format {header.get('format')!r}, kind {header.get('kind')!r})"
+        )
     if header.get("checksum") != _checksum(kind, header["facts"], arrays):
         raise BadInput(f"{path} was altered after it was written: its checksum does not match")
     return RunFile(path, arrays, json.loads(header["facts"]))

@@ -47,7 +47,9 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int) -> Oracl
 
 def _check_loss(case: Case, loss: Tensor, block: Sequence[int]) -> None:
     if loss.shape != (len(block),):
-        raise BadInput(f"{case.name}: the loss has shape {tuple(loss.shape)}; it must give one number per example, ({len(block)},)")
+        raise BadInput(
+            f"{case.name}: the loss has shape {tuple(loss.shape)}; it must give one number per example, ({len(block)},)"
+        )
     for row, value in zip(block, loss.tolist(), strict=True):
         if not torch.tensor(value).isfinite():
             raise BadInput(f"{case.name}: the loss is {value} with every map kept, on training example {row}")
@@ -58,4 +60,7 @@ def _check_changes(case: Case, site: Site, change: Tensor, block: Sequence[int])
     if len(broken):
         example, index = broken[0].tolist()
         value = change[example, index].item()
-        raise BadInput(f"{case.name}: the loss changes by {value} with map {index} of site {site.name!r} removed, on training example {block[example]}")
+        raise BadInput(
+            f"{case.name}: the loss changes by {value} with map {index} of site {site.name!r} removed,"
+            f" on training example {block[example]}"
+        )

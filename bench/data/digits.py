@@ -36,7 +36,9 @@ def test() -> TensorDataset:
     return load()[1]
 
 
-def jitter(images: Float[Tensor, "example 1 height width"], generator: torch.Generator) -> Float[Tensor, "example 1 height width"]:
+def jitter(
+    images: Float[Tensor, "example 1 height width"], generator: torch.Generator
+) -> Float[Tensor, "example 1 height width"]:
     """Training augmentation: each digit turned by up to 10°, scaled by up to 10 %, shifted by up to 3 pixels."""
     turn, scale, right, down = (torch.rand(4, len(images), generator=generator) * 2 - 1).unbind()
     turn, scale, shift = turn * math.radians(10), 1 + scale * 0.1, 3 / 16

@@ -111,7 +111,9 @@ def video(label: int, random: np.random.Generator) -> Float[Tensor, "1 time heig
     if random.random() < 0.5:  # a bar in front of the scene for part of the time
         first, lasting = random.integers(0, FRAMES), random.integers(4, 12)
         place, thick = random.integers(0, SIZE), random.integers(3, 8)
-        where = (slice(place, place + thick), slice(None)) if random.random() < 0.5 else (slice(None), slice(place, place + thick))
+        where = (
+            (slice(place, place + thick), slice(None)) if random.random() < 0.5 else (slice(None), slice(place, place + thick))
+        )
         frames[(slice(first, first + lasting), *where)] = random.uniform(0, 0.6)
     frames += random.normal(0, random.uniform(0.02, 0.12), frames.shape)
     if backwards:

@@ -1,0 +1,82 @@
+# The pipeline: every target is a file under runs/ or reports/out/, made again only when what it reads has changed.
+
+CASES ?= vgg-digits resnet-digits r3dcnn-gestures
+SEEDS ?= 0
+DEVICE ?= auto
+DATA ?= ../shared/data
+export DATA
+
+# PYTHON=python3 uses an interpreter that already has the packages; otherwise .venv is made from the pinned list.
+PYTHON ?= .venv/bin/python
+ready := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
+
+embedded := vgg-digits resnet-digits r3dcnn-gestures
+runs := $(foreach case,$(CASES),$(foreach seed,$(SEEDS),runs/$(case)/$(seed)))
+bench := $(wildcard bench/*.py bench/*/*.py)
+report := reports/out/index.html reports/out/agreement.csv reports/out/agreement.md reports/out/agreement.tex
+tables := agreement.csv maps.csv maps-fresh.csv
+
+.PHONY: help oracle compare report train test check clean FORCE
+.SECONDARY:
+.SECONDEXPANSION:
+
+help: ## list the targets
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+oracle: $(addsuffix /oracle.safetensors,$(runs)) ## measure the oracle of CASES at SEEDS
+
+compare: $(report) ## measure, score, grade and report, then print the agreement table
+	@$(PYTHON) -m reports show $(CASES) --seeds $(SEEDS)
+
+report: $(report) ## write the report to reports/out/index.html
+
+train: $(ready) ## train the models of CASES at SEEDS again from nothing
+	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $$case --seed $$seed; done; done
+
+test: $(ready) ## run the tests
+	$(PYTHON) -m pytest
+
+check: $(ready) ## check format, lint, types and tests, as CI does
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest
+
+clean: ## delete everything measured and reported; keeps .venv and the trained weights
+	rm -rf runs reports/out
+
+.venv/ready: requirements.txt
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	touch $@
+
+# A run's case and seed, from its folder: runs/<case>/<seed>
+case = $(word 2,$(subst /, ,$(1)))
+seed = $(word 3,$(subst /, ,$(1)))
+weights = $(if $(filter $(call case,$(1)),$(embedded)),bench/weights/$(call case,$(1))-$(call seed,$(1)).safetensors)
+measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --out $@
+
+bench/weights/%.safetensors: | $(ready)
+	$(PYTHON) -m bench train $(shell echo $* | sed 's/-\([0-9]*\)$$/ --seed \1/')
+
+runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.device $$(call weights,$$@) | $(ready)
+	$(PYTHON) -m oracle $(measure)
+
+runs/%/criteria.safetensors: $(bench) $(wildcard criteria/*.py) runs/.device $$(call weights,$$@) | $(ready)
+	$(PYTHON) -m criteria $(measure)
+
+$(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
+	$(PYTHON) -m reports grade $(call case,$@) --seeds $(call seed,$@)
+
+reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex): \
+		$(foreach run,$(runs),$(addprefix $(run)/,oracle.safetensors criteria.safetensors $(tables))) \
+		$(wildcard reports/*.py reports/*.html reports/sections/*.py) reports/out/.selection | $(ready)
+	$(PYTHON) -m reports page $(CASES) --seeds $(SEEDS)
+
+# Settings are files too: they change only when the setting does, and what depends on them follows.
+remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+runs/.device: FORCE
+	$(call remember,$(DEVICE))
+reports/out/.selection: FORCE
+	$(call remember,$(CASES) $(SEEDS))

@@ -1,0 +1,64 @@
+"""What every measuring stage's command shares: its options, the case they name, and the facts its file carries."""
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import embedded, runs
+from bench.case import PRECISIONS, Case, Examples, load
+from bench.errors import BadInput
+
+
+def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that every measuring stage takes."""
+    parser = argparse.ArgumentParser(prog=f"python -m {stage}", description=doc)
+    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
+    parser.add_argument("--examples", type=int, help="training examples (default: the case's own number)")
+    parser.add_argument("--batch", type=int, default=128, help="examples per pass (default 128)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--precision", default="float32", help=f"{' or '.join(PRECISIONS)} (default float32)")
+    parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
+    return parser
+
+
+def prepare(given: argparse.Namespace) -> tuple[Case, dict[str, Any]]:
+    """The case on its device in its precision, and the facts that say what is measured."""
+    if given.batch < 1:
+        raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
+    if given.seed < 0:
+        raise BadInput(f"--seed is {given.seed}; at least 0 is needed")
+    case = load(given.case, given.seed)
+    weights = runs.digest(embedded.arrays(case.model))
+    case = case.to(given.device, given.precision)
+    facts = {
+        "case": case.name,
+        "seed": case.seed,
+        "why": case.why,
+        "weights": weights,
+        "precision": case.precision,
+        "device": describe(case.device),
+        "threads": torch.get_num_threads(),
+        "batch": given.batch,
+        "sites": [{"name": site.name, "maps": site.maps, "convolutions": site.convolutions} for site in case.sites],
+        "left_out": [{"convolution": out.convolution, "maps": out.maps, "reason": out.reason} for out in case.left_out],
+    }
+    return case, facts
+
+
+def describe(device: torch.device) -> str:
+    """The device in words."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else runs.processor()
+
+
+def fingerprint(case: Case, data: Examples, rows: Sequence[int], size: int) -> str:
+    """SHA-256 of the inputs and labels of those rows: the checksum of the data."""
+    sha = hashlib.sha256()
+    for batch in case.batches(data, rows, size):
+        for tensor in (batch.inputs, batch.labels):
+            sha.update(tensor.cpu().numpy().tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,66 @@
+"""CIFAR-10, from torchvision's own folder or from `train_10000.npz` and `test_2000.npz` under `DATA`/cifar10."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from bench.errors import BadInput
+
+CLASSES = 10
+BASE = torchvision.datasets.CIFAR10.base_folder
+
+
+def root() -> Path:
+    """The data folder: environment variable `DATA`, else `../shared/data`."""
+    return Path(os.environ.get("DATA", "../shared/data"))
+
+
+def load(split: str, mean: tuple[float, ...], deviation: tuple[float, ...]) -> TensorDataset:
+    """The `train` or `test` images in 0 to 1, then normalised per channel, and their labels."""
+    images, labels = _read(split)
+    scaled = torch.tensor(images).permute(0, 3, 1, 2) / 255
+    shift, scale = torch.tensor(mean).view(3, 1, 1), torch.tensor(deviation).view(3, 1, 1)
+    return TensorDataset((scaled - shift) / scale, torch.tensor(labels, dtype=torch.long))
+
+
+def weights(name: str) -> dict[str, Tensor]:
+    """A state dict under `DATA`/weights, loaded without running code."""
+    file = root() / "weights" / name
+    if not file.is_file():
+        raise BadInput(f"no weights at {file}: set DATA to the folder that holds weights/{name}")
+    try:
+        found = torch.load(file, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch.load raises many kinds; each means that this is no weight file
+        raise BadInput(f"{file} is truncated or not a weight file ({str(error).splitlines()[0]})") from error
+    return {key.removeprefix("module."): tensor for key, tensor in found.get("state_dict", found).items()}
+
+
+def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images `[n, 32, 32, 3]` in 0 to 255 and labels."""
+    for folder in (root(), root() / "cifar10"):
+        if (folder / BASE).is_dir():
+            try:
+                found = torchvision.datasets.CIFAR10(str(folder), train=split == "train")
+            except RuntimeError as error:  # torchvision checks every file's MD5 before it reads one
+                raise BadInput(f"{folder / BASE} is incomplete or corrupted: torchvision could not verify it") from error
+            return found.data, np.array(found.targets)
+    folder = root() / "cifar10"
+    files = sorted(folder.glob(f"{split}_*.npz"))
+    if not files:
+        raise BadInput(f"no CIFAR-10 in {root()}: expected cifar10/{split}_*.npz or torchvision's {BASE}/ there; or set DATA")
+    try:
+        with np.load(files[0], allow_pickle=False) as file:
+            images, labels = file["x"], file["y"]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise BadInput(f"{files[0]} is truncated or holds no x and y ({error})") from error
+    if images.shape[1:] != (32, 32, 3) or len(images) != len(labels) or labels.max() >= CLASSES:
+        raise BadInput(
+            f"{files[0]}: x is {images.shape}, y {labels.shape} up to {labels.max()};"
+            " expected [n, 32, 32, 3] and n labels 0 to 9"
+        )
+    return images, labels

@@ -1,0 +1,221 @@
+"""Follows every feature map through a traced network, up to the layers that mix maps.
+
+Nothing here knows what an operation is called. Every operation of the traced network is run with some maps set to NaN, and
+where the NaNs come out says which output follows which map (`follow`). So each number in the network carries the label of
+the map it comes from, until a convolution or a linear layer mixes maps. Labels that meet elsewhere (a residual sum, a
+depthwise convolution, a squeeze-and-excitation product) are one map. A map that anything else mixes (a layer norm, the
+network's own output) is spoiled: a zero there is not a deletion.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils import _pytree as tree
+
+from bench.errors import BadInput
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+# linear in their input, so that an input map of zeros is an input map deleted
+MIXERS = (*CONVOLUTIONS, nn.Linear, nn.RNNBase, nn.RNNCellBase)
+MIXING = {nn.functional.linear, nn.functional.conv1d, nn.functional.conv2d, nn.functional.conv3d}
+MIXING |= {torch.conv1d, torch.conv2d, torch.conv3d}
+NONE = -1  # the label of a number that comes from no map, or from maps already mixed
+
+Leaves = list[Any]
+
+
+class Tracer(fx.Tracer):
+    """Keeps torch's own modules, and whatever derives from a layer that mixes maps, as single operations."""
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        """Whether `module` stays one operation."""
+        return isinstance(module, MIXERS) or super().is_leaf_module(module, name)
+
+
+def trace(model: nn.Module) -> fx.GraphModule:
+    """The network as a graph of operations; a network that cannot be traced must carry its own gates."""
+    tracer = Tracer()
+    try:
+        graph = tracer.trace(model)
+    except Exception as error:  # torch.fx raises whatever the model's own Python code raises on symbolic values
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(
+            f"{type(model).__name__} cannot be traced by torch.fx ({reason}): put bench.gates.Gate modules into it where maps"
+            " can be removed, and give the case its sites"
+        ) from error
+    return fx.GraphModule(tracer.root, graph)
+
+
+@dataclass
+class Labels:
+    """What one walk over the graph learns: labels of every number, who reads them, which are one map, which are out."""
+
+    model: fx.GraphModule
+    interpreter: fx.Interpreter
+    values: dict[fx.Node, Any]
+    labels: dict[fx.Node, list[Tensor | None]]
+    parent: list[int]  # union-find over labels
+    made: dict[str, list[int]]  # convolution -> label of each output channel
+    read: list[fx.Node]  # inputs of layers that mix maps
+    spoiled: dict[int, str]  # label -> why it is left out
+    held: dict[fx.Node, set[int]] = field(default_factory=dict)  # remembered answers of `present`
+    movable: dict[tuple[fx.Node, fx.Node], set[int]] = field(default_factory=dict)  # and of `bench.sites`
+
+    def root(self, label: int) -> int:
+        """The label that stands for all labels joined with this one."""
+        while self.parent[label] != label:
+            self.parent[label] = self.parent[self.parent[label]]
+            label = self.parent[label]
+        return label
+
+    def join(self, first: Tensor, second: Tensor) -> None:
+        """Makes labels that meet in one number the same map."""
+        pairs = torch.stack([first.flatten(), second.flatten()])
+        for a, b in pairs[:, (pairs != NONE).all(0)].unique(dim=1).T.tolist():
+            low, high = sorted((self.root(a), self.root(b)))
+            self.parent[high] = low
+
+    def fresh(self, count: int) -> list[int]:
+        """New labels."""
+        first = len(self.parent)
+        self.parent += range(first, first + count)
+        return self.parent[first:]
+
+    def present(self, node: fx.Node) -> set[int]:
+        """The maps whose numbers a node's output holds."""
+        if node not in self.held:
+            raw = {label for leaf in self.labels[node] if leaf is not None for label in leaf.unique().tolist()}
+            self.held[node] = {self.root(label) for label in raw - {NONE}}
+        return self.held[node]
+
+    def run(self, node: fx.Node, replaced: dict[fx.Node, Any] | None = None) -> Any:
+        """An operation's result on the recorded inputs, or on others for some; inputs are copied, for it may work in place."""
+        values = self.values | (replaced or {})
+        copied = {source: tree.tree_map_only(Tensor, Tensor.clone, values[source]) for source in node.all_input_nodes}
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda source: copied[source])
+        with torch.no_grad():
+            return getattr(self.interpreter, node.op)(node.target, args, kwargs)
+
+    def spoil(self, labels: Tensor | None, reason: str) -> None:
+        """Leaves these labels' maps out."""
+        for label in [] if labels is None else labels.unique().tolist():
+            if label != NONE:
+                self.spoiled.setdefault(label, reason)
+
+
+def walk(graph: fx.GraphModule, inputs: Tensor) -> Labels:
+    """Runs the network once, operation by operation, and labels every number."""
+    learned = Labels(graph, fx.Interpreter(graph), {}, {}, [], {}, [], {})
+    modules = dict(graph.named_modules())
+    for node in graph.graph.nodes:
+        if node.op == "output":
+            for source in node.all_input_nodes:
+                for labels in learned.labels[source]:
+                    learned.spoil(labels, "its maps are the network's output")
+            continue
+        learned.values[node] = value = inputs if node.op == "placeholder" else learned.run(node)
+        module = modules.get(str(node.target)) if node.op == "call_module" else None
+        outputs = tree.tree_leaves(value)
+        if node.op == "placeholder":
+            learned.labels[node] = [_along(value, learned.fresh(value.shape[1]) if value.ndim > 1 else [NONE])]
+            learned.spoil(learned.labels[node][0], "it is tied to a channel of the network's input")
+        elif isinstance(module, CONVOLUTIONS):
+            learned.labels[node] = [_convolve(learned, node, module, value)]
+        elif isinstance(module, MIXERS) or node.target in MIXING:
+            learned.read.append(node.args[0])
+            for other in node.all_input_nodes[1:]:
+                for labels in learned.labels[other]:
+                    learned.spoil(labels, f"it enters {node} as weights or state")
+            learned.labels[node] = [None] * len(outputs)
+        else:
+            learned.labels[node] = _pass(learned, node, outputs)
+    return learned
+
+
+def _along(value: Tensor, labels: list[int]) -> Tensor:
+    """Labels of channels laid out over a tensor whose axis 1 is the channel."""
+    shape = [1] * value.ndim
+    shape[min(1, value.ndim - 1)] = len(labels)
+    return torch.tensor(labels).view(shape).expand(value.shape)
+
+
+def _convolve(learned: Labels, node: fx.Node, module: nn.Module, value: Tensor) -> Tensor:
+    source = node.args[0]
+    made = learned.made.setdefault(str(node.target), [])
+    made[:] = made or learned.fresh(module.out_channels)  # type: ignore[arg-type]
+    labels = _along(value, made)
+    incoming = learned.labels[source][0]  # type: ignore[index]
+    if 1 < module.groups == module.in_channels and incoming is not None:  # type: ignore[operator]
+        per = len(made) // int(module.in_channels)  # type: ignore[arg-type]
+        channels = incoming.flatten(2)[0, :, 0].repeat_interleave(per)
+        learned.join(channels, torch.tensor(made))  # depthwise: a map in is a map out
+    else:
+        learned.read.append(source)  # type: ignore[arg-type]
+    return labels
+
+
+def _pass(learned: Labels, node: fx.Node, outputs: Leaves) -> list[Tensor | None]:
+    """Labels behind an operation that mixes no maps; maps that it does mix are spoiled."""
+    found: list[Tensor | None] = [None] * len(outputs)
+    for source in node.all_input_nodes:
+        leaves, spec = tree.tree_flatten(learned.values[source])
+        for place, labels in enumerate(learned.labels[source]):
+            if labels is None:
+                continue
+            followed = follow(learned, node, source, leaves, spec, place, labels)
+            if followed is None:
+                learned.spoil(labels, f"{_describe(learned, node)} mixes maps, so that a map of zeros is not a map deleted")
+                continue
+            for index, after in enumerate(followed):
+                before = found[index]
+                if before is not None:
+                    learned.join(before, after)
+                found[index] = after if before is None else torch.where(before == NONE, after, before)
+    return found
+
+
+def follow(
+    learned: Labels, node: fx.Node, source: fx.Node, leaves: Leaves, spec: Any, place: int, labels: Tensor
+) -> list[Tensor] | None:
+    """The label that every number of an operation's outputs follows, or None when one number follows several.
+
+    NaNs are put where one binary digit of the label is 0, then where it is 1: a number that follows exactly one label turns
+    NaN in exactly one of the two, for every digit.
+    """
+    present = labels.unique()
+    present = present[present != NONE]
+    if not len(present):
+        return []
+    ranks = torch.searchsorted(present, labels.clamp(min=0).contiguous())
+    digits = max(1, math.ceil(math.log2(len(present))))
+    code: list[Tensor] = []
+    for digit in range(digits):
+        tainted = []
+        for bit in (0, 1):
+            where = (labels != NONE) & ((ranks >> digit) % 2 == bit)
+            probe = [*leaves[:place], leaves[place].masked_fill(where, math.nan), *leaves[place + 1 :]]
+            after = learned.run(node, {source: tree.tree_unflatten(probe, spec)})
+            tainted.append([_tainted(leaf) for leaf in tree.tree_leaves(after)])
+        if any(bool((zeros & ones).any()) for zeros, ones in zip(*tainted, strict=True)):
+            return None
+        if digit == 0:
+            code = [torch.where(zeros | ones, 0, NONE) for zeros, ones in zip(*tainted, strict=True)]
+        code = [number + (ones.long() << digit) for number, ones in zip(code, tainted[1], strict=True)]
+    return [torch.where(number == NONE, NONE, present[number.clamp(min=0)]) for number in code]
+
+
+def _tainted(leaf: Any) -> Tensor:
+    """Where a result is NaN; what is no floating-point tensor carries no map."""
+    if isinstance(leaf, Tensor):
+        return leaf.isnan() if leaf.is_floating_point() else torch.zeros(leaf.shape, dtype=torch.bool)
+    return torch.zeros(0, dtype=torch.bool)
+
+
+def _describe(learned: Labels, node: fx.Node) -> str:
+    if node.op == "call_module":
+        return f"{node.target} ({type(learned.model.get_submodule(str(node.target))).__name__})"
+    name = getattr(node.target, "__name__", str(node.target))
+    return f"{name} (operation {node})"

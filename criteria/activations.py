@@ -1,0 +1,27 @@
+"""Activation criteria: how strongly, how variably and how often a map responds, behind its activation function."""
+
+from criteria.criterion import Evidence, PerExample, criterion, mean
+
+
+@criterion(needs={"mean"}, reduce=mean, unit="activation", source="Molchanov et al. 2017, arXiv:1611.06440, section 2.2")
+def activation_mean(site: Evidence) -> PerExample:
+    """Mean over positions of the activation."""
+    return site.mean
+
+
+@criterion(
+    needs={"mean", "mean_square"},
+    reduce=mean,
+    unit="activation",
+    source="Molchanov et al. 2017, arXiv:1611.06440, section 2.2",
+)
+def activation_deviation(site: Evidence) -> PerExample:
+    """Standard deviation of the activation over all examples and positions together (the population's: divided by n)."""
+    first, second = site.mean.double().mean(0), site.mean_square.double().mean(0)
+    return (second - first.square()).clamp(min=0).sqrt().to(site.mean.dtype)[None]
+
+
+@criterion(needs={"zero_share"}, reduce=mean, unit="share of positions", source="Hu et al. 2016, arXiv:1607.03250")
+def nonzero_share(site: Evidence) -> PerExample:
+    """One minus the average percentage of zeros (APoZ), so that higher is more important, as a share and not in percent."""
+    return 1 - site.zero_share

@@ -1,0 +1,14 @@
+"""Controls: criteria whose answer is known."""
+
+import zlib
+
+import torch
+
+from criteria.criterion import Evidence, PerExample, criterion, mean
+
+
+@criterion(needs=(), reduce=mean, unit="none", source="control: agreement must come out near 0")
+def random(site: Evidence) -> PerExample:
+    """Uniform numbers drawn from the run's seed and the site's name."""
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{site.seed} {site.site.name}".encode()))
+    return torch.rand(1, site.site.maps, generator=generator)

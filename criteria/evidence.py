@@ -1,0 +1,145 @@
+"""One forward and backward pass that gathers the evidence every requested criterion needs, batch by batch."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from bench.case import Batch, Case, Site
+from bench.errors import BadInput
+from bench.gates import Gate, gated
+from criteria.criterion import Evidence
+from criteria.statistics import GATE_GRAD, STATISTICS
+
+Parts = dict[str, Tensor]  # statistic -> [example, map], of one batch
+
+
+def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> dict[str, Evidence]:
+    """The evidence at every site from those rows of the training set, in their order; activations are never stored whole."""
+    gathered: dict[str, dict[str, list[Tensor]]] = {site.name: defaultdict(list) for site in case.sites}
+    labels, positions = [], {}
+    progress = tqdm(total=len(rows), desc=f"{case.name} seed {case.seed} {label} evidence", unit="example", leave=False)
+    for batch in case.batches(case.train, rows, size):
+        labels.append(batch.labels.cpu())
+        for site, (parts, count) in _observe(case, batch, needs).items():
+            positions[site.name] = count
+            for name, part in parts.items():
+                gathered[site.name][name].append(part.cpu())
+        progress.update(len(batch.labels))
+    progress.close()
+    everything = torch.cat(labels)
+    return {
+        site.name: Evidence(
+            site=site,
+            seed=case.seed,
+            weights=filters(case.model, site),
+            labels=everything,
+            positions=positions[site.name],
+            statistics={name: torch.cat(parts) for name, parts in gathered[site.name].items()},
+        )
+        for site in case.sites
+    }
+
+
+def filters(model: nn.Module, site: Site) -> Tensor:
+    """Every weight that makes each map, `[map, weight]`, without biases: all of a site's convolutions side by side."""
+    columns = []
+    for name, channels in zip(site.convolutions, site.channels, strict=True):
+        module = model.get_submodule(name)
+        weight = module.get_parameter("weight").detach().cpu()
+        if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+            groups = weight.unflatten(0, (module.groups, -1)).transpose(1, 2)
+            weight = groups.flatten(0, 1)  # stored as [in, out / groups, …]
+        rows: list[list[Tensor]] = [[] for _ in range(site.maps)]
+        for filter_, index in zip(weight.flatten(1), channels, strict=True):
+            if index >= 0:
+                rows[index].append(filter_)
+        columns.append(torch.stack([torch.cat(row) for row in rows]))
+    return torch.cat(columns, 1)
+
+
+def _observe(case: Case, batch: Batch, needs: frozenset[str]) -> dict[Site, tuple[Parts, Tensor]]:
+    """Statistics of one batch, `[example, map]` each, and the number of positions per map."""
+    examples = len(batch.labels)
+    wanted = sorted(needs & STATISTICS.keys())
+    differentiate = GATE_GRAD in needs
+    dtype = next(case.model.parameters()).dtype
+    values = {
+        site: torch.ones(examples, site.maps, device=case.device, dtype=dtype, requires_grad=differentiate)
+        for site in case.sites
+    }
+    sums = {
+        site: {name: torch.zeros(examples, site.maps, device=case.device, dtype=dtype) for name in wanted} for site in values
+    }
+    counts = {site: torch.zeros(site.maps, device=case.device, dtype=dtype) for site in values}
+    frozen = torch.backends.cudnn.flags(
+        enabled=not _recurrent(case.model)
+    )  # cudnn has no backward for recurrent layers in eval
+    with ExitStack() as stack, torch.set_grad_enabled(differentiate), frozen:
+        stack.enter_context(_without_weight_gradients(case.model))
+        stack.enter_context(gated(case.model, values))
+        for site in case.sites:
+            for name in site.gates:
+                gate = case.model.get_submodule(name)
+                assert isinstance(gate, Gate)
+                hook = gate.register_forward_pre_hook(_watcher(sums[site], counts[site], examples))
+                stack.callback(hook.remove)
+        loss = case.loss(case.model(batch.inputs), batch.labels)
+        grads: Sequence[Tensor | None] = [None] * len(values)
+        if differentiate:  # examples do not see each other in eval mode, so the sum gives each its own gradient
+            grads = torch.autograd.grad(loss.sum(), list(values.values()), allow_unused=True)
+    found: dict[Site, tuple[Parts, Tensor]] = {}
+    for site, grad in zip(values, grads, strict=True):
+        parts = {name: total / counts[site] for name, total in sums[site].items()}
+        if differentiate:
+            parts[GATE_GRAD] = torch.zeros_like(values[site]) if grad is None else grad
+        _check_finite(case, site, parts)
+        found[site] = parts, counts[site].cpu()
+    return found
+
+
+def _watcher(sums: Parts, counts: Tensor, examples: int) -> Callable[[Gate, tuple[Tensor, ...]], None]:
+    """A hook that adds a gate's incoming activation, position by position, to the running sums of its site."""
+
+    def watch(gate: Gate, inputs: tuple[Tensor, ...]) -> None:
+        activation = inputs[0].detach().movedim(gate.axis, 1)
+        rows = activation.reshape(*activation.shape[:2], -1)  # row, channel, position
+        index = torch.tensor(list(gate.maps), device=rows.device)
+        kept = (index >= 0).nonzero()[:, 0]
+        clips = len(rows) // examples
+        counts.index_add_(0, index[kept], counts.new_full((len(kept),), clips * rows.shape[2]))
+        for name, total in sums.items():
+            summed = STATISTICS[name](rows).sum(2).unflatten(0, (examples, clips)).sum(1)
+            total.index_add_(1, index[kept], summed[:, kept])
+
+    return watch
+
+
+@contextmanager
+def _without_weight_gradients(model: nn.Module) -> Iterator[None]:
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in learning:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
+
+
+def _recurrent(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.RNNBase) for module in model.modules())
+
+
+def _check_finite(case: Case, site: Site, parts: Parts) -> None:
+    for name, part in parts.items():
+        broken = (~part.isfinite()).nonzero()
+        if len(broken):
+            example, index = broken[0].tolist()
+            raise BadInput(
+                f"{case.name}: evidence {name!r} is {part[example, index]} for map {index} of site {site.name!r}"
+                f" (example {example} of its batch)"
+            )

@@ -1,0 +1,1 @@
+"""Stage 4, the comparison: reads run files only, and turns them into tables, figures and one page."""

@@ -1,0 +1,74 @@
+"""`python -m reports grade CASE` grades the criteria of one run; `python -m reports page CASE …` writes the report."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from bench import runs
+from bench.errors import exit_with
+from reports.agreement import grade, maps_table
+from reports.page import render
+from reports.read import EXAMPLES, check_commits, read, read_table
+from reports.section import Study
+from reports.tables import everything, latex, summary
+
+OUT = Path(__file__).parent / "out"
+
+
+def grade_run(case: str, seed: int, root: Path) -> None:
+    """Writes a run's `agreement.csv`, `maps.csv` (scores on shared examples) and `maps-fresh.csv`."""
+    run = read(case, seed, root)
+    folder = runs.folder(case, seed, root)
+    for examples, name in zip(EXAMPLES, ("maps.csv", "maps-fresh.csv"), strict=True):
+        runs.write_atomically(folder / name, maps_table(run, examples).to_csv(index=False))
+    runs.write_atomically(folder / "agreement.csv", grade(run).to_csv(index=False))
+
+
+def study(case: str, seeds: list[int], root: Path) -> Study:
+    """Everything the report needs of one case."""
+    folders = [runs.folder(case, seed, root) for seed in seeds]
+    tables = [read_table(folder / "agreement.csv") for folder in folders]
+    found = [read(case, seed, root) for seed in seeds]
+    return Study(case, found, pd.concat(tables, ignore_index=True), read_table(folders[0] / "maps.csv"))
+
+
+def page(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
+    """Writes the report: `index.html`, its figures, and `agreement` as CSV, Markdown and LaTeX."""
+    studies = [study(case, seeds, root) for case in cases]
+    check_commits([file for known in studies for run in known.runs for file in (run.oracle, run.criteria)])
+    whole = everything(studies)
+    runs.write_atomically(out / "agreement.csv", pd.concat([known.agreement for known in studies]).to_csv(index=False))
+    runs.write_atomically(out / "agreement.md", whole.to_markdown(index=False) + "\n")
+    runs.write_atomically(out / "agreement.tex", latex(whole))
+    render(studies, out)
+
+
+def show(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
+    """Prints the agreement table and where the report lies."""
+    for case in cases:
+        known = study(case, seeds, root)
+        print(f"\n{case}: Spearman with oracle_abs; {known.said}\n")
+        print(summary(known).to_markdown(index=False))
+    print(f"\nreport: {out / 'index.html'}")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
+    parser.add_argument("what", choices=["grade", "page", "show"])
+    parser.add_argument("cases", nargs="+", help="case names")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--runs", type=Path, default=runs.RUNS, help="the folder of the run files")
+    parser.add_argument("--out", type=Path, default=OUT, help="page, show: the report's folder")
+    given = parser.parse_args()
+    if given.what == "grade":
+        for case in given.cases:
+            for seed in given.seeds:
+                grade_run(case, seed, given.runs)
+    else:
+        {"page": page, "show": show}[given.what](given.cases, given.seeds, given.runs, given.out)
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,202 @@
+"""Agreement: Spearman and Kendall of scores with the oracle, per site and over all sites, with intervals and a noise ceiling.
+
+Intervals are 95 % intervals over examples. Both matrices are resampled over examples, with the same draws on shared
+examples and separate ones on fresh examples, and the standard error of the Spearman is taken on Fisher's z scale around the
+measured value. A percentile interval would lie too low: a resampled oracle carries its sampling noise twice. Criteria that
+answer as one example (weights, a standard deviation over everything) are held fixed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bench.errors import BadInput
+from bench.runs import REDUCTIONS
+from reports.read import EXAMPLES, Run
+
+ORACLES = {"oracle_abs": REDUCTIONS["abs_mean"], "oracle_loss": REDUCTIONS["mean"]}
+RESAMPLES, SPLITS = 500, 20
+MEAN, ALL = "mean over sites", "all sites"
+LEAST = 3  # a rank correlation of fewer maps says nothing
+
+Scores = list[np.ndarray]  # one entry per site: [map], or [resample, map]
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman along the last axis; ties share ranks, a constant or too short ranking gives NaN."""
+    if first.shape[-1] < LEAST:
+        return np.full(np.broadcast_shapes(first.shape[:-1], second.shape[:-1]), np.nan)
+    return (_standard_ranks(first) * _standard_ranks(second)).sum(-1)
+
+
+def _standard_ranks(values: np.ndarray) -> np.ndarray:
+    ranks = stats.rankdata(values, axis=-1)
+    ranks -= ranks.mean(-1, keepdims=True)
+    length = np.sqrt((ranks**2).sum(-1, keepdims=True))
+    return np.divide(ranks, length, out=np.full_like(ranks, np.nan), where=length > 0)
+
+
+def kendall(first: np.ndarray, second: np.ndarray) -> float:
+    """Kendall's τ-b of two score vectors."""
+    if len(first) < LEAST or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(stats.kendalltau(first, second).statistic)
+
+
+def unscaled(scores: Scores) -> Scores:
+    """Scores as they are."""
+    return scores
+
+
+def l2(scores: Scores) -> Scores:
+    """Scores of each site divided by their ℓ2 norm over its maps (all-zero scores stay zero)."""
+    norms = [np.sqrt((site**2).sum(-1, keepdims=True)) for site in scores]
+    return [np.divide(site, norm, out=np.zeros_like(site), where=norm > 0) for site, norm in zip(scores, norms, strict=True)]
+
+
+SCALINGS: dict[str, Callable[[Scores], Scores]] = {"none": unscaled, "l2": l2}
+
+
+def draws(examples: int, seed: int) -> np.ndarray:
+    """Bootstrap weights `[resample, example]`: how often each example is drawn, divided by how many are."""
+    return np.random.default_rng(seed).multinomial(examples, np.full(examples, 1 / examples), RESAMPLES) / examples
+
+
+def reduce(reduction: Any, matrices: Scores, weights: np.ndarray | None = None) -> Scores:
+    """Scores of saliencies, one matrix per site; with weights, one row of scores per resample."""
+    if weights is None:
+        return [reduction(matrix) for matrix in matrices]
+    return [
+        reduction.after(weights @ reduction.before(matrix)) if len(matrix) > 1 else reduction(matrix)[None]
+        for matrix in matrices
+    ]
+
+
+def mean_over_sites(values: list[np.ndarray]) -> np.ndarray:
+    """Mean of the within-site agreements over the sites where it is defined."""
+    stacked = np.stack(np.broadcast_arrays(*values))
+    defined = ~np.isnan(stacked)
+    total = np.where(defined, stacked, 0).sum(0)
+    return np.divide(total, defined.sum(0), out=np.full(total.shape, np.nan), where=defined.any(0))
+
+
+@dataclass(frozen=True)
+class Target:
+    """One oracle of a run: its scores, their resamples, and its noise ceilings."""
+
+    name: str
+    scores: Scores
+    resampled: Scores
+    ceilings: dict[str, float]
+
+
+def targets(run: Run) -> list[Target]:
+    """The oracles that criteria are graded against."""
+    changes = [run.change(site) for site in run.sites]
+    weights = draws(len(changes[0]), run.seed)
+    return [
+        Target(
+            name,
+            reduce(reduction, changes),
+            reduce(reduction, changes, weights),
+            ceilings(run.sites, changes, reduction, run.seed),
+        )
+        for name, reduction in ORACLES.items()
+    ]
+
+
+def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int) -> dict[str, float]:
+    """Noise ceiling per scope: agreement of the oracle on one half of the examples with the other, Spearman–Brown corrected.
+
+    A mean over random splits; a yardstick, not a bound.
+    """
+    random = np.random.default_rng([seed, 1])
+    halves: dict[str, list[float]] = {name: [] for name in (*sites, ALL)}
+    for _ in range(SPLITS):
+        order = random.permutation(len(changes[0]))
+        middle = len(order) // 2
+        one, other = ([reduction(change[part]) for change in changes] for part in (order[:middle], order[middle:]))
+        for name, a, b in zip(sites, one, other, strict=True):
+            halves[name].append(float(spearman(a, b)))
+        halves[ALL].append(float(spearman(np.concatenate(one), np.concatenate(other))))
+    means = {name: float(np.mean(values)) for name, values in halves.items()}
+    found = {name: 2 * value / (1 + value) if value > -1 else float("nan") for name, value in means.items()}
+    found[MEAN] = float(mean_over_sites([np.array(found[name]) for name in sites]))
+    return found
+
+
+def interval(value: float, resampled: np.ndarray) -> tuple[float, float]:
+    """95 % interval around a Spearman from its resamples, on Fisher's z scale."""
+    if np.isnan(value) or np.isnan(resampled).all():
+        return float("nan"), float("nan")
+    limit = 1 - 1e-9
+    centre = np.arctanh(np.clip(value, -limit, limit))
+    error = float(np.nanstd(np.arctanh(np.clip(resampled, -limit, limit)), ddof=1))
+    low, high = np.tanh([centre - 1.96 * error, centre + 1.96 * error])
+    return float(low), float(high)
+
+
+def grade(run: Run) -> pd.DataFrame:
+    """The tidy table of a run: one row per criterion, scope, scaling, oracle and set of examples."""
+    maps = [run.change(site).shape[1] for site in run.sites]
+    if sum(maps) < LEAST:
+        raise BadInput(f"{run.case} has {sum(maps)} maps in all; a rank correlation needs at least {LEAST}")
+    rows: list[dict[str, Any]] = []
+    known = targets(run)
+    for criterion in run.criteria.facts["criteria"]:
+        reduction = run.reduction(criterion)
+        for examples in EXAMPLES:
+            matrices = [run.saliency(criterion, site, examples) for site in run.sites]
+            count = run.criteria.facts[examples]["examples"]
+            stream = run.seed if examples == "shared" else run.seed + 1_000_003  # the oracle's own draws, or others
+            scores, resampled = reduce(reduction, matrices), reduce(reduction, matrices, draws(count, stream))
+            for target in known:
+                for row in _compare(run.sites, maps, target, scores, resampled):
+                    rows.append({"criterion": criterion, "oracle": target.name, "examples": examples} | row)
+    table = pd.DataFrame(rows).assign(case=run.case, seed=run.seed, n=run.oracle.facts["examples"])
+    head = ["case", "seed", "criterion", "scope", "scaling", "oracle", "examples"]
+    return table[[*head, "spearman", "kendall", "low", "high", "ceiling", "maps", "n"]]
+
+
+def _compare(sites: list[str], maps: list[int], target: Target, scores: Scores, resampled: Scores) -> list[dict[str, Any]]:
+    """Rows for every scope and scaling of one criterion against one oracle."""
+    rows: list[dict[str, Any]] = []
+
+    def add(scope: str, scaling: str, size: int, value: Any, tau: float, drawn: np.ndarray) -> None:
+        low, high = interval(float(value), drawn)
+        found = {"spearman": float(value), "kendall": tau, "low": low, "high": high, "ceiling": target.ceilings[scope]}
+        rows.append({"scope": scope, "scaling": scaling, "maps": size} | found)
+
+    values = [spearman(a, b) for a, b in zip(scores, target.scores, strict=True)]
+    drawn = [spearman(a, b) for a, b in zip(resampled, target.resampled, strict=True)]
+    taus = [kendall(a, b) for a, b in zip(scores, target.scores, strict=True)]
+    for site, size, value, tau, draw in zip(sites, maps, values, taus, drawn, strict=True):
+        add(site, "none", size, value, tau, draw)
+    defined = sum(size for size, value in zip(maps, values, strict=True) if not np.isnan(value))
+    tau = float(mean_over_sites([np.array(tau) for tau in taus]))
+    add(MEAN, "none", defined, mean_over_sites(values), tau, mean_over_sites(drawn))
+    truth, truths = np.concatenate(target.scores), np.concatenate(target.resampled, -1)
+    for name, scale in SCALINGS.items():
+        whole = np.concatenate(scale(scores))
+        wholes = np.concatenate([np.broadcast_to(part, (len(truths), part.shape[1])) for part in scale(resampled)], -1)
+        add(ALL, name, sum(maps), spearman(whole, truth), kendall(whole, truth), spearman(wholes, truths))
+    return rows
+
+
+def maps_table(run: Run, examples: str) -> pd.DataFrame:
+    """One row per map: the oracle with its 95 % bootstrap interval (of `oracle_loss`), and every criterion's score."""
+    parts = []
+    weights = draws(run.oracle.facts["examples"], run.seed)
+    for site in run.sites:
+        change = run.change(site)
+        low, high = np.quantile(weights @ change, [0.025, 0.975], axis=0)
+        columns: dict[str, Any] = {"site": site, "map": np.arange(change.shape[1])}
+        columns |= {name: ORACLES[name](change) for name in ("oracle_loss", "oracle_abs")}
+        columns |= {"oracle_loss_low": low, "oracle_loss_high": high}
+        columns |= {name: run.reduction(name)(run.saliency(name, site, examples)) for name in run.criteria.facts["criteria"]}
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,73 @@
+"""The renderer: turns sections into one self-contained page with SVG figures, and PNG files beside it."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import matplotlib
+import pandas as pd
+import seaborn as sns
+from markupsafe import Markup
+from matplotlib import pyplot as plt
+
+from bench.runs import write_atomically
+from reports.section import Section, Study
+from reports.sections import heat_map, loss_change, oracle_ranks, overview, provenance, scatter, table
+
+SECTIONS: tuple[Callable[[Study], Section], ...] = (
+    table.section,
+    heat_map.section,
+    loss_change.section,
+    oracle_ranks.section,
+    scatter.section,
+    provenance.section,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section as the page's template takes it."""
+
+    title: str
+    caption: str
+    svg: Markup | None
+    table: pd.DataFrame | None
+
+
+def render(studies: list[Study], out: Path) -> Path:
+    """Writes `index.html` and a PNG of every figure into a folder; returns the page's path."""
+    matplotlib.use("agg")
+    sns.set_theme(style="ticks", context="paper")
+    plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
+    first = _part(overview.section(studies), "all", out)
+    cases = [
+        {"name": study.case, "sections": [_part(section(study), study.case, out) for section in SECTIONS]} for study in studies
+    ]
+    described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    template = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template("page.html")
+    page = template.render(overview=first, cases=cases, described=described, criteria=len(described))
+    write_atomically(out / "index.html", page)
+    return out / "index.html"
+
+
+def _part(section: Section, case: str, out: Path) -> Part:
+    svg = None if section.figure is None else _draw(section, f"{case}-{section.name}", out)
+    return Part(section.title, section.caption, svg, section.table)
+
+
+def _draw(section: Section, name: str, out: Path) -> Markup:
+    """Writes the figure's PNG and gives its SVG, with ids of its own so that figures do not borrow from one another."""
+    assert section.figure is not None
+    image, drawing = io.BytesIO(), io.StringIO()
+    section.figure.savefig(image, format="png", dpi=150)
+    section.figure.savefig(drawing, format="svg", metadata={"Date": None})
+    plt.close(section.figure)
+    write_atomically(out / f"{name}.png", image.getvalue())
+    text = drawing.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    return Markup(text)  # noqa: S704 (matplotlib escapes every label it draws)

@@ -1,0 +1,38 @@
+"""Agreement per criterion and site."""
+
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from reports.section import Section, Study
+
+
+def section(study: Study) -> Section:
+    """A heat map criterion × site of the Spearman with oracle_abs, on fresh and on shared examples."""
+    sites, criteria = study.sites, study.criteria
+    width = min(0.42 * len(sites), 14)
+    figure, panels = plt.subplots(2, 1, figsize=(2.6 + width, 1.6 + 0.62 * len(criteria)), sharex=True)
+    for panel, examples in zip(panels, ("fresh", "shared"), strict=True):
+        rows = study.agreement.query("oracle == 'oracle_abs' and examples == @examples and scope in @sites")
+        grid = rows.groupby(["criterion", "scope"]).spearman.median().unstack().reindex(index=criteria, columns=sites)
+        ceiling = rows.groupby("scope").ceiling.median().reindex(sites)
+        grid.loc["noise ceiling"] = ceiling
+        sns.heatmap(
+            grid,
+            ax=panel,
+            vmin=-1,
+            vmax=1,
+            cmap="RdBu",
+            annot=len(sites) <= 30,
+            fmt=".2f",
+            annot_kws={"size": 6},
+            linewidths=0.5,
+            cbar_kws={"label": "Spearman"},
+        )
+        panel.set(title=f"{examples} examples", xlabel="", ylabel="")
+        panel.set_facecolor("0.85")
+        panel.tick_params(labelsize=8)
+    caption = (
+        "Spearman with oracle_abs at every site, in the network's order, median over seeds; grey cells are undefined (a"
+        f" constant ranking, or fewer than three maps). {study.said}."
+    )
+    return Section("heat-map", "Where each criterion works", caption, figure)

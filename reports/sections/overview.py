@@ -1,0 +1,51 @@
+"""Which criterion agrees with the oracle, over all cases: the first picture of the report."""
+
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from reports.agreement import MEAN
+from reports.section import Section, Study
+from reports.tables import chance
+
+COLOURS = {"fresh": "#b2182b", "shared": "#2166ac"}
+
+
+def section(studies: list[Study]) -> Section:
+    """Mean over sites of the within-site Spearman, per criterion and case, on shared and on fresh examples."""
+    height = 1.2 + 0.34 * max(len(study.criteria) for study in studies)
+    figure, panels = plt.subplots(1, len(studies), figsize=(1.6 + 3.6 * len(studies), height), sharex=True, squeeze=False)
+    for panel, study in zip(panels[0], studies, strict=True):
+        rows = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs'")
+        order = study.criteria
+        for examples, offset in (("fresh", 0.16), ("shared", -0.16)):
+            chosen = rows[rows.examples == examples]
+            for place, criterion in enumerate(order):
+                found = chosen[chosen.criterion == criterion]
+                for row in found.itertuples():
+                    panel.plot([row.low, row.high], [place + offset] * 2, color=COLOURS[examples], lw=1, alpha=0.6)
+                panel.plot(found.spearman, [place + offset] * len(found), "o", ms=3, color=COLOURS[examples], alpha=0.5)
+                panel.plot(found.spearman.median(), place + offset, "D", ms=5, color=COLOURS[examples])
+        band = chance(study)
+        panel.axvspan(-band, band, color="0.92", zorder=0)
+        panel.axvline(0, color="0.7", lw=0.8, zorder=0)
+        panel.axvline(rows.ceiling.median(), color="0.3", lw=1, ls="--", zorder=0)
+        panel.set(
+            title=study.case, yticks=range(len(order)), yticklabels=order, ylim=(len(order) - 0.5, -0.5), xlabel="Spearman"
+        )
+        sns.despine(ax=panel)
+    marks: list[Artist] = [
+        Line2D([], [], color=colour, marker="D", ls="", label=f"{name} examples") for name, colour in COLOURS.items()
+    ]
+    marks.append(Line2D([], [], color="0.3", ls="--", label="noise ceiling"))
+    marks.append(Rectangle((0, 0), 1, 1, color="0.92", label="95 % of random rankings"))
+    figure.legend(handles=marks, loc="outside lower center", ncols=4 if len(studies) > 1 else 2, frameon=False)
+    caption = (
+        "Agreement with oracle_abs: Spearman within each site, averaged over sites. Diamonds are medians over seeds, dots"
+        " single seeds, lines 95 % intervals over examples. Fresh: the criterion was scored on examples that the oracle never"
+        " saw; shared: on the oracle's own, as in the paper. Criteria are ordered by their agreement on fresh examples. "
+        + " ".join(f"{study.case}: {study.said}." for study in studies)
+    )
+    return Section("overview", "Which criterion knows what a map is worth?", caption, figure)

@@ -1,0 +1,39 @@
+"""Where the numbers come from, and what was left out."""
+
+import pandas as pd
+
+from reports.section import Section, Study
+
+
+def section(study: Study) -> Section:
+    """One row per run: network, examples, machine, versions, time."""
+    rows = []
+    for run in study.runs:
+        facts, guesses = run.oracle.facts, run.criteria.facts
+        rows.append(
+            {
+                "seed": run.seed,
+                "test accuracy": f"{facts['test']['accuracy']:.2%} of {facts['test']['examples']}",
+                "test loss": f"{facts['test']['loss']:.4f}",
+                "training loss": f"{run.oracle.arrays['kept'].mean():.4f}",
+                "oracle examples": facts["examples"],
+                "fresh examples": guesses["fresh"]["examples"],
+                "engine": f"{facts['engine']}, {facts['precision']}, batch {facts['batch']}",
+                "device": f"{facts['device']}, {facts['threads']} threads",
+                "oracle, s": facts["seconds"],
+                "criteria, s": round(guesses["shared"]["seconds"] + guesses["fresh"]["seconds"], 1),
+                "versions": ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
+                "commit": facts["commit"],
+                "weights": facts["weights"][:12],
+                "data": facts["data"][:12],
+            }
+        )
+    table = pd.DataFrame(rows).set_index("seed").T.reset_index(names="")
+    table.columns = ["", *(f"seed {run.seed}" for run in study.runs)]
+    left_out = study.runs[0].oracle.facts["left_out"]
+    said = "; ".join(f"{out['convolution']} ({out['maps']} maps): {out['reason']}" for out in left_out) or "none"
+    caption = (
+        f"How the figures of this case were measured. Number of oracle examples: {study.runs[0].oracle.facts['why']}."
+        f" Maps left out because removing them is not deleting them: {said}."
+    )
+    return Section("provenance", "Provenance", caption, table=table)

@@ -1,0 +1,17 @@
+"""The agreement table of a case."""
+
+from reports.section import Section, Study
+from reports.tables import chance, summary
+
+
+def section(study: Study) -> Section:
+    """Spearman of every criterion with oracle_abs."""
+    spread = "the 95 % interval over examples" if len(study.runs) == 1 else "the range over seeds around their median"
+    caption = (
+        f"Spearman with oracle_abs, with {spread}. Per site: computed within each site, then averaged over the sites where it"
+        " is defined. All sites: over all maps at once, with scores as they are and divided by their ℓ2 norm within each site."
+        f" A random ranking lies within ±{chance(study):.2f} per site in 95 % of draws. The noise ceiling is the agreement of"
+        " the oracle on one half of the examples with the other half, Spearman–Brown corrected: a yardstick, not a bound."
+        f" {study.said}."
+    )
+    return Section("agreement", "Agreement with the oracle", caption, table=summary(study))
