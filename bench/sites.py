@@ -26,9 +26,9 @@ def find(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[Site, 
 
     `inputs` is a batch of at least two examples, as the model takes it. The copy shares no parameters with the model.
     """
-    graph = trace(copy.deepcopy(model).cpu().float())
-    if not any(isinstance(module, CONVOLUTIONS) for module in graph.modules()):
+    if not any(isinstance(module, CONVOLUTIONS) for module in model.modules()):
         raise BadInput(f"{type(model).__name__} has no convolution, so it has no feature maps to remove")
+    graph = trace(copy.deepcopy(model).cpu().float())
     learned = walk(graph, inputs.cpu().float() if inputs.is_floating_point() else inputs.cpu())
     places: Places = defaultdict(list)
     for node in learned.read:
@@ -37,7 +37,10 @@ def find(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[Site, 
             if place not in places[label]:
                 places[label].append(place)
     sites, left_out = _sites(learned, places)
-    return graph, _insert(learned, sites, places), left_out
+    for name, module in model.named_modules():
+        if isinstance(module, CONVOLUTIONS) and name not in learned.made:
+            left_out.append(LeftOut(name, module.out_channels, "the forward pass does not call it"))
+    return graph, _insert(learned, sites, places), tuple(left_out)
 
 
 def _place(learned: Labels, node: fx.Node, label: int) -> fx.Node:
@@ -77,7 +80,7 @@ def _elementwise(learned: Labels, node: fx.Node, source: fx.Node) -> bool:
     return int(hit.sum()) == 1 and bool(hit[middle])
 
 
-def _sites(learned: Labels, places: Places) -> tuple[list[tuple[Site, list[int]]], tuple[LeftOut, ...]]:
+def _sites(learned: Labels, places: Places) -> tuple[list[tuple[Site, list[int]]], list[LeftOut]]:
     """Groups maps that the same convolutions make and the same gates remove; the rest is left out."""
     spoiled = {learned.root(label): reason for label, reason in reversed(learned.spoiled.items())}
     makers: dict[int, list[str]] = defaultdict(list)
@@ -98,12 +101,8 @@ def _sites(learned: Labels, places: Places) -> tuple[list[tuple[Site, list[int]]
         index = {label: number for number, label in enumerate(labels)}
         channels = tuple(tuple(index.get(learned.root(label), NONE) for label in learned.made[name]) for name in names)
         sites.append((Site(names[0] + (f":{taken + 1}" if taken else ""), len(labels), names, (), channels), labels))
-    unused = [(name, module) for name, module in learned.model.named_modules() if isinstance(module, CONVOLUTIONS)]
     out = [LeftOut(name, count, reason) for (name, reason), count in left.items()]
-    out += [
-        LeftOut(name, m.out_channels, "the forward pass does not call it") for name, m in unused if name not in learned.made
-    ]
-    return sites, tuple(out)
+    return sites, out
 
 
 def _homeless(learned: Labels, nodes: list[fx.Node]) -> str | None:
