@@ -62,7 +62,8 @@ class Labels:
     read: list[fx.Node]  # inputs of layers that mix maps
     spoiled: dict[int, str]  # label -> why it is left out
     held: dict[fx.Node, set[int]] = field(default_factory=dict)  # remembered answers of `present`
-    movable: dict[tuple[fx.Node, fx.Node], set[int]] = field(default_factory=dict)  # and of `bench.sites`
+    movable: dict[fx.Node, set[int]] = field(default_factory=dict)  # and of `bench.sites`
+    meeting: set[fx.Node] = field(default_factory=set)  # operations in which numbers of two inputs meet in one
 
     def root(self, label: int) -> int:
         """The label that stands for all labels joined with this one."""
@@ -173,6 +174,7 @@ def _pass(learned: Labels, node: fx.Node, outputs: Leaves) -> list[Tensor | None
                 before = found[index]
                 if before is not None:
                     learned.join(before, after)
+                    learned.meeting |= {node} if bool(((before != NONE) & (after != NONE)).any()) else set()
                 found[index] = after if before is None else torch.where(before == NONE, after, before)
     return found
 

@@ -33,9 +33,7 @@ def find(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[Site, 
     places: Places = defaultdict(list)
     for node in learned.read:
         for label in sorted(learned.present(node)):
-            place = _place(learned, node, label)
-            if place not in places[label]:
-                places[label].append(place)
+            places[label] += [place for place in _place(learned, node, label) if place not in places[label]]
     sites, left_out = _sites(learned, places)
     for name, module in model.named_modules():
         if isinstance(module, CONVOLUTIONS) and name not in learned.made:
@@ -43,29 +41,33 @@ def find(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[Site, 
     return graph, _insert(learned, sites, places), tuple(left_out)
 
 
-def _place(learned: Labels, node: fx.Node, label: int) -> fx.Node:
-    """The node behind which one map is removed: as far back as zeros stay zeros, but behind its activation."""
-    while str(node.target) not in learned.made:
-        holders = [source for source in node.all_input_nodes if label in learned.present(source)]
-        if len(holders) != 1 or label not in _movable(learned, node, holders[0]):
-            break
-        node = holders[0]
-    return node
+def _place(learned: Labels, node: fx.Node, label: int) -> list[fx.Node]:
+    """The nodes behind which one map is removed: as far back as zeros stay zeros, but behind its activation."""
+    if label not in _movable(learned, node):
+        return [node]
+    holders = [source for source in node.all_input_nodes if label in learned.present(source)]
+    return [place for source in holders for place in _place(learned, source, label)]
 
 
-def _movable(learned: Labels, node: fx.Node, source: fx.Node) -> set[int]:
+def _movable(learned: Labels, node: fx.Node) -> set[int]:
     """The maps that can as well be removed in front of an operation: it keeps their zeros and only pools or rearranges."""
-    if (node, source) not in learned.movable:
-        before, labels = learned.values[source], learned.labels[node][0]
+    if node not in learned.movable:
+        sources = [source for source in node.all_input_nodes if learned.present(source)]
+        labels = learned.labels[node][0]
+        made = not sources or str(node.target) in learned.made or node in learned.meeting
+        plain = all(isinstance(learned.values[source], Tensor) for source in sources)
         movable: set[int] = set()
-        if isinstance(before, Tensor) and labels is not None and not _elementwise(learned, node, source):
-            known = learned.labels[source][0]
-            assert known is not None
-            emptied = learned.run(node, {source: before.masked_fill(known != NONE, 0.0)})
-            kept = labels[(emptied != 0) & (labels != NONE)].unique().tolist()
-            movable = learned.present(source) - {learned.root(label) for label in kept}
-        learned.movable[node, source] = movable
-    return learned.movable[node, source]
+        if not made and plain and labels is not None and not (len(sources) == 1 and _elementwise(learned, node, sources[0])):
+            movable = learned.present(node) - _filled(learned, node, sources, labels)
+        learned.movable[node] = movable
+    return learned.movable[node]
+
+
+def _filled(learned: Labels, node: fx.Node, sources: list[fx.Node], labels: Tensor) -> set[int]:
+    """The maps that an operation makes something of when all it gets of them is zeros."""
+    empty = {source: learned.values[source].masked_fill(learned.labels[source][0] != NONE, 0.0) for source in sources}
+    after = learned.run(node, empty)
+    return {learned.root(label) for label in labels[(after != 0) & (labels != NONE)].unique().tolist()}
 
 
 def _elementwise(learned: Labels, node: fx.Node, source: fx.Node) -> bool:

@@ -41,6 +41,7 @@ def test_a_ten_line_hook_loop_gives_the_same_on_an_embedded_case(name, address):
     with torch.no_grad():
         kept = case.loss(case.model(batch.inputs), batch.labels)
         for index in range(site.maps):
+
             def remove(module, inputs, output, index=index):
                 output[:, index] = 0
 
@@ -55,10 +56,8 @@ def test_a_loss_that_is_not_finite_names_the_example_or_the_map():
     case = pixel_case()
     with pytest.raises(BadInput, match="the loss is nan with every map kept, on training example 2"):
         measure(dataclasses.replace(case, loss=lambda output, labels: (output[:, 0] - 15).log() * 0 + 1), literal, [1, 2], 2)
-    broken = dataclasses.replace(case, loss=lambda output, labels: 1 / (output[:, 0] - 6))
-    with pytest.raises(BadInput, match="changes by inf with map 0 of site 'conv' removed, on training example 0") as error:
-        measure(dataclasses.replace(case, loss=lambda o, y: 1 / (o[:, 0] + 2)), literal, [0], 1)
-    assert broken is not None and "conv" in str(error.value)
+    with pytest.raises(BadInput, match="changes by inf with map 0 of site 'conv' removed, on training example 0"):
+        measure(dataclasses.replace(case, loss=lambda output, labels: 1 / (output[:, 0] + 2)), literal, [0], 1)
 
 
 def test_a_loss_that_is_not_per_example_is_refused():

@@ -5,9 +5,9 @@ import functools
 import pytest
 import torch
 from test_surgery import NETWORKS, network
-from toys import TOYS, Pixel, randomise
 from torch import nn
 from torch.utils.data import TensorDataset
+from toys import TOYS, Pixel, randomise
 
 from bench.assemble import assemble
 from bench.case import Site
@@ -172,4 +172,3 @@ def test_bad_networks():
         assemble(Pixel(), data, data)
     with pytest.raises(BadInput, match=r"no map that can be removed \(0: its maps are the network's output"):
         assemble(nn.Sequential(nn.Conv2d(1, 2, 1)).eval(), data, data)
-

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch_pruning
 import torchvision
-from toys import TOYS, randomise, toy_case
 from torch import nn
+from toys import TOYS, randomise, toy_case
 
 from bench.case import load
 from bench.gates import gated

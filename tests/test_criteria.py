@@ -1,0 +1,133 @@
+"""Every criterion by hand, and one contract suite over all that are registered."""
+
+import math
+
+import pytest
+import torch
+from sklearn.metrics import mutual_info_score
+from toys import TOYS, pixel_case, toy_case
+
+from bench.errors import BadInput
+from criteria.criterion import CRITERIA, Evidence, choose, criterion, discover, mean
+from criteria.evidence import collect
+from criteria.information import quantise
+from criteria.statistics import KNOWN
+from oracle.literal import literal
+from oracle.measure import measure
+
+NAMES = sorted(discover())
+
+
+def score(name, seen):
+    found = CRITERIA[name]
+    return found.reduce(found.saliency(seen))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # filters (1), (2), (−1)
+        ("weight_mean_square", [1, 4, 1]),
+        ("weight_l1", [1, 2, 1]),
+        # maps (1, 2, 0), (2, 4, 0), (0, 0, 3), (4, 8, 0)
+        ("activation_mean", [7 / 4, 14 / 4, 3 / 4]),
+        ("activation_deviation", [math.sqrt(35) / 4, math.sqrt(35) / 2, math.sqrt(27) / 4]),
+        ("nonzero_share", [3 / 4, 3 / 4, 1 / 4]),
+        # |activation × gradient| with gradients 10, −1, 5
+        ("taylor", [70 / 4, 14 / 4, 15 / 4]),
+        ("taylor_mean", [70 / 4, 14 / 4, 15 / 4]),
+        # labels 0, 1, 0, 1: map 0 is 1, 2, 0, 4, all different, so it tells the label wholly: ln 2; the third map is 3 once of
+        # four, under label 0: ln 4 is the joint's surprise …
+        ("mutual_information", [math.log(2), math.log(2), 0.25 * math.log(2) + 0.25 * math.log(2 / 3) + 0.5 * math.log(4 / 3)]),
+    ],
+)
+def test_by_hand(name, expected):
+    seen = collect(pixel_case(), range(4), 2, frozenset(KNOWN), "test")["conv"]
+    assert score(name, seen).tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_taylor_mean_divides_by_positions_and_keeps_the_ranking():
+    seen = collect(toy_case("plain"), range(12), 4, frozenset(KNOWN), "test")["features.0"]
+    torch.testing.assert_close(score("taylor_mean", seen) * 64, score("taylor", seen))
+
+
+def test_taylor_takes_magnitudes_per_example():
+    case = toy_case("plain")
+    seen = collect(case, range(12), 4, frozenset({"gate_grad"}), "test")["features.0"]
+    by_hand = torch.stack([seen.gate_grad[row].abs() for row in range(12)]).sum(0) / 12
+    torch.testing.assert_close(score("taylor", seen), by_hand)
+    assert not torch.allclose(score("taylor", seen), seen.gate_grad.mean(0).abs())
+
+
+def test_taylor_is_the_removal_itself_where_the_loss_is_linear():
+    case = pixel_case()
+    seen = collect(case, range(4), 4, frozenset({"gate_grad"}), "test")["conv"]
+    assert torch.equal(CRITERIA["taylor"].saliency(seen), measure(case, literal, range(4), 4).changes["conv"])
+
+
+def test_quantisation_cuts_at_quantiles_and_shares_levels_on_ties():
+    values = torch.tensor([[0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0]]).T
+    assert quantise(values, 4)[:, 0].tolist() == [0, 0, 0, 0, 2, 2, 3, 3]
+    assert torch.equal(quantise(values, 4), quantise(values * 100 + 3, 4))
+
+
+def test_mutual_information_against_scikit_learn():
+    seen = collect(toy_case("plain", examples=40), range(40), 16, frozenset({"mean"}), "test")["features.0"]
+    levels = quantise(seen.mean)
+    expected = [mutual_info_score(levels[:, index], seen.labels) for index in range(levels.shape[1])]
+    assert score("mutual_information", seen).tolist() == pytest.approx(expected)
+
+
+def test_random_depends_on_the_seed_and_the_site_alone():
+    seen = collect(toy_case("plain"), range(6), 6, frozenset(KNOWN), "test")
+    again = collect(toy_case("plain"), range(3, 9), 2, frozenset(KNOWN), "test")
+    assert torch.equal(score("random", seen["features.0"]), score("random", again["features.0"]))
+    assert not torch.equal(score("random", seen["features.0"])[:4], score("random", seen["features.4"]))
+
+
+# The contract: what every registered criterion keeps, whoever wrote it.
+
+
+@pytest.mark.parametrize("toy", TOYS)
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name, toy):
+    case, rows = toy_case(toy), list(range(12))
+    found, needs = CRITERIA[name], CRITERIA[name].needs
+    whole = collect(case, rows, 12, needs, "test")
+    batched = collect(case, rows, 5, needs, "test")
+    reversed_ = collect(case, rows[::-1], 4, needs, "test")
+    for site in case.sites:
+        saliency = found.saliency(whole[site.name])
+        assert saliency.shape in {(1, site.maps), (12, site.maps)}
+        assert saliency.is_floating_point()
+        assert bool(saliency.isfinite().all())
+        scores = score(name, whole[site.name])
+        assert scores.shape == (site.maps,)
+        torch.testing.assert_close(score(name, batched[site.name]), scores, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(score(name, reversed_[site.name]), scores, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_criterion_says_what_it_is(name):
+    found = CRITERIA[name]
+    assert found.saliency.__doc__
+    assert found.source
+    assert found.unit
+
+
+def test_unknown_evidence_is_refused_at_import():
+    with pytest.raises(BadInput, match="unknown evidence 'gate_gard': choose from gate_grad, mean, mean_square, zero_share"):
+        criterion(needs={"gate_gard"}, reduce=mean, unit="", source="")
+
+
+def test_a_duplicate_name_is_refused():
+    def taylor(site: Evidence):
+        return site.gate_grad
+
+    with pytest.raises(BadInput, match=r"criterion 'taylor' already exists in criteria.taylor"):
+        criterion(needs={"gate_grad"}, reduce=mean, unit="nats", source="")(taylor)
+
+
+def test_unknown_criteria_are_named():
+    with pytest.raises(BadInput, match="unknown criterion 'tailor': choose from activation_deviation, "):
+        choose(["tailor"])
