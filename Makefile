@@ -17,7 +17,7 @@ report := reports/out/index.html reports/out/agreement.csv reports/out/agreement
 tables := agreement.csv maps.csv maps-fresh.csv
 
 .PHONY: help oracle compare report train test check clean FORCE
-.SECONDARY:
+.PRECIOUS: bench/weights/%.safetensors
 .SECONDEXPANSION:
 
 help: ## list the targets
@@ -69,9 +69,10 @@ runs/%/criteria.safetensors: $(bench) $(wildcard criteria/*.py) runs/.device $$(
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
 	$(PYTHON) -m reports grade $(call case,$@) --seeds $(call seed,$@)
 
-reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex): \
-		$(foreach run,$(runs),$(addprefix $(run)/,oracle.safetensors criteria.safetensors $(tables))) \
-		$(wildcard reports/*.py reports/*.html reports/sections/*.py) reports/out/.selection | $(ready)
+# One command makes all of the report: a pattern rule, whose % stands for the dot, says so to every version of make.
+$(report): $(foreach run,$(runs),$(addprefix $(run)/,oracle.safetensors criteria.safetensors $(tables)))
+$(report): $(wildcard reports/*.py reports/*.html reports/sections/*.py) reports/out/.selection | $(ready)
+reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex):
 	$(PYTHON) -m reports page $(CASES) --seeds $(SEEDS)
 
 # Settings are files too: they change only when the setting does, and what depends on them follows.

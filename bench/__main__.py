@@ -30,7 +30,7 @@ def show(name: str, seed: int) -> None:
     """Prints how well the case's model does and which maps can be removed."""
     case = load(name, seed)
     for label, data in (("training", case.train), ("test", case.test)):
-        count = len(data)  # type: ignore[arg-type]  # map-style data sets have a length
+        count = len(data)
         loss, share = evaluate(case, data, range(count))
         print(f"{label:9} {count:6} examples  accuracy {share:7.2%}  loss {loss:.4f} nats")
     print(f"{len(case.sites)} sites, {sum(site.maps for site in case.sites)} maps")

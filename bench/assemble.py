@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench import sites
-from bench.case import Case, Examples, Loss, Site
+from bench.case import Case, Loss, Site
+from bench.data import Examples
 from bench.errors import BadInput
 from bench.gates import Gate
 
@@ -44,8 +45,8 @@ def assemble(
         raise BadInput(
             f"the model is in train mode ({training[0]}): call model.eval(), since batch statistics would couple examples"
         )
-    if len(train) < 2:  # type: ignore[arg-type]  # map-style data sets have a length
-        raise BadInput(f"the training set holds {len(train)} examples; at least 6 are needed")  # type: ignore[arg-type]
+    if len(train) < 6:
+        raise BadInput(f"the training set holds {len(train)} examples; at least 6 are needed, 3 shared and 3 fresh")
     if carried:
         _check_carried(model, carried)
         return Case(model, tuple(carried), (), train, test, loss, examples, why)

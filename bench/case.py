@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 
+from bench.data import Examples
 from bench.errors import BadInput, unknown
 from bench.training import Recipe
 
-Examples = Dataset[Any]  # map-style: an index gives (input, label)
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -88,7 +88,8 @@ class Case:
 
     def batches(self, data: Examples, rows: Sequence[int], size: int) -> Iterator[Batch]:
         """The examples of those rows, in that order, `size` at a time, on the case's device in its precision."""
-        for inputs, labels in DataLoader(Subset(data, rows), batch_size=size):
+        part: Subset[Any] = Subset(data, rows)  # type: ignore[arg-type]  # torch asks for its own base class, not for what it uses
+        for inputs, labels in DataLoader(part, batch_size=size):
             exact = PRECISIONS[self.precision] if inputs.is_floating_point() else inputs.dtype
             yield Batch(inputs.to(self.device, exact), labels.to(self.device))
 
@@ -98,7 +99,7 @@ class Case:
         Both come from one permutation drawn from the seed; each is sorted, so the order is fixed and files are read in order.
         """
         wanted = self.examples if examples is None else examples
-        size = len(self.train)  # type: ignore[arg-type]  # map-style data sets have a length
+        size = len(self.train)
         if not 3 <= wanted <= size - 3:
             raise BadInput(
                 f"{self.name}: {wanted} examples asked for; allowed are 3 to {size - 3} (3 of {size} must stay fresh)"

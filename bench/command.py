@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from bench import embedded, runs
-from bench.case import PRECISIONS, Case, Examples, load
+from bench.case import PRECISIONS, Case, load
+from bench.data import Examples
 from bench.errors import BadInput
 
 

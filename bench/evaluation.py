@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from bench.case import Case, Examples
+from bench.case import Case
+from bench.data import Examples
 
 
 def evaluate(case: Case, data: Examples, rows: range | list[int], size: int = 128) -> tuple[float, float]:

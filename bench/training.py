@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Dataset
 from tqdm import tqdm
+
+from bench.data import Examples
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -23,8 +23,8 @@ class Recipe:
     """How a model is made from nothing: AdamW with a one-cycle learning rate on the cross-entropy of minibatches."""
 
     build: Callable[[], nn.Module]
-    train: Callable[[], Dataset[Any]]
-    test: Callable[[], Dataset[Any]]
+    train: Callable[[], Examples]
+    test: Callable[[], Examples]
     epochs: int
     rate: float
     batch: int = 64
@@ -33,13 +33,13 @@ class Recipe:
     augment: Augment = unchanged
 
 
-def stack(data: Dataset[Any]) -> tuple[Tensor, Tensor]:
+def stack(data: Examples) -> tuple[Tensor, Tensor]:
     """A whole data set as one tensor of inputs and one of labels."""
-    inputs, labels = zip(*(data[row] for row in range(len(data))), strict=True)  # type: ignore[arg-type]
+    inputs, labels = zip(*(data[row] for row in range(len(data))), strict=True)
     return torch.stack(inputs), torch.stack(labels)
 
 
-def accuracy(model: nn.Module, data: Dataset[Any]) -> float:
+def accuracy(model: nn.Module, data: Examples) -> float:
     """Share of examples whose largest class score is their label's."""
     inputs, labels = stack(data)
     with torch.no_grad():

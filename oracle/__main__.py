@@ -23,13 +23,13 @@ def main() -> None:
     start = time.perf_counter()
     oracle = measure(case, ENGINES[given.engine], rows, given.batch)
     seconds = round(time.perf_counter() - start, 2)
-    test_loss, test_accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)  # type: ignore[arg-type]
+    test_loss, test_accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)
     facts |= {
         "engine": given.engine,
         "examples": len(rows),
         "data": fingerprint(case, case.train, rows, given.batch),
         "seconds": seconds,
-        "test": {"loss": test_loss, "accuracy": test_accuracy, "examples": len(case.test)},  # type: ignore[arg-type]
+        "test": {"loss": test_loss, "accuracy": test_accuracy, "examples": len(case.test)},
     }
     arrays = {f"change/{name}": change.numpy() for name, change in oracle.changes.items()}
     arrays |= {"kept": oracle.kept.numpy(), "labels": oracle.labels.numpy(), "rows": np.array(rows)}

@@ -129,15 +129,18 @@ def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int) -> di
     return found
 
 
-def interval(value: float, resampled: np.ndarray) -> tuple[float, float]:
-    """95 % interval around a Spearman from its resamples, on Fisher's z scale."""
+def interval(value: float, resampled: np.ndarray, maps: int) -> tuple[float, float]:
+    """95 % interval around a Spearman of so many maps from its resamples, on Fisher's z scale.
+
+    Perfect agreement is infinite on that scale; it counts as half way to the next possible value.
+    """
     if np.isnan(value) or np.isnan(resampled).all():
         return float("nan"), float("nan")
-    limit = 1 - 1e-9
+    limit = 1 - 6 / (maps * (maps**2 - 1))
     centre = np.arctanh(np.clip(value, -limit, limit))
     error = float(np.nanstd(np.arctanh(np.clip(resampled, -limit, limit)), ddof=1))
     low, high = np.tanh([centre - 1.96 * error, centre + 1.96 * error])
-    return float(low), float(high)
+    return min(float(low), value), max(float(high), value)
 
 
 def grade(run: Run) -> pd.DataFrame:
@@ -167,7 +170,7 @@ def _compare(sites: list[str], maps: list[int], target: Target, scores: Scores, 
     rows: list[dict[str, Any]] = []
 
     def add(scope: str, scaling: str, size: int, value: Any, tau: float, drawn: np.ndarray) -> None:
-        low, high = interval(float(value), drawn)
+        low, high = interval(float(value), drawn, size)
         found = {"spearman": float(value), "kendall": tau, "low": low, "high": high, "ceiling": target.ceilings[scope]}
         rows.append({"scope": scope, "scaling": scaling, "maps": size} | found)
 

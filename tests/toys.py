@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import ConcatDataset, TensorDataset
 
 from bench.assemble import assemble
 from bench.case import Case
@@ -46,7 +46,7 @@ def output_is_loss(output, labels):
 def pixel_case() -> Case:
     """Pixels 1, 2, −3 and 4. By hand: maps are (1, 2, 0), (2, 4, 0), (0, 0, 3), (4, 8, 0)."""
     images = torch.tensor([1.0, 2.0, -3.0, 4.0]).view(4, 1, 1, 1)
-    data = TensorDataset(images, torch.tensor([0, 1, 0, 1]))
+    data = ConcatDataset(2 * [TensorDataset(images, torch.tensor([0, 1, 0, 1]))])
     return assemble(Pixel().eval(), data, data, loss=output_is_loss)
 
 

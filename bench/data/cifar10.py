@@ -1,6 +1,7 @@
 """CIFAR-10, from torchvision's own folder or from `train_10000.npz` and `test_2000.npz` under `DATA`/cifar10."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,9 @@ def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
     if not files:
         raise BadInput(f"no CIFAR-10 in {root()}: expected cifar10/{split}_*.npz or torchvision's {BASE}/ there; or set DATA")
     try:
-        with np.load(files[0], allow_pickle=False) as file:
+        with files[0].open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             images, labels = file["x"], file["y"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BadInput(f"{files[0]} is truncated or holds no x and y ({error})") from error
     if images.shape[1:] != (32, 32, 3) or len(images) != len(labels) or labels.max() >= CLASSES:
         raise BadInput(

@@ -1,0 +1,140 @@
+"""The commands end to end on small inputs, and a user's mistake is one line, a non-zero exit and no traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench import runs
+from bench.case import load
+from oracle.literal import literal
+
+
+def command(*words, folder, **environment):
+    """Runs `python -m …` in a folder of its own, with the repository on the path."""
+    where = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run([sys.executable, "-m", *words], cwd=folder, env=where, capture_output=True, text=True, check=False)
+
+
+MISTAKES = {
+    "a case that does not exist": (["oracle", "nope"], "unknown case 'nope': choose from cnn3-cifar10, r3dcnn-gestures, "),
+    "an engine that does not exist": (
+        ["oracle", "vgg-digits", "--engine", "warp"],
+        "unknown engine 'warp': choose from ",
+    ),
+    "a precision that does not exist": (
+        ["oracle", "vgg-digits", "--precision", "fp8"],
+        "unknown precision 'fp8': choose from float32, float64",
+    ),
+    "a device that does not exist": (["criteria", "vgg-digits", "--device", "tpu"], "unknown device 'tpu': choose from auto, "),
+    "a criterion that does not exist": (
+        ["criteria", "vgg-digits", "--criteria", "tailor"],
+        "unknown criterion 'tailor'",
+    ),
+    "no batch": (["oracle", "vgg-digits", "--batch", "0"], "--batch is 0; at least 1 is needed"),
+    "a negative seed": (["oracle", "vgg-digits", "--seed", "-1"], "--seed is -1; at least 0 is needed"),
+    "too few examples": (["oracle", "vgg-digits", "--examples", "2"], "2 examples asked for; allowed are 3 to 1434"),
+    "no data": (["oracle", "resnet20-cifar10"], "no weights at empty/weights/resnet20_cifar10.th: set DATA to the folder"),
+    "no training recipe": (["bench", "train", "resnet20-cifar10"], "resnet20-cifar10 has no training recipe"),
+    "no run": (["reports", "grade", "vgg-digits"], "no oracle file at runs/vgg-digits/0/oracle.safetensors"),
+    "no table": (["reports", "page", "vgg-digits"], "no table at runs/vgg-digits/0/agreement.csv"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line(tmp_path, mistake):
+    words, message = MISTAKES[mistake]
+    done = command(*words, folder=tmp_path, DATA="empty")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cuda_without_a_gpu_is_a_mistake(tmp_path):
+    done = command("oracle", "vgg-digits", "--device", "cuda", folder=tmp_path, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2
+    assert done.stderr == "error: device 'cuda' asked for, but torch sees no CUDA device here: choose auto or cpu\n"
+
+
+CASE = """
+import torch
+from bench.assemble import assemble
+from bench.case import case
+from torch.utils.data import TensorDataset
+
+@case
+def mine(seed):
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(12, 2))
+    data = TensorDataset(torch.randn(20, 1, 2, 2), torch.full((20,), {label}))
+    return assemble(model{mode}, data, data, examples=5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("label", "mode", "message"),
+    [(0, "", "the model is in train mode"), (7, ".eval()", "label 7 is out of range: the model has 2 classes")],
+)
+def test_a_mistake_in_a_users_case(tmp_path, label, mode, message):
+    (tmp_path / "mine.py").write_text(CASE.format(label=label, mode=mode))
+    done = command("oracle", "mine.py", folder=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_whole_pipeline_on_a_users_own_case(tmp_path):
+    (tmp_path / "mine.py").write_text(CASE.format(label=1, mode=".eval()"))
+    for words in (["oracle", "mine.py"], ["criteria", "mine.py"], ["reports", "grade", "mine"]):
+        done = command(*words, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    out = str(tmp_path / "out")
+    for what in ("page", "show"):
+        done = command("reports", what, "mine", "--out", out, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "noise ceiling" in done.stdout
+    assert done.stdout.endswith("out/index.html\n")
+    maps = pd.read_csv(tmp_path / "runs" / "mine" / "0" / "maps.csv")
+    assert len(maps) == 3
+    facts = runs.load(tmp_path / "runs" / "mine" / "0" / "oracle.safetensors", "oracle").facts
+    assert facts["examples"] == 5
+    assert facts["seconds"] >= 0
+    assert len(facts["weights"]) == len(facts["data"]) == 64
+
+
+def test_out_options_and_chosen_criteria(tmp_path):
+    place = tmp_path / "elsewhere" / "file"
+    done = command("criteria", "resnet-digits", "--examples", "4", "--criteria", "taylor", "--out", str(place), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = runs.load(place, "criteria")
+    assert set(found.facts["criteria"]) == {"taylor"}
+    assert found.arrays["shared/taylor/stem.0"].shape == (4, 16)
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+
+
+def test_double_precision_is_the_same_oracle_more_exactly(tmp_path):
+    changes = []
+    for precision in ("float32", "float64"):
+        place = tmp_path / precision
+        words = ["oracle", "resnet-digits", "--examples", "3", "--precision", precision, "--out", str(place)]
+        assert command(*words, folder=tmp_path).returncode == 0
+        changes.append(runs.load(place, "oracle").arrays["change/stem.0"])
+    assert changes[1].dtype == "float64"
+    assert changes[0] == pytest.approx(changes[1], abs=1e-5)
+    assert (changes[0] != changes[1]).any()
+
+
+def test_the_example_of_the_readme_is_a_case():
+    """Its whole oracle takes a minute; one map of it takes a moment."""
+    example = load("examples/my_case.py", 0)
+    assert (example.name, len(example.sites)) == ("my-resnet18", 12)
+    batch = next(example.batches(example.train, range(2), 2))
+    changes = literal(example, example.site("layer1.0.conv1"), batch)
+    assert changes.shape == (2, 64)
+    assert changes.abs().max() > 0
