@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports.section import Section, Study, number
 
@@ -39,6 +39,7 @@ def section(study: Study) -> Section:
         ranked = np.nan if score.nunique() < 2 else score.rank().corr(truth.rank())
         panel.set_title(f"{criterion}\n{number(ranked)} over all maps", fontsize=7)
         panel.tick_params(labelsize=6)
+        panel.xaxis.set_major_locator(LogLocator(numticks=5))
         panel.xaxis.set_minor_formatter(NullFormatter())
         sns.despine(ax=panel)
     for panel in panels.flat[len(criteria) :]:

@@ -10,6 +10,7 @@ def section(study: Study) -> Section:
     caption = (
         f"Spearman with oracle_abs, with {spread}. Per site: computed within each site, then averaged over the sites where it"
         " is defined. All sites: over all maps at once, with scores as they are and divided by their ℓ2 norm within each site."
+        " (The ℓ2 scaling favours sites with few maps, so that there even a random score need not be near 0.)"
         f" A random ranking lies within ±{chance(study):.2f} per site in 95 % of draws. The noise ceiling is the agreement of"
         " the oracle on one half of the examples with the other half, Spearman–Brown corrected: a yardstick, not a bound."
         f" {study.said}."
