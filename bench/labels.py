@@ -7,6 +7,7 @@ depthwise convolution, a squeeze-and-excitation product) are one map. A map that
 network's own output) is spoiled: a zero there is not a deletion.
 """
 
+import inspect
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,14 +37,23 @@ class Tracer(fx.Tracer):
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
-    """The network as a graph of operations; a network that cannot be traced must carry its own gates."""
-    tracer = Tracer()
+    """The network as a graph of operations on its one input; a network that cannot be traced must carry its own gates.
+
+    Further arguments of its forward pass take their defaults. The model's class is changed for that, so give a copy.
+    """
+    tracer, kind = Tracer(), type(model)
+    if len(inspect.signature(kind.forward).parameters) > 2:
+
+        def forward(self: nn.Module, inputs: Any) -> Any:
+            return kind.forward(self, inputs)
+
+        model.__class__ = type(kind.__name__, (kind,), {"forward": forward})
     try:
         graph = tracer.trace(model)
     except Exception as error:  # torch.fx raises whatever the model's own Python code raises on symbolic values
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(
-            f"{type(model).__name__} cannot be traced by torch.fx ({reason}): put bench.gates.Gate modules into it where maps"
+            f"{kind.__name__} cannot be traced by torch.fx ({reason}): put bench.gates.Gate modules into it where maps"
             " can be removed, and give the case its sites"
         ) from error
     return fx.GraphModule(tracer.root, graph)
@@ -63,6 +73,7 @@ class Labels:
     spoiled: dict[int, str]  # label -> why it is left out
     held: dict[fx.Node, set[int]] = field(default_factory=dict)  # remembered answers of `present`
     movable: dict[fx.Node, set[int]] = field(default_factory=dict)  # and of `bench.sites`
+    first: dict[fx.Node, Tensor] = field(default_factory=dict)  # where each value holds the first of the two examples
     meeting: set[fx.Node] = field(default_factory=set)  # operations in which numbers of two inputs meet in one
 
     def root(self, label: int) -> int:
@@ -73,11 +84,25 @@ class Labels:
         return label
 
     def join(self, first: Tensor, second: Tensor) -> None:
-        """Makes labels that meet in one number the same map."""
-        pairs = torch.stack([first.flatten(), second.flatten()])
-        for a, b in pairs[:, (pairs != NONE).all(0)].unique(dim=1).T.tolist():
+        """Makes labels that stand in the same place the same map."""
+        for a, b in self._pairs(first, second):
             low, high = sorted((self.root(a), self.root(b)))
             self.parent[high] = low
+
+    def meet(self, first: Tensor, second: Tensor) -> None:
+        """Joins maps that meet in one number; one that meets several others (an attention map) is spoiled instead."""
+        met = self._pairs(first, second)
+        for side in (0, 1):
+            partners = [pair[side] for pair in met]
+            for label in {label for label in partners if partners.count(label) > 1}:
+                self.spoiled.setdefault(label, "it acts on several other maps at once")
+                met = {pair for pair in met if pair[side] != label}
+        for pair in met:
+            self.join(*torch.tensor(pair).unbind())
+
+    def _pairs(self, first: Tensor, second: Tensor) -> set[tuple[int, int]]:
+        pairs = torch.stack([first.flatten(), second.flatten()])
+        return {(self.root(a), self.root(b)) for a, b in pairs[:, (pairs != NONE).all(0)].unique(dim=1).T.tolist()}
 
     def fresh(self, count: int) -> list[int]:
         """New labels."""
@@ -96,9 +121,30 @@ class Labels:
         """An operation's result on the recorded inputs, or on others for some; inputs are copied, for it may work in place."""
         values = self.values | (replaced or {})
         copied = {source: tree.tree_map_only(Tensor, Tensor.clone, values[source]) for source in node.all_input_nodes}
+        versions = [leaf._version for leaf in tree.tree_leaves(copied) if isinstance(leaf, Tensor)]
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda source: copied[source])
         with torch.no_grad():
-            return getattr(self.interpreter, node.op)(node.target, args, kwargs)
+            result = getattr(self.interpreter, node.op)(node.target, args, kwargs)
+        if versions != [leaf._version for leaf in tree.tree_leaves(copied) if isinstance(leaf, Tensor)]:
+            raise BadInput(
+                f"{_describe(self, node)} writes into a value that it was given: let it return a new one, or put"
+                " bench.gates.Gate modules into the network where maps can be removed, and give the case its sites"
+            )
+        return result
+
+    def example_major(self, node: fx.Node) -> bool:
+        """Whether the first half of a tensor's rows is the first of the two examples and the rest the second."""
+        if not self.first:
+            values: dict[fx.Node, Any] = {}
+            for other in self.model.graph.nodes:
+                if other.op == "placeholder":
+                    values[other] = self.values[other].clone()
+                    values[other][0] = math.nan
+                elif other.op != "output":
+                    values[other] = self.run(other, values)
+            self.first = {other: value.isnan() for other, value in values.items() if isinstance(value, Tensor)}
+        rows = self.first[node].flatten(1).any(1)
+        return rows.tolist() == [True] * (len(rows) // 2) + [False] * (len(rows) // 2)
 
     def spoil(self, labels: Tensor | None, reason: str) -> None:
         """Leaves these labels' maps out."""
@@ -125,10 +171,10 @@ def walk(graph: fx.GraphModule, inputs: Tensor) -> Labels:
             learned.spoil(learned.labels[node][0], "it is tied to a channel of the network's input")
         elif isinstance(module, CONVOLUTIONS):
             learned.labels[node] = [_convolve(learned, node, module, value)]
-        elif isinstance(module, MIXERS) or node.target in MIXING:
-            learned.read.append(node.args[0])
-            for other in node.all_input_nodes[1:]:
-                for labels in learned.labels[other]:
+        elif (isinstance(module, MIXERS) or node.target in MIXING) and _reads_maps(learned, node, module):
+            learned.read.append(_source(node))
+            for other in node.all_input_nodes:
+                for labels in learned.labels[other] if other is not _source(node) else ():
                     learned.spoil(labels, f"it enters {node} as weights or state")
             learned.labels[node] = [None] * len(outputs)
         else:
@@ -143,18 +189,53 @@ def _along(value: Tensor, labels: list[int]) -> Tensor:
     return torch.tensor(labels).view(shape).expand(value.shape)
 
 
+def _source(node: fx.Node) -> fx.Node:
+    """What a layer reads, given by place or by name."""
+    source = node.args[0] if node.args else node.kwargs["input"]
+    assert isinstance(source, fx.Node)
+    return source
+
+
+def _reads_maps(learned: Labels, node: fx.Node, module: nn.Module | None) -> bool:
+    """Whether a layer mixes along the axis of the maps; one that works along positions mixes positions, not maps."""
+    labels = learned.labels[_source(node)][0]
+    if labels is None or bool((labels == NONE).all()):
+        return True
+    bound = [*node.args, *[1] * 7][6] if "groups" not in node.kwargs else node.kwargs["groups"]
+    if node.target in MIXING and node.target is not nn.functional.linear:
+        return axis_of(labels) == 1 and int(bound) == 1  # type: ignore[arg-type]
+    if isinstance(module, CONVOLUTIONS):
+        return axis_of(labels) == 1
+    return axis_of(labels) == labels.ndim - 1
+
+
+def axis_of(labels: Tensor | None) -> int | None:
+    """The axis along which alone the labels vary."""
+    if labels is None:
+        return None
+    for axis in [*range(1, labels.ndim), 0]:
+        line = labels
+        for other in range(labels.ndim):
+            line = line if other == axis else line.narrow(other, 0, 1)
+        if bool((line == labels).all()):
+            return axis
+    return None
+
+
 def _convolve(learned: Labels, node: fx.Node, module: nn.Module, value: Tensor) -> Tensor:
-    source = node.args[0]
+    source = _source(node)
     made = learned.made.setdefault(str(node.target), [])
     made[:] = made or learned.fresh(module.out_channels)  # type: ignore[arg-type]
     labels = _along(value, made)
-    incoming = learned.labels[source][0]  # type: ignore[index]
-    if 1 < module.groups == module.in_channels and incoming is not None:  # type: ignore[operator]
+    incoming = learned.labels[source][0]
+    if not _reads_maps(learned, node, module):
+        learned.spoil(incoming, f"{_describe(learned, node)} reads its maps along another axis than that of its channels")
+    elif 1 < module.groups == module.in_channels and incoming is not None:  # type: ignore[operator]
         per = len(made) // int(module.in_channels)  # type: ignore[arg-type]
         channels = incoming.flatten(2)[0, :, 0].repeat_interleave(per)
         learned.join(channels, torch.tensor(made))  # depthwise: a map in is a map out
     else:
-        learned.read.append(source)  # type: ignore[arg-type]
+        learned.read.append(source)
     return labels
 
 
@@ -173,7 +254,7 @@ def _pass(learned: Labels, node: fx.Node, outputs: Leaves) -> list[Tensor | None
             for index, after in enumerate(followed):
                 before = found[index]
                 if before is not None:
-                    learned.join(before, after)
+                    learned.meet(before, after)
                     learned.meeting |= {node} if bool(((before != NONE) & (after != NONE)).any()) else set()
                 found[index] = after if before is None else torch.where(before == NONE, after, before)
     return found

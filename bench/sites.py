@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as tree
 
 from bench.case import LeftOut, Site
 from bench.errors import BadInput
+from bench.functional import out_of_place
 from bench.gates import Gate
-from bench.labels import CONVOLUTIONS, NONE, Labels, trace, walk
+from bench.labels import CONVOLUTIONS, NONE, Labels, axis_of, trace, walk
 
 Places = dict[int, list[fx.Node]]  # map -> the nodes behind which it is removed
 
@@ -28,8 +30,9 @@ def find(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[Site, 
     """
     if not any(isinstance(module, CONVOLUTIONS) for module in model.modules()):
         raise BadInput(f"{type(model).__name__} has no convolution, so it has no feature maps to remove")
-    graph = trace(copy.deepcopy(model).cpu().float())
-    learned = walk(graph, inputs.cpu().float() if inputs.is_floating_point() else inputs.cpu())
+    graph = out_of_place(trace(copy.deepcopy(model).cpu().float()))
+    two = inputs[:2].cpu()
+    learned = walk(graph, two.float() if two.is_floating_point() else two)
     places: Places = defaultdict(list)
     for node in learned.read:
         for label in sorted(learned.present(node)):
@@ -38,7 +41,22 @@ def find(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[Site, 
     for name, module in model.named_modules():
         if isinstance(module, CONVOLUTIONS) and name not in learned.made:
             left_out.append(LeftOut(name, module.out_channels, "the forward pass does not call it"))
-    return graph, _insert(learned, sites, places), tuple(left_out)
+    gated = _insert(learned, sites, places)
+    _check_same(type(model).__name__, learned, copy.deepcopy(model).cpu().float(), graph)
+    return graph, gated, tuple(left_out)
+
+
+def _check_same(name: str, learned: Labels, original: nn.Module, graph: fx.GraphModule) -> None:
+    """Refuses a traced copy that computes something else than the network, as torch.fx's does where `+=` changes an alias."""
+    inputs = next(value for node, value in learned.values.items() if node.op == "placeholder")
+    with torch.no_grad():
+        outputs = [tree.tree_leaves(network(inputs.clone())) for network in (original, graph)]
+    for ours, theirs in zip(*outputs, strict=True):
+        if isinstance(ours, Tensor) and not torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True):
+            raise BadInput(
+                f"torch.fx traces {name} as another function (an in-place operation on a value that has two names?): write it"
+                " without, or put bench.gates.Gate modules into it where maps can be removed, and give the case its sites"
+            )
 
 
 def _place(learned: Labels, node: fx.Node, label: int) -> list[fx.Node]:
@@ -73,7 +91,8 @@ def _filled(learned: Labels, node: fx.Node, sources: list[fx.Node], labels: Tens
 def _elementwise(learned: Labels, node: fx.Node, source: fx.Node) -> bool:
     """Whether an operation changes each number by itself (an activation, a batch norm); doing nothing does not count."""
     before, after = learned.values[source], learned.values[node]
-    if before.shape != after.shape or torch.equal(before, after):
+    other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0))
+    if before.shape != after.shape or torch.equal(learned.run(node, {source: other}), other):
         return False
     middle = tuple(size // 2 for size in before.shape)
     touched = before.clone()
@@ -110,38 +129,37 @@ def _sites(learned: Labels, places: Places) -> tuple[list[tuple[Site, list[int]]
 def _homeless(learned: Labels, nodes: list[fx.Node]) -> str | None:
     if not nodes:
         return "its maps reach no layer that mixes maps"
-    lost = [node for node in nodes if _axis(learned.labels[node][0]) is None]
-    return f"its channels lie along no one axis behind {lost[0]}" if lost else None
-
-
-def _axis(labels: Tensor | None) -> int | None:
-    """The axis along which alone the labels vary."""
-    assert labels is not None
-    for axis in [*range(1, labels.ndim), 0]:
-        line = labels
-        for other in range(labels.ndim):
-            line = line if other == axis else line.narrow(other, 0, 1)
-        if bool((line == labels).all()):
-            return axis
+    for node in nodes:
+        if axis_of(learned.labels[node][0]) in {None, 0}:
+            return f"its channels lie along no one axis behind {node}"
+        if not learned.example_major(node):
+            return f"the examples do not follow one another along the first axis behind {node}"
     return None
 
 
 def _insert(learned: Labels, sites: list[tuple[Site, list[int]]], places: Places) -> tuple[Site, ...]:
     """Puts the gates into the graph; returns the sites with their gates' names."""
     graph, finished = learned.model, []
-    graph.add_module("gates", nn.Module())
+    holder = "gates"
+    while hasattr(graph, holder):
+        holder += "_"
+    graph.add_module(holder, nn.Module())
+    taken: set[str] = set()
     last: dict[fx.Node, fx.Node] = {}
     for site, labels in sites:
         names = []
         index = {label: number for number, label in enumerate(labels)}
         for number, node in enumerate(places[labels[0]]):
             found = learned.labels[node][0]
-            axis = _axis(found)
+            axis = axis_of(found)
             assert found is not None
             assert axis is not None
             line = found.movedim(axis, 0).flatten(1)[:, 0].tolist()
             maps = [index.get(learned.root(label), NONE) if label != NONE else NONE for label in line]
-            name = f"gates.{site.name.replace('.', '_').replace(':', '_')}" + (f"_{number + 1}" if number else "")
+            name = f"{holder}.{site.name.replace('.', '_').replace(':', '_')}" + (f"_{number + 1}" if number else "")
+            while name in taken:
+                name += "_"
+            taken.add(name)
             graph.add_submodule(name, Gate(len(maps) if maps == list(range(len(maps))) else maps, axis))
             before = last.get(node, node)
             with graph.graph.inserting_after(before):

@@ -1,4 +1,4 @@
-"""Measures the whole oracle of a case: every site on every example, with progress and checks."""
+"""Measures the whole oracle of a case: every site on every example, with progress, and checks what was measured."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,15 @@ from tqdm import tqdm
 
 from bench.case import Batch, Case, Site
 from bench.errors import BadInput
+from bench.gates import gated
 from oracle.literal import literal
+from oracle.replay import Replay
 
 Engine = Callable[[Case, Site, Batch], Float[Tensor, "example map"]]
-ENGINES: dict[str, Engine] = {"literal": literal}
+# what makes each engine for a case
+ENGINES: dict[str, Callable[[Case], Engine]] = {"replay": Replay, "literal": lambda case: literal}
+CHECKED = 8  # (site, map, example) triples that are measured again, literally
+TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # of the largest loss involved, or of 1 nat
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,35 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int) -> Oracl
                 changes[site.name].append(change)
                 progress.update(change.numel())
     return Oracle({name: torch.cat(parts) for name, parts in changes.items()}, torch.cat(kept), torch.cat(labels))
+
+
+def recheck(case: Case, oracle: Oracle, rows: Sequence[int]) -> float:
+    """Measures a few random triples again, literally; the largest difference, relative to the loss or 1 nat if that is more."""
+    generator = torch.Generator().manual_seed(case.seed)
+    worst = 0.0
+    for _ in range(CHECKED):
+        site = case.sites[int(torch.randint(len(case.sites), (), generator=generator))]
+        index = int(torch.randint(site.maps, (), generator=generator))
+        place = int(torch.randint(len(rows), (), generator=generator))
+        batch = next(case.batches(case.train, [rows[place]], 1))
+        kept, removed = (_loss(case, site, index, batch, gate) for gate in (1.0, 0.0))
+        measured = float(oracle.changes[site.name][place, index])
+        difference = abs(measured - (removed - kept)) / max(1.0, abs(kept), abs(removed))
+        if not difference <= TOLERANCE[case.precision]:
+            raise BadInput(
+                f"{case.name}: the oracle of map {index} of site {site.name!r} on training example {rows[place]} is {measured},"
+                f" but literally {removed - kept}: this engine is not exact on this network; use --engine literal"
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+@torch.no_grad()
+def _loss(case: Case, site: Site, index: int, batch: Batch, gate: float) -> float:
+    value = torch.ones(1, site.maps, device=case.device, dtype=next(case.model.parameters()).dtype)
+    value[0, index] = gate
+    with gated(case.model, {site: value}):
+        return float(case.loss(case.model(batch.inputs), batch.labels)[0])
 
 
 def _check_loss(case: Case, loss: Tensor, block: Sequence[int]) -> None:

@@ -1,5 +1,6 @@
 """The Makefile's targets are files: nothing is made twice, and what is missing brings back just what depends on it."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -7,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+# as in a shell of its own: `make test` hands its settings down to every make below it
+OUTSIDE = {
+    name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
+}
 FILES = ["oracle.safetensors", "criteria.safetensors", "agreement.csv", "maps.csv", "maps-fresh.csv"]
 OUT = ["index.html", "agreement.csv", "agreement.md", "agreement.tex"]
 # stands in for python: writes down what it was asked for, and makes the files that the real command makes
@@ -45,7 +50,7 @@ def make(tree, *words):
     """What make asked python for: stage, then case or command."""
     (tree / "log").unlink(missing_ok=True)
     call = ["make", "PYTHON=./stand-in", "CASES=vgg-digits", "SEEDS=0", "DEVICE=cpu", *words]
-    done = subprocess.run(call, cwd=tree, capture_output=True, text=True, check=False)
+    done = subprocess.run(call, cwd=tree, env=OUTSIDE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = (tree / "log").read_text().splitlines() if (tree / "log").exists() else []
     return [line.removesuffix(" --seed") for line in lines]
@@ -109,11 +114,11 @@ def test_weights_that_are_missing_are_trained(tree):
 
 
 def test_help_lists_every_target_and_every_target_exists():
-    shown = subprocess.run(["make"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(["make"], env=OUTSIDE, capture_output=True, text=True, check=True).stdout
     listed = [line.split()[0] for line in shown.splitlines()[1:]]
     assert listed == ["help", "oracle", "compare", "report", "train", "test", "check", "clean"]
     assert all(len(line.split()) > 3 for line in shown.splitlines()[1:])
-    assert shown == subprocess.run(["make", "help"], capture_output=True, text=True, check=True).stdout
+    assert shown == subprocess.run(["make", "help"], env=OUTSIDE, capture_output=True, text=True, check=True).stdout
 
 
 def test_no_file_names_a_package_host():

@@ -1,10 +1,12 @@
 """Every convolution of a network is a site, part of a coupled site, or left out with its reason."""
 
+import copy
 import functools
+import re
 
 import pytest
 import torch
-from test_surgery import NETWORKS, network
+from test_surgery import NETWORKS, network, removed
 from torch import nn
 from torch.utils.data import TensorDataset
 from toys import TOYS, Pixel, randomise
@@ -172,3 +174,136 @@ def test_bad_networks():
         assemble(Pixel(), data, data)
     with pytest.raises(BadInput, match=r"no map that can be removed \(0: its maps are the network's output"):
         assemble(nn.Sequential(nn.Conv2d(1, 2, 1)).eval(), data, data)
+
+
+class Shapes(nn.Module):
+    """Traps for the site finder, one per branch; `kind` chooses the branch behind a convolution of four maps."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.gates = nn.ModuleList([nn.Conv2d(1, 4, 3, padding=1)])  # a name that the finder would like to use
+        self.conv_2 = nn.Conv2d(4, 4, 3, padding=1)
+        self.psi = nn.Conv2d(4, 1, 1)
+        self.token = nn.Linear(36, 36)
+        self.line = nn.Conv1d(1, 1, 3, padding=1)
+        self.weight = nn.Parameter(torch.randn(4, 1, 3, 3))
+        self.bias = nn.Parameter(torch.rand(4) + 0.1)
+        self.recurrent = nn.LSTM(4, 5)
+        self.read = nn.Linear({"rnn": 5}.get(kind, 4), 2)
+
+    def forward(self, images, extra=None, flag=False):
+        h = torch.relu(self.gates[0](input=images))
+        if extra is not None or flag:
+            return extra
+        if self.kind == "residual":
+            h = torch.relu(h + self.conv_2(h))
+        elif self.kind == "attention":
+            h = h * torch.sigmoid(self.psi(h))
+        elif self.kind == "channels":
+            h = h * torch.sigmoid(self.line(h.mean((2, 3))[:, None]))[:, 0, :, None, None]
+        elif self.kind == "token":
+            h = self.token(h.flatten(2)).unflatten(2, (6, 6))
+        elif self.kind == "depthwise":
+            h = nn.functional.conv2d(h, self.weight, self.bias, padding=1, groups=4)
+        elif self.kind == "inplace":
+            b = self.conv_2(h)
+            b.add_(h)
+            b.sigmoid_()
+            h = b
+        elif self.kind == "folded":
+            h = torch.cat(h.chunk(2, 2), 0)
+            h = torch.sigmoid(h.mean((2, 3)))
+            return self.read(h[: h.size(0) // 2] + h[h.size(0) // 2 :])
+        elif self.kind == "rnn":
+            return self.read(self.recurrent(torch.sigmoid(h.flatten(2).permute(2, 0, 1)))[0][-1])
+        elif self.kind == "norm":
+            h = torch.softmax(h.flatten(2), 2).unflatten(2, (6, 6))
+        return self.read(h.mean((2, 3)))
+
+
+def zeroed_reader(model, kind, inputs, index):
+    """Deletion by hand: what the last layer makes of a map is taken away where it reads it."""
+    smaller = copy.deepcopy(model)
+    with torch.no_grad():
+        smaller.read.weight[:, index] = 0
+        if kind in {"residual", "inplace"}:
+            smaller.conv_2.weight[:, index] = 0
+        if kind == "attention":
+            smaller.psi.weight[:, index] = 0
+        return smaller(inputs)
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "attention", "token", "depthwise", "inplace", "norm", "folded"])
+def test_traps_are_removed_as_by_hand(kind):
+    torch.manual_seed(3)
+    model, inputs = Shapes(kind).eval(), torch.randn(4, 1, 6, 6)
+    before = dict(model.named_modules())
+    gated, sites, _ = find(model, inputs)
+    assert dict(model.named_modules()) == before
+    assert len({name for site in sites for name in site.gates}) == sum(len(site.gates) for site in sites)
+    torch.testing.assert_close(gated(inputs), model(inputs))
+    site = next(site for site in sites if site.convolutions[0] == "gates.0")
+    for index in range(4):
+        torch.testing.assert_close(removed(gated, site, index, inputs), zeroed_reader(model, kind, inputs, index))
+
+
+@pytest.mark.parametrize(
+    ("kind", "convolution", "reason"),
+    [
+        ("attention", "psi", "it acts on several other maps at once"),
+        ("channels", "gates.0", "mixes maps|along another axis"),
+        ("rnn", "gates.0", "the examples do not follow one another"),
+    ],
+)
+def test_traps_are_left_out_with_their_reason(kind, convolution, reason):
+    torch.manual_seed(3)
+    _, sites, left_out = find(Shapes(kind).eval(), torch.randn(2, 1, 6, 6))
+    assert convolution not in {name for site in sites for name in site.convolutions}
+    assert any(re.search(reason, out.reason) for out in left_out if out.convolution == convolution), left_out
+
+
+def test_a_network_that_assigns_in_place_is_refused():
+    class Assigns(Pixel):
+        def forward(self, images):
+            maps = self.relu(self.conv(images))
+            torch._foreach_add_([maps], 1.0)
+            return self.read(maps.flatten(1))
+
+    with pytest.raises(BadInput, match=r"_foreach_add_ .* writes into a value that it was given"):
+        find(Assigns().eval(), torch.randn(2, 1, 1, 1))
+
+
+def test_a_trace_that_is_another_function_is_refused():
+    class Alias(Pixel):
+        def forward(self, images):
+            maps = self.relu(self.conv(images))
+            same = maps
+            maps += 1.0
+            return self.read((maps + same).flatten(1))
+
+    with pytest.raises(BadInput, match=r"torch\.fx traces Alias as another function"):
+        find(Alias().eval(), torch.randn(2, 1, 1, 1))
+
+
+def test_names_that_collide_get_gates_of_their_own():
+    class Collide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU())
+            self.a_0 = nn.Conv2d(3, 3, 1)
+            self.read = nn.Linear(3, 2)
+
+        def forward(self, images):
+            return self.read(torch.relu(self.a_0(self.a(images))).mean((2, 3)))
+
+    gated, sites, _ = find(Collide().eval(), torch.randn(2, 1, 4, 4))
+    assert sorted(name for site in sites for name in site.gates) == ["gates.a_0", "gates.a_0_"]
+    assert len([name for name, module in gated.named_modules() if isinstance(module, Gate)]) == 2
+
+
+def test_the_gate_stands_behind_an_activation_that_does_nothing_to_the_probe():
+    model = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)).eval()
+    nn.init.constant_(model[0].bias, 50.0)
+    gated, _, _ = find(model, torch.randn(2, 1, 2, 2))
+    assert [str(node.args[0]) for node in gated.graph.nodes if str(node.target).startswith("gates.")] == ["_1"]
