@@ -5,6 +5,7 @@ SEEDS ?= 0
 DEVICE ?= auto
 DATA ?= ../shared/data
 export DATA
+$(if $(findstring /,$(CASES)),$(error CASES takes names, not "$(CASES)": for a file of your own run python -m oracle FILE))
 
 # PYTHON=python3 uses an interpreter that already has the packages; otherwise .venv is made from the pinned list.
 PYTHON ?= .venv/bin/python
@@ -14,7 +15,7 @@ embedded := vgg-digits resnet-digits r3dcnn-gestures
 runs := $(foreach case,$(CASES),$(foreach seed,$(SEEDS),runs/$(case)/$(seed)))
 bench := $(wildcard bench/*.py bench/*/*.py)
 report := reports/out/index.html reports/out/agreement.csv reports/out/agreement.md reports/out/agreement.tex
-tables := agreement.csv maps.csv maps-fresh.csv
+tables := agreement.csv maps.csv maps-fresh.csv tables.json
 
 .PHONY: help oracle compare report train test check clean FORCE
 .PRECIOUS: bench/weights/%.safetensors
@@ -60,10 +61,10 @@ measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --out $@
 bench/weights/%.safetensors: | $(ready)
 	$(PYTHON) -m bench train $(shell echo $* | sed 's/-\([0-9]*\)$$/ --seed \1/')
 
-runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.device $$(call weights,$$@) | $(ready)
+runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings $$(call weights,$$@) | $(ready)
 	$(PYTHON) -m oracle $(measure)
 
-runs/%/criteria.safetensors: $(bench) $(wildcard criteria/*.py) runs/.device $$(call weights,$$@) | $(ready)
+runs/%/criteria.safetensors: $(bench) $(wildcard criteria/*.py) runs/.settings $$(call weights,$$@) | $(ready)
 	$(PYTHON) -m criteria $(measure)
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
@@ -75,9 +76,10 @@ $(report): $(wildcard reports/*.py reports/*.html reports/sections/*.py) reports
 reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex):
 	$(PYTHON) -m reports page $(CASES) --seeds $(SEEDS)
 
-# Settings are files too: they change only when the setting does, and what depends on them follows.
-remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
-runs/.device: FORCE
-	$(call remember,$(DEVICE))
+# Settings are files too: they change only when the setting does, and what depends on them follows. So does the commit of
+# what measures: a report of files of different commits would be refused.
+remember = @mkdir -p $(@D); said="$(1)"; echo "$$said" | cmp -s - $@ || echo "$$said" > $@
+runs/.settings: FORCE | $(ready)
+	$(call remember,$(DEVICE) $(DATA) $$($(PYTHON) -m bench.commit))
 reports/out/.selection: FORCE
 	$(call remember,$(CASES) $(SEEDS))

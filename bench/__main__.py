@@ -17,6 +17,7 @@ def train(name: str, seed: int, out: Path | None) -> None:
     if definition.recipe is None:
         raise BadInput(f"{definition.name} has no training recipe: its weights were made by others")
     file = out or embedded.path(definition.name, seed)
+    runs.check_writable(file)
     start = time.perf_counter()
     model = fit(definition.recipe, seed, f"{definition.name} seed {seed}")
     seconds = round(time.perf_counter() - start, 1)

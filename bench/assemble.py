@@ -1,9 +1,11 @@
 """Turns a trained model, its data and its loss into a Case: finds the sites, and refuses what would spoil an oracle."""
 
+import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,15 +16,26 @@ from bench.errors import BadInput
 from bench.gates import Gate
 
 
-def cross_entropy(output: Float[Tensor, "example class"], labels: Int[Tensor, " example"]) -> Float[Tensor, " example"]:
+def cross_entropy(output: Any, labels: Tensor) -> Float[Tensor, " example"]:
     """Cross-entropy per example, in nats."""
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        raise BadInput(
+            f"the default loss takes class scores [example, class], but the model gives {_describe(output)}:"
+            " give assemble a loss"
+        )
+    if labels.is_floating_point() or labels.ndim != 1:
+        raise BadInput(f"the default loss takes one whole number per example as its label, but gets {_describe(labels)}")
     classes = output.shape[1]
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
         raise BadInput(
             f"label {int(outside[0])} is out of range: the model has {classes} classes, so labels are 0 to {classes - 1}"
         )
-    return F.cross_entropy(output, labels, reduction="none")
+    return F.cross_entropy(output, labels.long(), reduction="none")
+
+
+def _describe(value: Any) -> str:
+    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def assemble(
@@ -47,15 +60,44 @@ def assemble(
         )
     if len(train) < 6:
         raise BadInput(f"the training set holds {len(train)} examples; at least 6 are needed, 3 shared and 3 fresh")
+    broken = [name for name, parameter in model.named_parameters() if not bool(parameter.isfinite().all())]
+    if broken:
+        raise BadInput(f"the model's {broken[0]} holds numbers that are not finite")
+    inputs = _two(train)
+    _try(model, inputs)
     if carried:
         _check_carried(model, carried)
-        return Case(model, tuple(carried), (), train, test, loss, examples, why)
-    inputs = torch.stack([train[row][0] for row in range(2)])
+        return Case(copy.deepcopy(model), tuple(carried), (), train, test, loss, examples, why)
     gated, found, left_out = sites.find(model, inputs)
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
         raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")
     return Case(gated, found, left_out, train, test, loss, examples, why)
+
+
+def _two(train: Examples) -> Tensor:
+    """The inputs of the first two training examples."""
+    pairs = [train[row] for row in range(2)]
+    for row, pair in enumerate(pairs):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], Tensor):
+            raise BadInput(
+                f"training example {row} is a {type(pair).__name__}; it must be a pair of an input tensor and a label"
+            )
+    if pairs[0][0].shape != pairs[1][0].shape:
+        raise BadInput(f"training inputs differ in shape: {tuple(pairs[0][0].shape)} and {tuple(pairs[1][0].shape)}")
+    return torch.stack([pair[0] for pair in pairs])
+
+
+@torch.no_grad()
+def _try(model: nn.Module, inputs: Tensor) -> None:
+    """Refuses a model that does not take its own data."""
+    try:
+        model(inputs)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(
+            f"{type(model).__name__} fails on its own data, {inputs.dtype} of {tuple(inputs.shape)}: {reason}"
+        ) from error
 
 
 def _check_carried(model: nn.Module, carried: Sequence[Site]) -> None:

@@ -1,11 +1,14 @@
 """The words every stage shares: Batch, Site, Case; the @case registry; load(name or path/to/file.py, seed)."""
 
+import copy
 import dataclasses
 import functools
 import importlib
 import importlib.util
 import pkgutil
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,12 +75,21 @@ class Case:
     precision: str = "float32"
 
     def to(self, device: str, precision: str) -> "Case":
-        """The same case on a device, in a precision."""
+        """A copy of the case on a device, in a precision."""
         if precision not in PRECISIONS:
             raise unknown("precision", precision, PRECISIONS)
         place = choose_device(device)
-        model = self.model.to(place, PRECISIONS[precision])
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 means float32
+        model = copy.deepcopy(self.model).to(place, PRECISIONS[precision])
         return dataclasses.replace(self, model=model, device=place, precision=precision)
+
+    def losses(self, batch: Batch) -> Float[Tensor, " example"]:
+        """Loss of every example of a batch, in nats; refuses a loss that is not one number per example."""
+        loss = self.loss(self.model(batch.inputs), batch.labels)
+        shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        if shape != (len(batch.labels),):
+            raise BadInput(f"{self.name}: the loss is {shape}; it must give one number per example, ({len(batch.labels)},)")
+        return loss
 
     def site(self, name: str) -> Site:
         """The site of that name."""
@@ -136,7 +148,7 @@ def case(build: Callable[[int], Case] | None = None, *, recipe: Recipe | None = 
     if build is None:
         return functools.partial(case, recipe=recipe)
     name, file = build.__name__.replace("_", "-"), build.__code__.co_filename
-    if name in CASES and CASES[name].file != file:
+    if name in CASES and Path(CASES[name].file).resolve() != Path(file).resolve():
         raise BadInput(f"case {name!r} in {file} already exists in {CASES[name].file}: give it another name")
     CASES[name] = Definition(name, build, recipe, file)
     return build
@@ -160,7 +172,8 @@ def _from_file(path: Path) -> Definition:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise BadInput(f"{path} is not a Python file")
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    with _users_code(path):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
     found = [known for known in CASES.values() if Path(known.file).resolve() == path.resolve()]
     if len(found) != 1:
         names = ", ".join(known.name for known in found) or "none"
@@ -168,10 +181,28 @@ def _from_file(path: Path) -> Definition:
     return found[0]
 
 
+@contextmanager
+def _users_code(path: Path) -> Iterator[None]:
+    """Turns whatever a case's file raises into one line that names the file and the line."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except Exception as error:  # a user's file may raise anything
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).resolve() == path.resolve()
+        ]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
+        raise BadInput(f"{where}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+
+
 def load(name: str, seed: int) -> Case:
     """The case of that name, or in that file, at a seed."""
     definition = find(name)
-    loaded = definition.build(seed)
+    with _users_code(Path(definition.file)):
+        loaded = definition.build(seed)
     if not isinstance(loaded, Case):
         raise BadInput(f"case {definition.name!r} in {definition.file} returned {type(loaded).__name__}, not a Case")
     return dataclasses.replace(loaded, name=definition.name, seed=seed)

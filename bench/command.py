@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench import embedded, runs
@@ -27,13 +28,15 @@ def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def prepare(given: argparse.Namespace) -> tuple[Case, dict[str, Any]]:
-    """The case on its device in its precision, and the facts that say what is measured."""
+def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str, Any]]:
+    """The case on its device in its precision, the file to write, and the facts that say what is measured."""
     if given.batch < 1:
         raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
-    if given.seed < 0:
-        raise BadInput(f"--seed is {given.seed}; at least 0 is needed")
+    if not 0 <= given.seed < 2**32:
+        raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
     case = load(given.case, given.seed)
+    out = given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors"
+    runs.check_writable(out)
     weights = runs.digest(embedded.arrays(case.model))
     case = case.to(given.device, given.precision)
     facts = {
@@ -48,7 +51,7 @@ def prepare(given: argparse.Namespace) -> tuple[Case, dict[str, Any]]:
         "sites": [{"name": site.name, "maps": site.maps, "convolutions": site.convolutions} for site in case.sites],
         "left_out": [{"convolution": out.convolution, "maps": out.maps, "reason": out.reason} for out in case.left_out],
     }
-    return case, facts
+    return case, out, facts
 
 
 def describe(device: torch.device) -> str:
@@ -56,10 +59,12 @@ def describe(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else runs.processor()
 
 
-def fingerprint(case: Case, data: Examples, rows: Sequence[int], size: int) -> str:
-    """SHA-256 of the inputs and labels of those rows: the checksum of the data."""
+def fingerprint(data: Examples, rows: Sequence[int]) -> str:
+    """SHA-256 of the inputs and labels of those examples, whatever the batches and the precision: the checksum of the data."""
     sha = hashlib.sha256()
-    for batch in case.batches(data, rows, size):
-        for tensor in (batch.inputs, batch.labels):
-            sha.update(tensor.cpu().numpy().tobytes())
+    for row in rows:
+        for part in data[row]:
+            array = np.asarray(part)
+            sha.update(f"{array.dtype.str} {array.shape} ".encode())
+            sha.update(array.tobytes())
     return sha.hexdigest()

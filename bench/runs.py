@@ -5,7 +5,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from bench.commit import commit
 from bench.errors import BadInput
 from bench.reductions import REDUCTIONS as REDUCTIONS  # noqa: PLC0414 (part of the file format: a run names its reductions)
 
@@ -33,6 +33,7 @@ class RunFile:
     path: Path
     arrays: Arrays
     facts: dict[str, Any]
+    checksum: str
 
 
 def folder(case: str, seed: int, root: Path = RUNS) -> Path:
@@ -71,6 +72,15 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Refuses, before any work, a file that could not be written; leaves nothing behind."""
+    made = [parent for parent in path.parents if not parent.exists()]
+    write_atomically(path.parent / ".probe", b"")
+    (path.parent / ".probe").unlink()
+    for parent in made:
+        parent.rmdir()
+
+
 def save(path: Path, kind: str, arrays: Arrays, facts: dict[str, Any]) -> None:
     """Stores arrays and facts as one safetensors file whose header holds a checksum over both."""
     text = json.dumps(facts, sort_keys=True)
@@ -92,9 +102,9 @@ def load(path: Path, kind: str) -> RunFile:
         raise BadInput(
             f"{path} is not a {kind} file of this suite (format {header.get('format')!r}, kind {header.get('kind')!r})"
         )
-    if header.get("checksum") != _checksum(kind, header["facts"], arrays):
+    if header.get("checksum") != _checksum(kind, header.get("facts", ""), arrays):
         raise BadInput(f"{path} was altered after it was written: its checksum does not match")
-    return RunFile(path, arrays, json.loads(header["facts"]))
+    return RunFile(path, arrays, json.loads(header["facts"]), header["checksum"])
 
 
 def _checksum(kind: str, facts: str, arrays: Arrays) -> str:
@@ -112,15 +122,6 @@ def provenance() -> dict[str, Any]:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-
-
-def commit() -> str:
-    """The source's commit, with `-dirty` when tracked files differ from it; `unknown` outside a checkout."""
-    call = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def processor() -> str:

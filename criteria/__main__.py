@@ -19,7 +19,7 @@ def main() -> None:
     given = parser.parse_args()
     chosen = choose(given.criteria)
     needs = frozenset().union(*(criterion.needs for criterion in chosen))
-    case, facts = prepare(given)
+    case, out, facts = prepare("criteria", given)
     arrays: runs.Arrays = {}
     for name, rows in zip(("shared", "fresh"), case.split(given.examples), strict=True):
         start = time.perf_counter()
@@ -30,7 +30,7 @@ def main() -> None:
         arrays[f"{name}/rows"] = np.array(rows)
         facts[name] = {
             "examples": len(rows),
-            "data": fingerprint(case, case.train, rows, given.batch),
+            "data": fingerprint(case.train, rows),
             "seconds": round(time.perf_counter() - start, 2),
         }
     facts["criteria"] = {
@@ -42,7 +42,6 @@ def main() -> None:
         }
         for criterion in chosen
     }
-    out = given.out or runs.folder(case.name, case.seed) / "criteria.safetensors"
     runs.save(out, "criteria", arrays, facts | runs.provenance())
     seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]
     print(f"{case.name} seed {case.seed}: {len(chosen)} criteria in {seconds:.0f} s, in {out}")

@@ -22,9 +22,9 @@ def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], l
     gathered: dict[str, dict[str, list[Tensor]]] = {site.name: defaultdict(list) for site in case.sites}
     labels, positions = [], {}
     progress = tqdm(total=len(rows), desc=f"{case.name} seed {case.seed} {label} evidence", unit="example", leave=False)
-    for batch in case.batches(case.train, rows, size):
+    for first, batch in zip(range(0, len(rows), size), case.batches(case.train, rows, size), strict=True):
         labels.append(batch.labels.cpu())
-        for site, (parts, count) in _observe(case, batch, needs).items():
+        for site, (parts, count) in _observe(case, batch, needs, rows[first : first + size]).items():
             positions[site.name] = count
             for name, part in parts.items():
                 gathered[site.name][name].append(part.cpu())
@@ -61,7 +61,7 @@ def filters(model: nn.Module, site: Site) -> Tensor:
     return torch.cat(columns, 1)
 
 
-def _observe(case: Case, batch: Batch, needs: frozenset[str]) -> dict[Site, tuple[Parts, Tensor]]:
+def _observe(case: Case, batch: Batch, needs: frozenset[str], block: Sequence[int]) -> dict[Site, tuple[Parts, Tensor]]:
     """Statistics of one batch, `[example, map]` each, and the number of positions per map."""
     examples = len(batch.labels)
     wanted = sorted(needs & STATISTICS.keys())
@@ -87,7 +87,9 @@ def _observe(case: Case, batch: Batch, needs: frozenset[str]) -> dict[Site, tupl
                 assert isinstance(gate, Gate)
                 hook = gate.register_forward_pre_hook(_watcher(sums[site], counts[site], examples))
                 stack.callback(hook.remove)
-        loss = case.loss(case.model(batch.inputs), batch.labels)
+        loss = case.losses(batch)
+        if differentiate and not loss.requires_grad:
+            raise BadInput(f"{case.name}: the loss has no gradient, which {GATE_GRAD!r} needs: choose criteria without it")
         grads: Sequence[Tensor | None] = [None] * len(values)
         if differentiate:  # examples do not see each other in eval mode, so the sum gives each its own gradient
             grads = torch.autograd.grad(loss.sum(), list(values.values()), allow_unused=True)
@@ -96,7 +98,7 @@ def _observe(case: Case, batch: Batch, needs: frozenset[str]) -> dict[Site, tupl
         parts = {name: total / counts[site] for name, total in sums[site].items()}
         if differentiate:
             parts[GATE_GRAD] = torch.zeros_like(values[site]) if grad is None else grad
-        _check_finite(case, site, parts)
+        _check_finite(case, site, parts, block)
         found[site] = parts, counts[site].cpu()
     return found
 
@@ -134,12 +136,12 @@ def _recurrent(model: nn.Module) -> bool:
     return any(isinstance(module, nn.RNNBase) for module in model.modules())
 
 
-def _check_finite(case: Case, site: Site, parts: Parts) -> None:
+def _check_finite(case: Case, site: Site, parts: Parts, block: Sequence[int]) -> None:
     for name, part in parts.items():
         broken = (~part.isfinite()).nonzero()
         if len(broken):
             example, index = broken[0].tolist()
             raise BadInput(
-                f"{case.name}: evidence {name!r} is {part[example, index]} for map {index} of site {site.name!r}"
-                f" (example {example} of its batch)"
+                f"{case.name}: evidence {name!r} is {part[example, index]} for map {index} of site {site.name!r},"
+                f" on training example {block[example]}"
             )

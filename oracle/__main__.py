@@ -18,7 +18,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.engine not in ENGINES:
         raise unknown("engine", given.engine, ENGINES)
-    case, facts = prepare(given)
+    case, out, facts = prepare("oracle", given)
     rows, _ = case.split(given.examples)
     start = time.perf_counter()
     engine = ENGINES[given.engine](case)
@@ -29,14 +29,13 @@ def main() -> None:
     facts |= {
         "engine": given.engine,
         "examples": len(rows),
-        "data": fingerprint(case, case.train, rows, given.batch),
+        "data": fingerprint(case.train, rows),
         "seconds": seconds,
         "recheck": {"triples": CHECKED, "largest difference": difference},
         "test": {"loss": test_loss, "accuracy": test_accuracy, "examples": len(case.test)},
     }
     arrays = {f"change/{name}": change.numpy() for name, change in oracle.changes.items()}
     arrays |= {"kept": oracle.kept.numpy(), "labels": oracle.labels.numpy(), "rows": np.array(rows)}
-    out = given.out or runs.folder(case.name, case.seed) / "oracle.safetensors"
     runs.save(out, "oracle", arrays, facts | runs.provenance())
     size = f"{sum(site.maps for site in case.sites)} maps at {len(case.sites)} sites on {len(rows)} examples"
     print(f"{case.name} seed {case.seed}: {size} in {seconds:.0f} s, in {out}")

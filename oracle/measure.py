@@ -39,7 +39,7 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int) -> Oracl
         for first, batch in zip(range(0, len(rows), size), case.batches(case.train, rows, size), strict=True):
             block = rows[first : first + size]
             with torch.no_grad():
-                kept.append(case.loss(case.model(batch.inputs), batch.labels).cpu())
+                kept.append(case.losses(batch).cpu())
             _check_loss(case, kept[-1], block)
             labels.append(batch.labels.cpu())
             for site in case.sites:
@@ -80,10 +80,6 @@ def _loss(case: Case, site: Site, index: int, batch: Batch, gate: float) -> floa
 
 
 def _check_loss(case: Case, loss: Tensor, block: Sequence[int]) -> None:
-    if loss.shape != (len(block),):
-        raise BadInput(
-            f"{case.name}: the loss has shape {tuple(loss.shape)}; it must give one number per example, ({len(block)},)"
-        )
     for row, value in zip(block, loss.tolist(), strict=True):
         if not torch.tensor(value).isfinite():
             raise BadInput(f"{case.name}: the loss is {value} with every map kept, on training example {row}")

@@ -9,7 +9,7 @@ from bench import runs
 from bench.errors import exit_with
 from reports.agreement import grade, maps_table
 from reports.page import render
-from reports.read import EXAMPLES, check_commits, read, read_table
+from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
 from reports.section import Study
 from reports.tables import everything, latex, summary
 
@@ -17,20 +17,21 @@ OUT = Path(__file__).parent / "out"
 
 
 def grade_run(case: str, seed: int, root: Path) -> None:
-    """Writes a run's `agreement.csv`, `maps.csv` (scores on shared examples) and `maps-fresh.csv`."""
+    """Writes a run's `agreement.csv`, `maps.csv` (scores on shared examples), `maps-fresh.csv` and their provenance."""
     run = read(case, seed, root)
     folder = runs.folder(case, seed, root)
-    for examples, name in zip(EXAMPLES, ("maps.csv", "maps-fresh.csv"), strict=True):
-        runs.write_atomically(folder / name, maps_table(run, examples).to_csv(index=False))
-    runs.write_atomically(folder / "agreement.csv", grade(run).to_csv(index=False))
+    tables = {"agreement.csv": grade(run)}
+    tables |= {name: maps_table(run, examples) for examples, name in zip(EXAMPLES, ("maps.csv", "maps-fresh.csv"), strict=True)}
+    write_tables(run, folder, tables)
 
 
 def study(case: str, seeds: list[int], root: Path) -> Study:
     """Everything the report needs of one case."""
     folders = [runs.folder(case, seed, root) for seed in seeds]
-    tables = [read_table(folder / "agreement.csv") for folder in folders]
     found = [read(case, seed, root) for seed in seeds]
-    return Study(case, found, pd.concat(tables, ignore_index=True), read_table(folders[0] / "maps.csv"))
+    check_alike(found)
+    tables = [read_table(run, folder / "agreement.csv") for run, folder in zip(found, folders, strict=True)]
+    return Study(case, found, pd.concat(tables, ignore_index=True), read_table(found[0], folders[0] / "maps.csv"))
 
 
 def page(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:

@@ -1,5 +1,7 @@
 """Reads the files of runs, and refuses to compare what does not belong together."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,12 +66,42 @@ def check_commits(files: list[RunFile]) -> None:
 
 def _same(first: RunFile, second: RunFile, what: str, one: Any, other: Any) -> None:
     if one != other:
-        values = f" ({one} and {other})" if isinstance(one, str) else ""
+        values = f" ({one} and {other})" if isinstance(one, (str, int)) else ""
         raise BadInput(f"{first.path} and {second.path} are of different {what}{values}: delete one and measure it again")
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A table that `python -m reports grade` wrote."""
-    if not path.is_file():
-        raise BadInput(f"no table at {path}: `make report` makes it from the run's files")
+def check_alike(found: list[Run]) -> None:
+    """Refuses seeds of a case that were not measured alike, since a report speaks of all of them at once."""
+    for run in found[1:]:
+        for what in ("examples", "precision", "engine", "sites"):
+            _same(found[0].oracle, run.oracle, what, found[0].oracle.facts[what], run.oracle.facts[what])
+        _same(found[0].criteria, run.criteria, "criteria", *(list(one.criteria.facts["criteria"]) for one in (found[0], run)))
+
+
+def write_tables(run: Run, folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Writes a run's tables as CSV, and `tables.json`: which run files they were made from, and their checksums."""
+    texts = {name: table.to_csv(index=False) for name, table in tables.items()}
+    for name, text in texts.items():
+        runs.write_atomically(folder / name, text)
+    checksums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    runs.write_atomically(folder / "tables.json", json.dumps(_sources(run) | {"tables": checksums}, indent=1) + "\n")
+
+
+def read_table(run: Run, path: Path) -> pd.DataFrame:
+    """A table that `write_tables` wrote for this very run."""
+    again = "`make report` or `python -m reports grade` makes it from the run's files"
+    if not path.is_file() or not (path.parent / "tables.json").is_file():
+        raise BadInput(f"no table with its provenance at {path}: {again}")
+    try:
+        facts = json.loads((path.parent / "tables.json").read_text())
+        fits = facts["tables"][path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
+        fits = fits and all(facts[name] == value for name, value in _sources(run).items())
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path.parent / 'tables.json'} is truncated or foreign: {again}") from error
+    if not fits:
+        raise BadInput(f"{path} was altered, or made from other run files than those beside it: delete it; {again}")
     return pd.read_csv(path, dtype={"scope": str, "site": str})
+
+
+def _sources(run: Run) -> dict[str, str]:
+    return {"oracle": run.oracle.checksum, "criteria": run.criteria.checksum, "commit": run.oracle.facts["commit"]}

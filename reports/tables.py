@@ -34,6 +34,8 @@ def summary(study: Study, oracle: str = "oracle_abs") -> pd.DataFrame:
 def chance(study: Study) -> float:
     """Half width of the 95 % range of the mean-over-sites Spearman of one random ranking per site and seed's network."""
     sizes = [site["maps"] for site in study.runs[0].oracle.facts["sites"] if site["maps"] >= 3]
+    if not sizes:
+        return float("nan")
     return 1.96 * math.sqrt(sum(1 / (size - 1) for size in sizes)) / len(sizes)
 
 

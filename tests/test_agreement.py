@@ -1,7 +1,6 @@
 """Agreement against scipy, against known answers, and against the files it writes."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,11 @@ from scipy.stats import kendalltau, spearmanr
 
 from bench import runs
 from bench.errors import BadInput
-from reports.__main__ import grade_run, page, show
+from reports.__main__ import grade_run, page, show, study
 from reports.agreement import ALL, MEAN, ceilings, draws, grade, interval, kendall, l2, maps_table, mean_over_sites, spearman
 from reports.read import read, read_table
-from reports.section import number
+from reports.section import number, over_seeds
+from reports.tables import summary
 
 SITES = {"first": 6, "second": 9}
 
@@ -133,7 +133,8 @@ def test_an_interval_of_nothing_is_undefined_and_of_certainty_a_point():
 def test_scipy_on_the_maps_file_gives_the_agreement_file(tmp_path, name):
     folder = write_run(tmp_path, noise=5)
     grade_run("toy", 0, tmp_path)
-    maps, table = read_table(folder / name), read_table(folder / "agreement.csv")
+    run = read("toy", 0, tmp_path)
+    maps, table = read_table(run, folder / name), read_table(run, folder / "agreement.csv")
     examples = "fresh" if "fresh" in name else "shared"
     checked = 0
     for row in table[table.examples == examples].itertuples():
@@ -237,8 +238,101 @@ def test_too_few_maps_are_refused(tmp_path):
 
 
 def test_a_missing_table_says_how_to_make_it(tmp_path):
-    with pytest.raises(BadInput, match=r"no table at .*agreement.csv: `make report`"):
-        read_table(Path(tmp_path) / "agreement.csv")
+    folder = write_run(tmp_path)
+    with pytest.raises(BadInput, match=r"no table with its provenance at .*agreement.csv: `make report`"):
+        read_table(read("toy", 0, tmp_path), folder / "agreement.csv")
+
+
+def test_tables_that_were_altered_or_outlived_their_run_are_refused(tmp_path):
+    folder = write_run(tmp_path)
+    grade_run("toy", 0, tmp_path)
+    run, table = read("toy", 0, tmp_path), folder / "agreement.csv"
+    assert len(read_table(run, table)) > 10
+    text = table.read_text()
+    table.write_text(text.replace("200", "300"))
+    with pytest.raises(BadInput, match="was altered, or made from other run files"):
+        read_table(run, table)
+    table.write_text(text)
+    write_run(tmp_path, noise=2)
+    with pytest.raises(BadInput, match="was altered, or made from other run files"):
+        read_table(read("toy", 0, tmp_path), table)
+    (folder / "tables.json").write_text("{")
+    with pytest.raises(BadInput, match=r"tables\.json is truncated or foreign"):
+        read_table(run, table)
+
+
+def test_seeds_that_were_not_measured_alike_are_refused(tmp_path):
+    write_run(tmp_path, seed=0)
+    write_run(tmp_path, seed=1, examples=100)
+    for seed in (0, 1):
+        grade_run("toy", seed, tmp_path)
+    with pytest.raises(BadInput, match=r"are of different examples \(200 and 100\)"):
+        page(["toy"], [0, 1], tmp_path, tmp_path / "out")
+
+
+def test_magnitudes_signs_and_fresh_examples_are_told_apart(tmp_path):
+    """Changes of both signs and fresh scores unlike the shared ones: each figure by plain numpy and scipy."""
+    random = np.random.default_rng(5)
+    worth = random.normal(size=30)
+    change = worth + 3 * random.normal(size=(40, 30))
+    given = {"guess": ("mean_abs", {"a": worth + 3 * random.normal(size=(40, 30))})}
+    given["signed"] = ("abs_mean", {"a": worth + 3 * random.normal(size=(40, 30))})
+    folder = write_run(tmp_path, sites={"a": 30}, examples=40, scores=given)
+    file = runs.load(folder / "oracle.safetensors", "oracle")
+    runs.save(folder / "oracle.safetensors", "oracle", file.arrays | {"change/a": change}, file.facts)
+    file = runs.load(folder / "criteria.safetensors", "criteria")
+    fresh = {f"fresh/{name}/a": -random.normal(size=(40, 30)) for name in given}
+    runs.save(folder / "criteria.safetensors", "criteria", file.arrays | fresh, file.facts)
+    grade_run("toy", 0, tmp_path)
+    run = read("toy", 0, tmp_path)
+    table = read_table(run, folder / "agreement.csv").set_index(["criterion", "scope", "oracle", "examples"]).sort_index()
+    oracles = {"oracle_abs": np.abs(change.mean(0)), "oracle_loss": change.mean(0)}
+    values = set()
+    for examples in ("shared", "fresh"):
+        matrix = {name: run.saliency(name, "a", examples) for name in given}
+        scores = {"guess": np.abs(matrix["guess"]).mean(0), "signed": np.abs(matrix["signed"].mean(0))}
+        for name, score in scores.items():
+            for oracle, truth in oracles.items():
+                found = float(np.ravel(table.loc[(name, "a", oracle, examples)].spearman)[0])
+                assert found == pytest.approx(spearmanr(score, truth).statistic)
+                values.add(round(found, 6))
+    assert len(values) == 8
+
+    def cell(column, scope, examples):
+        return float(np.ravel(table.loc[("signed", scope, "oracle_abs", examples)][column])[-1])
+
+    known = study("toy", [0], tmp_path)
+    row = summary(known).set_index("criterion").loc["signed"]
+    assert row["shared, per site"].startswith(number(cell("spearman", MEAN, "shared")))
+    assert row["fresh, all sites, ℓ2"].startswith(number(cell("spearman", ALL, "fresh")))
+    assert summary(known).iloc[-1]["fresh, per site"] == number(cell("ceiling", MEAN, "fresh"))
+
+
+def test_seeds_are_combined_by_their_median():
+    rows = pd.DataFrame({"spearman": [0.9, 0.1, 0.3], "low": 0.0, "high": 1.0})
+    assert over_seeds(rows) == "0.30 (0.10 to 0.90)"
+    assert over_seeds(rows[:1]) == "0.90 [0.00, 1.00]"
+
+
+def test_fresh_examples_are_drawn_on_their_own():
+    """On shared examples the common noise cancels in the bootstrap; on fresh ones it must not."""
+    random = np.random.default_rng(0)
+    noise = random.normal(size=(100, 12))
+    change = np.arange(12.0) + 20 * noise
+    one, other = draws(100, 0), draws(100, 1_000_003)
+    same, apart = spearman(one @ change, one @ change), spearman(one @ change, other @ change)
+    assert same.std() < 1e-9 < apart.std()
+    assert (one != other).any()
+
+
+def test_the_ceiling_of_all_sites_is_of_all_sites():
+    random = np.random.default_rng(3)
+    clean, noisy = np.tile(np.arange(20.0), (60, 1)), random.normal(size=(60, 20))
+    found = ceilings(["a", "b"], [clean, noisy], runs.REDUCTIONS["mean"], 0)
+    assert found["a"] == pytest.approx(1)
+    assert abs(found["b"]) < 0.6
+    assert found[MEAN] == pytest.approx((found["a"] + found["b"]) / 2)
+    assert 0.3 < found[ALL] < 0.999
 
 
 def test_breaking_the_row_order_is_seen(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from bench import runs
 from bench.case import load
+from criteria.evidence import collect
 from oracle.literal import literal
 
 
@@ -35,12 +36,14 @@ MISTAKES = {
         "unknown criterion 'tailor'",
     ),
     "no batch": (["oracle", "vgg-digits", "--batch", "0"], "--batch is 0; at least 1 is needed"),
-    "a negative seed": (["oracle", "vgg-digits", "--seed", "-1"], "--seed is -1; at least 0 is needed"),
+    "a negative seed": (["oracle", "vgg-digits", "--seed", "-1"], "--seed is -1; allowed are 0 to 4294967295"),
     "too few examples": (["oracle", "vgg-digits", "--examples", "2"], "2 examples asked for; allowed are 3 to 1434"),
     "no data": (["oracle", "resnet20-cifar10"], "no weights at empty/weights/resnet20_cifar10.th: set DATA to the folder"),
     "no training recipe": (["bench", "train", "resnet20-cifar10"], "resnet20-cifar10 has no training recipe"),
+    "a seed too large": (["oracle", "vgg-digits", "--seed", "9" * 20], "allowed are 0 to 4294967295"),
+    "no place to write": (["oracle", "vgg-digits", "--out", "/proc/x/y"], "cannot write /proc/x/"),
     "no run": (["reports", "grade", "vgg-digits"], "no oracle file at runs/vgg-digits/0/oracle.safetensors"),
-    "no table": (["reports", "page", "vgg-digits"], "no table at runs/vgg-digits/0/agreement.csv"),
+    "no table": (["reports", "page", "vgg-digits"], "no oracle file at runs/vgg-digits/0/oracle.safetensors"),
 }
 
 
@@ -116,6 +119,64 @@ def test_out_options_and_chosen_criteria(tmp_path):
     assert set(found.facts["criteria"]) == {"taylor"}
     assert found.arrays["shared/taylor/stem.0"].shape == (4, 16)
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+
+
+def test_fresh_scores_come_from_examples_that_the_oracle_never_saw(tmp_path):
+    words = ["resnet-digits", "--examples", "6", "--batch", "4"]
+    for stage, more in (("oracle", ["--engine", "literal"]), ("criteria", ["--criteria", "taylor", "activation_mean"])):
+        done = command(stage, *words, *more, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs" / "resnet-digits" / "0"
+    oracle, guesses = (runs.load(folder / f"{stage}.safetensors", stage) for stage in ("oracle", "criteria"))
+    case = load("resnet-digits", 0)
+    for name, rows in zip(("shared", "fresh"), case.split(6), strict=True):
+        assert guesses.arrays[f"{name}/rows"].tolist() == rows == sorted(rows)
+        seen = collect(case, rows, 6, frozenset({"mean"}), "test")
+        assert guesses.arrays[f"{name}/activation_mean/stem.0"] == pytest.approx(seen["stem.0"].mean.numpy(), rel=1e-5)
+    assert oracle.arrays["rows"].tolist() == case.split(6)[0]
+    assert oracle.arrays["labels"].tolist() == [int(case.train[row][1]) for row in case.split(6)[0]]
+    assert oracle.facts["data"] == guesses.facts["shared"]["data"] != guesses.facts["fresh"]["data"]
+    again = command("oracle", "resnet-digits", "--examples", "6", "--precision", "float64", "--out", "x", folder=tmp_path)
+    assert again.returncode == 0
+    assert runs.load(tmp_path / "x", "oracle").facts["data"] == oracle.facts["data"], "batch and precision are not the data"
+
+
+RIGHT = CASE.format(label=0, mode=".eval()")
+BAD_CASES = {
+    "syntax": ("def broken(:", "bad.py: SyntaxError"),
+    "import": ("import nowhere", "bad.py, line 1: ModuleNotFoundError: No module named 'nowhere'"),
+    "attribute": (RIGHT.replace(".eval()", ".eval().nothing"), "AttributeError"),
+    "shape": (RIGHT.replace("(20, 1, 2, 2)", "(20, 2, 2, 2)"), "fails on its own data"),
+    "label": (
+        CASE.format(label=0.5, mode=".eval()"),
+        "takes one whole number per example as its label, but gets torch.float32",
+    ),
+    "loss": (RIGHT.replace("examples=5", "examples=5, loss=lambda o, y: 0.5"), "the loss is float; it must give one number"),
+    "inner": (RIGHT.replace("model.eval()", "model.eval() and model[1].train() and model"), "in train mode (1)"),
+    "weights": (
+        RIGHT.replace("    data", "    model[0].weight.data[0] = torch.nan\n    data"),
+        "0.weight holds numbers that are not",
+    ),
+    "nothing": (RIGHT.replace("torch.randn(20, 1, 2, 2), torch.full((20,), 0)", "torch.randn(5, 1, 2, 2)"), "holds 5 examples"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CASES)
+def test_mistakes_in_a_case_file_are_one_line(tmp_path, name):
+    text, message = BAD_CASES[name]
+    (tmp_path / "bad.py").write_text(text)
+    done = command("oracle", "bad.py", folder=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_criteria_that_need_a_gradient_say_so(tmp_path):
+    loss = "examples=5, loss=lambda o, y: (o.argmax(1) != y).float()"
+    (tmp_path / "bad.py").write_text(RIGHT.replace("examples=5", loss))
+    done = command("criteria", "bad.py", folder=tmp_path)
+    assert done.returncode == 2
+    assert "the loss has no gradient, which 'gate_grad' needs" in done.stderr
 
 
 def test_double_precision_is_the_same_oracle_more_exactly(tmp_path):

@@ -16,11 +16,12 @@ FILES = ["oracle.safetensors", "criteria.safetensors", "agreement.csv", "maps.cs
 OUT = ["index.html", "agreement.csv", "agreement.md", "agreement.tex"]
 # stands in for python: writes down what it was asked for, and makes the files that the real command makes
 STAND_IN = """#!/bin/sh
+[ "$2" = bench.commit ] && exec echo abc
 echo "$2 $3 $4" >> log
 case "$2 $3" in
   "oracle "*|"criteria "*) for word in "$@"; do :; done; mkdir -p "$(dirname "$word")"; touch "$word" ;;
   "bench train") touch "bench/weights/$4-$6.safetensors" ;;
-  "reports grade") cd "runs/$4/$6" && touch agreement.csv maps.csv maps-fresh.csv ;;
+  "reports grade") cd "runs/$4/$6" && touch agreement.csv maps.csv maps-fresh.csv tables.json ;;
   "reports page") cd reports/out && touch index.html agreement.csv agreement.md agreement.tex ;;
 esac
 """
@@ -104,6 +105,19 @@ def test_a_changed_setting_makes_what_it_changes(tree):
     assert make(tree, "compare", "SEEDS=0 1") == [SHOW]
     assert make(tree, "compare") == [*PAGE, SHOW]
     assert make(tree, "compare", "DEVICE=auto") == ["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE, SHOW]
+
+
+def test_a_file_is_no_name_of_a_case(tree):
+    call = ["make", "PYTHON=./stand-in", "oracle", "CASES=examples/my_case.py"]
+    done = subprocess.run(call, cwd=tree, env=OUTSIDE, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'CASES takes names, not "examples/my_case.py"' in done.stderr
+
+
+def test_another_commit_measures_anew(tree):
+    script = (tree / "stand-in").read_text()
+    (tree / "stand-in").write_text(script.replace("echo abc", "echo def"))
+    assert make(tree, "compare") == ["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE, SHOW]
 
 
 def test_weights_that_are_missing_are_trained(tree):

@@ -37,8 +37,11 @@ def weights(name: str) -> dict[str, Tensor]:
     try:
         found = torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # torch.load raises many kinds; each means that this is no weight file
-        raise BadInput(f"{file} is truncated or not a weight file ({str(error).splitlines()[0]})") from error
-    return {key.removeprefix("module."): tensor for key, tensor in found.get("state_dict", found).items()}
+        raise BadInput(f"{file} is truncated or not a weight file ({type(error).__name__})") from error
+    state = found.get("state_dict", found) if isinstance(found, dict) else found
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise BadInput(f"{file} holds no state dict: expected tensors by name")
+    return {key.removeprefix("module."): tensor.float() for key, tensor in state.items()}
 
 
 def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -59,9 +62,10 @@ def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
             images, labels = file["x"], file["y"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BadInput(f"{files[0]} is truncated or holds no x and y ({error})") from error
-    if images.shape[1:] != (32, 32, 3) or len(images) != len(labels) or labels.max() >= CLASSES:
+    whole = labels.ndim == 1 and labels.dtype.kind in "iuf" and np.isin(labels, range(CLASSES)).all()
+    if images.shape != (len(labels) if whole else 0, 32, 32, 3) or not len(images):
         raise BadInput(
-            f"{files[0]}: x is {images.shape}, y {labels.shape} up to {labels.max()};"
-            " expected [n, 32, 32, 3] and n labels 0 to 9"
+            f"{files[0]}: x is {images.dtype} {images.shape}, y {labels.dtype} {labels.shape};"
+            " expected [n, 32, 32, 3] and n labels 0 to 9, with n at least 1"
         )
     return images, labels

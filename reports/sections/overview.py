@@ -1,5 +1,7 @@
 """Which criterion agrees with the oracle, over all cases: the first picture of the report."""
 
+import math
+
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
@@ -29,7 +31,8 @@ def section(studies: list[Study]) -> Section:
                 panel.plot(found.spearman, [place + offset] * len(found), "o", ms=3, color=COLOURS[examples], alpha=0.5)
                 panel.plot(found.spearman.median(), place + offset, "D", ms=5, color=COLOURS[examples])
         band = chance(study)
-        panel.axvspan(-band, band, color="0.92", zorder=0)
+        if not math.isnan(band):
+            panel.axvspan(-band, band, color="0.92", zorder=0)
         panel.axvline(0, color="0.7", lw=0.8, zorder=0)
         panel.axvline(rows.ceiling.median(), color="0.3", lw=1, ls="--", zorder=0)
         panel.set(

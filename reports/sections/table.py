@@ -1,6 +1,6 @@
 """The agreement table of a case."""
 
-from reports.section import Section, Study
+from reports.section import Section, Study, number
 from reports.tables import chance, summary
 
 
@@ -11,8 +11,9 @@ def section(study: Study) -> Section:
         f"Spearman with oracle_abs, with {spread}. Per site: computed within each site, then averaged over the sites where it"
         " is defined. All sites: over all maps at once, with scores as they are and divided by their ℓ2 norm within each site."
         " (The ℓ2 scaling favours sites with few maps, so that there even a random score need not be near 0.)"
-        f" A random ranking lies within ±{chance(study):.2f} per site in 95 % of draws. The noise ceiling is the agreement of"
-        " the oracle on one half of the examples with the other half, Spearman–Brown corrected: a yardstick, not a bound."
+        f" A random ranking lies within ±{number(chance(study))} per site in 95 % of draws. The noise ceiling is the"
+        " agreement of the oracle on one half of the examples with the other half, Spearman–Brown corrected: a yardstick, not"
+        " a bound."
         f" {study.said}."
     )
     return Section("agreement", "Agreement with the oracle", caption, table=summary(study))
