@@ -1,7 +1,7 @@
 # The pipeline: every target is a file under runs/ or reports/out/, made again only when what it reads has changed.
 
 CASES ?= vgg-digits resnet-digits r3dcnn-gestures
-SEEDS ?= 0
+SEEDS ?= 0 1 2
 DEVICE ?= auto
 DATA ?= ../shared/data
 export DATA
