@@ -17,7 +17,7 @@ bench := $(wildcard bench/*.py bench/*/*.py)
 report := reports/out/index.html reports/out/agreement.csv reports/out/agreement.md reports/out/agreement.tex
 tables := agreement.csv maps.csv maps-fresh.csv tables.json
 
-.PHONY: help oracle compare report train test check clean FORCE
+.PHONY: help oracle compare report train test lint check clean FORCE
 .PRECIOUS: bench/weights/%.safetensors
 .SECONDEXPANSION:
 
@@ -38,11 +38,12 @@ train: $(ready) ## train the models of CASES at SEEDS again from nothing
 test: $(ready) ## run the tests
 	$(PYTHON) -m pytest
 
-check: $(ready) ## check format, lint, types and tests, as CI does
+lint: $(ready) ## check format, lint and types
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest
+
+check: lint test ## check format, lint, types and tests, as CI does
 
 clean: ## delete everything measured and reported; keeps .venv and the trained weights
 	rm -rf runs reports/out

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from scipy.stats import spearmanr
 from toys import Pixel
 
 from bench import embedded
@@ -18,6 +19,10 @@ from bench.data.gestures import CLASSES, FRAMES, GESTURES, ORDERLESS, Gestures, 
 from bench.errors import BadInput
 from bench.evaluation import evaluate
 from bench.training import Recipe, fit
+from criteria.criterion import choose
+from criteria.evidence import collect
+from oracle.measure import measure
+from oracle.replay import Replay
 
 EMBEDDED = {"vgg-digits": (0.97, 13, 528), "resnet-digits": (0.97, 10, 352), "r3dcnn-gestures": (0.90, 8, 344)}
 needs_data = pytest.mark.skipif(
@@ -78,6 +83,25 @@ def test_videos_depend_on_the_stream_and_the_index_alone():
     assert [int(first[index][1]) for index in range(24)] == [*range(12), *range(12)]
     with pytest.raises(IndexError):
         first[50]
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_taylor_leads_the_weight_norm_and_random_is_near_nothing(name):
+    """The report's headline, on fewer examples and by plain scipy: Spearman within each site, averaged over sites."""
+    case = load(name, 0)
+    rows = case.split(48)[0]
+    changes = measure(case, Replay(case), rows, 48).changes
+    evidence = collect(case, rows, 48, frozenset({"gate_grad"}), "test")
+    found = {}
+    for criterion in choose(["taylor", "weight_mean_square", "weight_l1", "random"]):
+        scores = {site: criterion.reduce(criterion.saliency(seen)) for site, seen in evidence.items()}
+        values = [spearmanr(scores[site], changes[site].mean(0).abs()).statistic for site in scores]
+        found[criterion.name] = float(np.mean(values))
+    sizes = [site.maps for site in case.sites]
+    error = np.sqrt(sum(1 / (size - 1) for size in sizes)) / len(sizes)
+    assert abs(found["random"]) < 3 * error
+    assert found["taylor"] > 0.5
+    assert found["taylor"] > 0.1 + max(found["weight_mean_square"], found["weight_l1"])
 
 
 def test_digits_are_split_once_for_all_seeds():
