@@ -21,6 +21,7 @@ from bench.gates import Gate, gated
 from oracle.linear import Channels, readers, without
 from oracle.rows import Layout, Unreplayable, Values, learn
 
+FOLDED = 256 * 2**20  # bytes that the largest value of the pairs side by side may take
 TRIAL = 128  # pairs that a site's two ways are timed on
 
 
@@ -39,7 +40,7 @@ class Replay:
     """The engine for one case: call it with a site and a batch."""
 
     def __init__(self, case: Case, fold: int = 512) -> None:
-        self.fold = fold
+        self.most = self.fold = fold
         self.why = "" if isinstance(case.model, fx.GraphModule) else "it is not a traced network"  # why it runs whole, if so
         self.model = case.model
         self.interpreter = fx.Interpreter(self.model) if not self.why else None
@@ -59,7 +60,8 @@ class Replay:
         maps, examples = self._alive(site, len(kept)).T.nonzero(as_tuple=True)  # all pairs of a map follow one another
         if not self.why and site not in self.plans:
             self.plans[site] = self._plan(site)
-            self._choose(site, examples[:TRIAL], maps[:TRIAL])
+            trial = min(TRIAL, self.fold)
+            self._choose(site, examples[:trial], maps[:trial])
         for e, k in zip(examples.split(self.fold), maps.split(self.fold), strict=True) if len(maps) else ():
             change[e, k] = case.loss(self._removed(site, batch, e, k), batch.labels[e]) - kept[e]
         return change
@@ -78,6 +80,9 @@ class Replay:
         try:
             self.layout = self.layout or learn(self._run, batch.inputs)
             self.values = self._run(batch.inputs)
+            leaves = [leaf for leaf in tree.tree_leaves(list(self.values.values())) if isinstance(leaf, Tensor)]
+            largest = max(leaf.nbytes for leaf in leaves) // len(batch.labels)
+            self.fold = max(1, min(self.most, FOLDED // max(1, largest)))
         except Unreplayable as reason:
             self.why = str(reason)
 

@@ -11,6 +11,7 @@ from toys import TOYS, randomise, toy_case
 
 from bench.assemble import assemble
 from bench.case import Site, load
+from bench.command import batch_size
 from bench.errors import BadInput
 from bench.functional import out_of_place
 from bench.gates import Gate, gated
@@ -222,6 +223,23 @@ def test_torchvision(name):
                 moved = max(moved, float(expected.abs().max()))
     assert moved > 1e-6
     assert engine.why == ""
+
+
+def test_large_values_are_folded_less(monkeypatch):
+    case = toy_case("plain")
+    monkeypatch.setattr("oracle.replay.FOLDED", 3 * 5 * 64 * 8)  # three pairs of the largest value: 5 maps of 64 doubles
+    engine = check(case, 6, fold=50)
+    assert engine.fold == 3
+
+
+def test_the_default_batch_holds_so_many_activations(monkeypatch):
+    case = toy_case("plain")
+    held = 3 * 5 * 64 + 5 * 16 + 2 * 4 * 16 + 3 + 5 * 64 + 4 * 16  # numbers behind every layer and gate of one example
+    monkeypatch.setattr("bench.command.ACTIVATIONS", 10 * held * 8)
+    assert batch_size(case) == 10
+    monkeypatch.setattr("bench.command.ACTIVATIONS", 1)
+    assert batch_size(case) == 1
+    assert not any(module._forward_hooks for module in case.model.modules())
 
 
 def test_a_wrong_engine_is_caught_by_the_recheck():
