@@ -15,4 +15,4 @@ def resnet20_cifar10(seed: int) -> Case:
     found = {name: tensor.numpy() for name, tensor in cifar10.weights("resnet20_cifar10.th").items()}
     model = embedded.fill(ResNet20(), found, "resnet20_cifar10.th")
     train, test = (cifar10.load(split, *NORMALISATION) for split in ("train", "test"))
-    return assemble(model, train, test, examples=256, why="a literal pass over its 400 maps takes minutes on two cores")
+    return assemble(model, train, test, examples=1024, why="256 leave a noise ceiling of 0.57 within sites")
