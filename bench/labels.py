@@ -273,21 +273,33 @@ def follow(
     if not len(present):
         return []
     ranks = torch.searchsorted(present, labels.clamp(min=0).contiguous())
-    digits = max(1, math.ceil(math.log2(len(present))))
-    code: list[Tensor] = []
-    for digit in range(digits):
-        tainted = []
-        for bit in (0, 1):
-            where = (labels != NONE) & ((ranks >> digit) % 2 == bit)
-            probe = [*leaves[:place], leaves[place].masked_fill(where, math.nan), *leaves[place + 1 :]]
-            after = learned.run(node, {source: tree.tree_unflatten(probe, spec)})
-            tainted.append([_tainted(leaf) for leaf in tree.tree_leaves(after)])
-        if any(bool((zeros & ones).any()) for zeros, ones in zip(*tainted, strict=True)):
+    tainted: list[list[Tensor]] = []
+    for digit, bit in probes(len(present)):
+        where = (labels != NONE) & ((ranks >> digit) % 2 == bit)
+        probe = [*leaves[:place], leaves[place].masked_fill(where, math.nan), *leaves[place + 1 :]]
+        after = learned.run(node, {source: tree.tree_unflatten(probe, spec)})
+        tainted.append([_tainted(leaf) for leaf in tree.tree_leaves(after)])
+    found = [decode(list(leaf)) for leaf in zip(*tainted, strict=True)]
+    return None if any(code is None for code in found) else [_at(present, code) for code in found if code is not None]
+
+
+def probes(count: int) -> list[tuple[int, int]]:
+    """The (binary digit, its value) pairs whose numbers below `count` are set to NaN together, one pass after another."""
+    return [(digit, bit) for digit in range(max(1, math.ceil(math.log2(count)))) for bit in (0, 1)]
+
+
+def decode(tainted: list[Tensor]) -> Tensor | None:
+    """From where each of the `probes` came out as NaN: the one number that each place follows (−1: none); None if several."""
+    code = torch.where(tainted[0] | tainted[1], 0, NONE)
+    for digit, (zeros, ones) in enumerate(zip(tainted[::2], tainted[1::2], strict=True)):
+        if bool((zeros & ones).any()):
             return None
-        if digit == 0:
-            code = [torch.where(zeros | ones, 0, NONE) for zeros, ones in zip(*tainted, strict=True)]
-        code = [number + (ones.long() << digit) for number, ones in zip(code, tainted[1], strict=True)]
-    return [torch.where(number == NONE, NONE, present[number.clamp(min=0)]) for number in code]
+        code = code + (ones.long() << digit)
+    return code
+
+
+def _at(present: Tensor, code: Tensor) -> Tensor:
+    return torch.where(code == NONE, NONE, present[code.clamp(min=0)])
 
 
 def _tainted(leaf: Any) -> Tensor:

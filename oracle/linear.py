@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from bench.case import Site
 from bench.gates import gated
-from bench.labels import MIXERS
+from bench.labels import MIXERS, decode, probes
 from oracle.rows import Rows, Values
 
 CONVOLVE: dict[type[nn.Module], Callable[..., Tensor]] = {nn.Conv1d: F.conv1d, nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
@@ -33,12 +33,11 @@ def readers(model: fx.GraphModule, site: Site, nodes: list[fx.Node], run: Run) -
             return run(between)
 
     maps = torch.arange(site.maps)
-    digits = range(max(1, math.ceil(math.log2(site.maps))))
-    probes = [probe(torch.where((maps >> digit) % 2 == bit, math.nan, 1.0)) for digit in digits for bit in (0, 1)]
+    passes = [probe(torch.where((maps >> digit) % 2 == bit, math.nan, 1.0)) for digit, bit in probes(site.maps)]
     whole, empty = probe(torch.ones(site.maps)), probe(torch.zeros(site.maps))
     chosen = {}
     for node, source in layers.items():
-        owner = _owner([values[source].isnan() for values in probes])
+        owner = decode([values[source].isnan() for values in passes])
         if owner is None or not torch.equal(whole[source].masked_fill(owner >= 0, 0.0), empty[source]):
             continue  # the layer sees maps mixed, or a removed map as something else than zeros
         line = owner.movedim(-1 if _base(model.get_submodule(str(node.target))) is nn.Linear else 1, 0).flatten(1)
@@ -78,16 +77,6 @@ def _takes_step(module: nn.Module | None) -> bool:
     base = _base(module)
     plain = getattr(module, "groups", 1) == 1 and getattr(module, "padding_mode", "zeros") == "zeros"
     return base is not None and plain
-
-
-def _owner(tainted: list[Tensor]) -> Tensor | None:
-    """The map that every number follows (−1: none), or None when a number follows several."""
-    owner = torch.where(tainted[0] | tainted[1], 0, -1)
-    for digit, (zeros, ones) in enumerate(zip(tainted[::2], tainted[1::2], strict=True)):
-        if bool((zeros & ones).any()):
-            return None
-        owner = owner + (ones.long() << digit)
-    return owner
 
 
 def without(
