@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils import _pytree as tree
 from torch.utils.data import DataLoader, Subset
 
 from bench.data import Examples
@@ -23,7 +24,7 @@ from bench.errors import BadInput, unknown
 from bench.training import Recipe
 
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
-PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+PRECISIONS = {"float64": torch.float64, "float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,19 @@ class Case:
     precision: str = "float32"
 
     def to(self, device: str, precision: str) -> "Case":
-        """A copy of the case on a device, in a precision."""
+        """A copy of the case on a device, in a precision: `tf32` is float32 whose products a GPU rounds to 10 bits.
+
+        In `bfloat16` the network computes in that type, and the loss in float32 from its outputs.
+        """
         if precision not in PRECISIONS:
             raise unknown("precision", precision, PRECISIONS)
         place = choose_device(device)
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 means float32
+        if precision == "tf32" and place.type != "cuda":
+            raise BadInput("precision 'tf32' is a GPU's: on a CPU choose float32, float64 or bfloat16")
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         model = copy.deepcopy(self.model).to(place, PRECISIONS[precision])
-        return dataclasses.replace(self, model=model, device=place, precision=precision)
+        loss = _in_float32(self.loss) if precision == "bfloat16" else self.loss
+        return dataclasses.replace(self, model=model, loss=loss, device=place, precision=precision)
 
     def losses(self, batch: Batch) -> Float[Tensor, " example"]:
         """Loss of every example of a batch, in nats; refuses a loss that is not one number per example."""
@@ -118,6 +125,15 @@ class Case:
             )
         order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed)).tolist()
         return sorted(order[:wanted]), sorted(order[wanted : 2 * wanted])
+
+
+def _in_float32(loss: Loss) -> Loss:
+    """The same loss, of outputs turned into float32 first."""
+
+    def converted(output: Any, labels: Tensor) -> Tensor:
+        return loss(tree.tree_map_only(Tensor, lambda leaf: leaf.float() if leaf.is_floating_point() else leaf, output), labels)
+
+    return converted
 
 
 def choose_device(name: str) -> torch.device:

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from bench import embedded, runs
+from bench import embedded, memory, runs
 from bench.case import PRECISIONS, Case, load
 from bench.data import Examples
 from bench.errors import BadInput
-
-ACTIVATIONS = 2 * 2**30  # bytes
 
 
 def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
@@ -24,7 +21,8 @@ def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
     parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
     parser.add_argument("--examples", type=int, help="training examples (default: the case's own number)")
-    parser.add_argument("--batch", type=int, help="examples per pass (default: what 2 GiB of activations hold, at most 128)")
+    parser.add_argument("--batch", type=int, help="examples per pass (default: what half of the memory holds, at most 128)")
+    parser.add_argument("--memory", help="what activations may take, such as 4GiB (default 4GiB; on a GPU half of its memory)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument("--precision", default="float32", help=f"{' or '.join(PRECISIONS)} (default float32)")
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
@@ -37,12 +35,15 @@ def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str
         raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
+    given.memory = given.memory and memory.parse(given.memory)
     case = load(given.case, given.seed)
     out = given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors"
     runs.check_writable(out)
     weights = runs.digest(embedded.arrays(case.model))
     case = case.to(given.device, given.precision)
-    given.batch = given.batch or batch_size(case)
+    memory.keep_heap()
+    given.memory = given.memory or memory.default(case.device)
+    given.batch = given.batch or memory.batch_size(case, given.memory)
     facts = {
         "case": case.name,
         "seed": case.seed,
@@ -52,28 +53,11 @@ def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str
         "device": describe(case.device),
         "threads": torch.get_num_threads(),
         "batch": given.batch,
+        "memory": given.memory,
         "sites": [{"name": site.name, "maps": site.maps, "convolutions": site.convolutions} for site in case.sites],
         "left_out": [{"convolution": out.convolution, "maps": out.maps, "reason": out.reason} for out in case.left_out],
     }
     return case, out, facts
-
-
-def batch_size(case: Case) -> int:
-    """How many examples' activations `ACTIVATIONS` bytes hold, 1 to 128: counted on one example, layer by layer."""
-    held = 0
-
-    def count(module: nn.Module, inputs: Any, output: Any) -> None:
-        nonlocal held
-        held += output.nbytes if isinstance(output, torch.Tensor) else 0
-
-    hooks = [module.register_forward_hook(count) for module in case.model.modules() if not list(module.children())]
-    try:
-        with torch.no_grad():
-            case.model(next(case.batches(case.train, [0], 1)).inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return max(1, min(128, ACTIVATIONS // max(1, held)))
 
 
 def describe(device: torch.device) -> str:

@@ -32,7 +32,7 @@ class Gate(nn.Module):
         rows = channels.repeat_interleave(len(activation) // len(channels), 0)
         shape = [1] * activation.ndim
         shape[0], shape[self.axis] = rows.shape
-        return activation * rows.view(shape)
+        return activation * rows.view(shape).to(activation.dtype)
 
 
 @contextmanager

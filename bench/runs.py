@@ -65,6 +65,11 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
         temporary = None
+        folder = os.open(path.parent, os.O_RDONLY)  # the new name must outlive a power cut as well
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         raise BadInput(f"cannot write {path}: {error.strerror}") from error
     finally:

@@ -1,14 +1,22 @@
 """Measures a case's oracle: the change in loss of every example when each feature map is removed, in nats."""
 
-import time
+import argparse
+import hashlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bench import runs
+from bench.case import Case, find
 from bench.command import fingerprint, options, prepare
 from bench.errors import exit_with, unknown
 from bench.evaluation import evaluate
-from oracle.measure import CHECKED, ENGINES, measure, recheck
+from oracle.measure import CHECKED, ENGINES, Oracle, measure, recheck
+from oracle.progress import logged
+from oracle.units import Units
+
+IDENTITY = ("versions", "commit")  # of the provenance, what could change a number
 
 
 def main() -> None:
@@ -20,26 +28,31 @@ def main() -> None:
         raise unknown("engine", given.engine, ENGINES)
     case, out, facts = prepare("oracle", given)
     rows, _ = case.split(given.examples)
-    start = time.perf_counter()
-    engine = ENGINES[given.engine](case)
-    oracle = measure(case, engine, rows, given.batch)
-    seconds = round(time.perf_counter() - start, 2)
-    difference = recheck(case, oracle, rows)
-    test_loss, test_accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)
-    facts |= {
-        "engine": given.engine,
-        "examples": len(rows),
-        "data": fingerprint(case.train, rows),
-        "seconds": seconds,
-        "recheck": {"triples": CHECKED, "largest difference": difference},
-        "test": {"loss": test_loss, "accuracy": test_accuracy, "examples": len(case.test)},
-    }
+    facts |= {"engine": given.engine, "examples": len(rows), "data": fingerprint(case.train, rows)}
+    with Units(out, _setting(given, facts)).hold() as units, logged(out.with_suffix(".log")):
+        engine = ENGINES[given.engine](case, given.memory, units.choices)
+        oracle = measure(case, engine, rows, given.batch, units)
+        difference = recheck(case, oracle, rows)
+        facts |= {"choices": dict(units.choices), "recheck": {"triples": CHECKED, "largest difference": difference}}
+        _save(case, given, out, facts, oracle, rows)
+    size = f"{sum(site.maps for site in case.sites)} maps at {len(case.sites)} sites on {len(rows)} examples"
+    print(f"{case.name} seed {case.seed}: {size} in {oracle.seconds:.0f} s, in {out}")
+    print(f"measured again literally on {CHECKED} random (site, map, example) triples: largest difference {difference:.1g}")
+
+
+def _setting(given: argparse.Namespace, facts: dict[str, Any]) -> dict[str, Any]:
+    """All that could change a number: units of another setting are not used."""
+    source = Path(find(given.case).file).read_bytes()  # the loss shows neither in the weights nor in the data
+    known = runs.provenance()
+    return facts | {name: known[name] for name in IDENTITY} | {"source": hashlib.sha256(source).hexdigest()}
+
+
+def _save(case: Case, given: argparse.Namespace, out: Path, facts: dict[str, Any], oracle: Oracle, rows: list[int]) -> None:
+    loss, accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)
+    facts |= {"seconds": round(oracle.seconds, 2), "test": {"loss": loss, "accuracy": accuracy, "examples": len(case.test)}}
     arrays = {f"change/{name}": change.numpy() for name, change in oracle.changes.items()}
     arrays |= {"kept": oracle.kept.numpy(), "labels": oracle.labels.numpy(), "rows": np.array(rows)}
     runs.save(out, "oracle", arrays, facts | runs.provenance())
-    size = f"{sum(site.maps for site in case.sites)} maps at {len(case.sites)} sites on {len(rows)} examples"
-    print(f"{case.name} seed {case.seed}: {size} in {seconds:.0f} s, in {out}")
-    print(f"measured again literally on {CHECKED} random (site, map, example) triples: largest difference {difference:.1g}")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,33 @@
 """Measures the whole oracle of a case: every site on every example, with progress, and checks what was measured."""
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from tqdm import tqdm
 
 from bench.case import Batch, Case, Site
 from bench.errors import BadInput
 from bench.gates import gated
+from bench.runs import Arrays
+from oracle.choices import Choices
 from oracle.literal import literal
+from oracle.progress import Progress, clock
 from oracle.replay import Replay
+from oracle.units import Units
+
+log = logging.getLogger("oracle")
 
 Engine = Callable[[Case, Site, Batch], Float[Tensor, "example map"]]
-# what makes each engine for a case
-ENGINES: dict[str, Callable[[Case], Engine]] = {"replay": Replay, "literal": lambda case: literal}
+# what makes each engine: from a case, the bytes it may hold beyond the model, and the choices it must follow and may add to
+ENGINES: dict[str, Callable[[Case, int, Choices], Engine]] = {"replay": Replay, "literal": lambda case, held, choices: literal}
 CHECKED = 8  # (site, map, example) triples that are measured again, literally
-TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # of the largest loss involved, or of 1 nat
+# of the largest loss involved, or of 1 nat; the coarse precisions round differently in every order of operations
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "tf32": 0.05, "bfloat16": 0.3}
 
 
 @dataclass(frozen=True)
@@ -28,26 +37,51 @@ class Oracle:
     changes: dict[str, Float[Tensor, "example map"]]
     kept: Float[Tensor, " example"]
     labels: Int[Tensor, " example"]
+    seconds: float = 0.0  # what measuring took, without the parts of it that were stopped half-way
 
 
-def measure(case: Case, engine: Engine, rows: Sequence[int], size: int) -> Oracle:
-    """The oracle of a case on those rows of its training set, `size` examples at a time, in nats."""
+def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: Units | None = None) -> Oracle:
+    """The oracle of a case on those rows of its training set, `size` examples at a time, in nats; goes on from `units`."""
     changes: dict[str, list[Tensor]] = {site.name: [] for site in case.sites}
-    kept, labels = [], []
-    total = len(rows) * sum(site.maps for site in case.sites)
-    with tqdm(total=total, desc=f"{case.name} seed {case.seed} oracle", unit="pair", unit_scale=True) as progress:
-        for first, batch in zip(range(0, len(rows), size), case.batches(case.train, rows, size), strict=True):
-            block = rows[first : first + size]
-            with torch.no_grad():
-                kept.append(case.losses(batch).cpu())
-            _check_loss(case, kept[-1], block)
-            labels.append(batch.labels.cpu())
-            for site in case.sites:
-                change = engine(case, site, batch).cpu()
-                _check_changes(case, site, change, block)
-                changes[site.name].append(change)
-                progress.update(change.numel())
-    return Oracle({name: torch.cat(parts) for name, parts in changes.items()}, torch.cat(kept), torch.cat(labels))
+    kept, labels, found, spent = [], [], 0, 0.0
+    progress = Progress(case, len(rows))
+    for block, batch in enumerate(case.batches(case.train, rows, size)):
+        own = rows[block * size : (block + 1) * size]
+        with torch.no_grad():
+            kept.append(case.losses(batch).cpu())
+        _check_loss(case, kept[-1], own)
+        labels.append(batch.labels.cpu())
+        for place, site in enumerate(case.sites):
+            unit = _found(case, units, block, place, kept[-1])
+            if unit is None:
+                unit = _measured(case, engine, site, batch, own)
+                if units:
+                    units.put(block, place, site, {"kept": kept[-1].numpy(), **unit})
+                progress.measured(site, unit["change"].size, float(unit["seconds"]))
+            else:
+                found += 1
+                progress.found(site, unit["change"].size)
+            changes[site.name].append(torch.from_numpy(unit["change"]))
+            spent += float(unit["seconds"])
+    progress.bar.close()
+    said = f", {found} units of them found measured" if found else ""
+    log.info("%s seed %d: %s pairs in %s%s", case.name, case.seed, f"{progress.total:,}", clock(spent), said)
+    return Oracle({name: torch.cat(parts) for name, parts in changes.items()}, torch.cat(kept), torch.cat(labels), spent)
+
+
+def _found(case: Case, units: Units | None, block: int, place: int, kept: Tensor) -> Arrays | None:
+    """What a unit holds, if the network still loses on its examples what it lost then."""
+    unit = units.get(block, place) if units else None
+    same = unit is not None and torch.allclose(torch.from_numpy(unit["kept"]), kept, rtol=0, atol=TOLERANCE[case.precision])
+    return unit if same else None
+
+
+def _measured(case: Case, engine: Engine, site: Site, batch: Batch, block: Sequence[int]) -> Arrays:
+    start = time.monotonic()
+    change = engine(case, site, batch).cpu()
+    seconds = time.monotonic() - start
+    _check_changes(case, site, change, block)
+    return {"change": change.numpy(), "seconds": np.array(seconds)}
 
 
 def recheck(case: Case, oracle: Oracle, rows: Sequence[int]) -> float:

@@ -28,7 +28,7 @@ MISTAKES = {
     ),
     "a precision that does not exist": (
         ["oracle", "vgg-digits", "--precision", "fp8"],
-        "unknown precision 'fp8': choose from float32, float64",
+        "unknown precision 'fp8': choose from bfloat16, float32, float64, tf32",
     ),
     "a device that does not exist": (["criteria", "vgg-digits", "--device", "tpu"], "unknown device 'tpu': choose from auto, "),
     "a criterion that does not exist": (

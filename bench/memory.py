@@ -1,0 +1,63 @@
+"""How much memory activations take, how much they may take, and a heap that keeps it between uses."""
+
+import ctypes
+import re
+import sys
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.case import Case
+from bench.errors import BadInput
+
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+DEFAULT = 4 * 2**30
+
+
+def parse(text: str) -> int:
+    """Bytes of a size such as `4GiB` or `512MiB`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMG]iB)", text)
+    if not found or float(found[1]) == 0:
+        raise BadInput(f"--memory is {text!r}; allowed is a number with KiB, MiB or GiB, such as 4GiB")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def default(device: torch.device) -> int:
+    """Half of a GPU's memory; 4 GiB on a CPU."""
+    return torch.cuda.get_device_properties(device).total_memory // 2 if device.type == "cuda" else DEFAULT
+
+
+def activations(case: Case) -> int:
+    """Bytes that the outputs of all layers hold for one example."""
+    held = 0
+
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal held
+        held += output.nbytes if isinstance(output, torch.Tensor) else 0
+
+    hooks = [module.register_forward_hook(count) for module in case.model.modules() if not list(module.children())]
+    try:
+        with torch.no_grad():
+            case.model(next(case.batches(case.train, [0], 1)).inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return held
+
+
+def batch_size(case: Case, memory: int) -> int:
+    """How many examples' activations half of `memory` holds, 1 to 128; the other half is for what is computed from them."""
+    return max(1, min(128, memory // 2 // max(1, activations(case))))
+
+
+def keep_heap() -> None:
+    """Tells glibc to keep freed memory for the next tensor: fetching fresh pages costs as much as a small convolution.
+
+    Large blocks otherwise come from the system each time, zeroed page by page (mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD).
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt:
+            mallopt(-4, 0)
+            mallopt(-1, 2**31 - 1)

@@ -1,0 +1,47 @@
+"""The network as the fast engine runs it: batch norms folded into their convolutions, and a memory format of its own."""
+
+import copy
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+NORMS: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Conv1d: nn.BatchNorm1d,
+    nn.Conv2d: nn.BatchNorm2d,
+    nn.Conv3d: nn.BatchNorm3d,
+}
+PLAIN, LAST = "contiguous", "channels last"
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of axes
+
+
+def fold(model: fx.GraphModule) -> fx.GraphModule:
+    """A copy in which a batch norm that alone reads a convolution is part of that convolution: the same up to rounding."""
+    copied = copy.deepcopy(model)
+    called = [str(node.target) for node in copied.graph.nodes if node.op == "call_module"]
+    for node in list(copied.graph.nodes):
+        source = node.args[0] if node.op == "call_module" and node.args else None
+        if not isinstance(source, fx.Node) or source.op != "call_module" or len(source.users) > 1:
+            continue
+        conv, norm = (copied.get_submodule(str(place.target)) for place in (source, node))
+        fits = NORMS.get(type(conv)) is type(norm) and getattr(norm, "running_mean", None) is not None
+        if fits and called.count(str(source.target)) == 1:
+            copied.set_submodule(str(source.target), fuse_conv_bn_eval(conv, norm))  # type: ignore[type-var, arg-type]  # NORMS says so
+            node.replace_all_uses_with(source)
+            copied.graph.erase_node(node)
+    copied.recompile()
+    return copied
+
+
+def channels_last(model: fx.GraphModule) -> fx.GraphModule:
+    """A copy whose convolutions work on tensors that keep the channels of a position together."""
+    copied = copy.deepcopy(model)
+    for module in copied.modules():
+        if isinstance(module, (nn.Conv2d, nn.Conv3d)):
+            module.weight.data = module.weight.data.contiguous(memory_format=FORMATS[module.weight.ndim])
+    return copied
+
+
+def laid_out(inputs: Tensor, name: str) -> Tensor:
+    """Inputs in a memory format, if it is channels last and they have one."""
+    return inputs.contiguous(memory_format=FORMATS[inputs.ndim]) if name == LAST and inputs.ndim in FORMATS else inputs

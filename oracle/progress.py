@@ -1,0 +1,82 @@
+"""How far a measurement is and how long the rest will take, from measured rates: a bar in a terminal, lines in a log."""
+
+import logging
+import math
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from bench.case import Case, Site
+
+EVERY = 10.0  # seconds between two lines of the log
+log = logging.getLogger("oracle")
+
+
+class Progress:
+    """Counts (example, map) pairs; a pair's price differs from site to site, so the rest is priced site by site."""
+
+    def __init__(self, case: Case, examples: int) -> None:
+        self.left = {site.name: site.maps * examples for site in case.sites}
+        self.total = sum(self.left.values())
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.pairs: dict[str, int] = defaultdict(int)
+        self.start = self.said = time.monotonic()
+        layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} pairs, {elapsed} gone{postfix}"
+        name = f"{case.name} seed {case.seed} oracle"
+        self.bar = tqdm(total=self.total, desc=name, unit_scale=True, bar_format=layout, disable=None)
+
+    def remaining(self) -> float:
+        """Seconds; a site that was not measured yet is taken to cost the mean of the others."""
+        mean = sum(self.seconds.values()) / sum(self.pairs.values())
+        rate = {name: self.seconds[name] / self.pairs[name] if name in self.pairs else mean for name in self.left}
+        return math.fsum(left * rate[name] for name, left in self.left.items())
+
+    def found(self, site: Site, pairs: int) -> None:
+        """These pairs were measured before."""
+        self.left[site.name] -= pairs
+        self.bar.update(pairs)
+
+    def measured(self, site: Site, pairs: int, seconds: float) -> None:
+        """These pairs took so long."""
+        self.left[site.name] -= pairs
+        self.pairs[site.name] += pairs
+        self.seconds[site.name] += seconds
+        left, now = clock(self.remaining()), time.monotonic()
+        self.bar.set_postfix_str(f"{left} left", refresh=False)
+        self.bar.update(pairs)
+        if now - self.said >= EVERY:
+            self.said = now
+            done = self.total - sum(self.left.values())
+            share = f"{done:,} of {self.total:,} pairs ({done / self.total:.0%})"
+            log.info("%s, %s gone, %s left", share, clock(now - self.start), left)
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
+
+
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """Writes what is said to a log file, and to standard error: all of it, or beside a progress bar warnings only."""
+    logging.raiseExceptions = False  # a log that cannot be written must not stop a measurement
+    lines, screen = logging.FileHandler(path, delay=True), logging.StreamHandler()
+    lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    screen.setFormatter(logging.Formatter("%(message)s"))
+    screen.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    log.setLevel(logging.INFO)
+    log.addHandler(lines)
+    log.addHandler(screen)
+    try:
+        with logging_redirect_tqdm([log]):
+            yield
+    finally:
+        log.removeHandler(lines)
+        log.removeHandler(screen)
+        lines.close()
