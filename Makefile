@@ -4,6 +4,7 @@ CASES ?= vgg-digits resnet-digits r3dcnn-gestures
 SEEDS ?= 0 1 2
 DEVICE ?= auto
 DATA ?= ../shared/data
+RECORD ?= runs/timings
 export DATA
 $(if $(findstring /,$(CASES)),$(error CASES takes names, not "$(CASES)": for a file of your own run python -m oracle FILE))
 
@@ -17,7 +18,7 @@ bench := $(wildcard bench/*.py bench/*/*.py)
 report := reports/out/index.html reports/out/agreement.csv reports/out/agreement.md reports/out/agreement.tex
 tables := agreement.csv maps.csv maps-fresh.csv tables.json
 
-.PHONY: help oracle compare report train test lint check clean FORCE
+.PHONY: help oracle compare report train test timings lint check clean FORCE
 .PRECIOUS: bench/weights/%.safetensors
 .SECONDEXPANSION:
 
@@ -37,6 +38,10 @@ train: $(ready) ## train the models of CASES at SEEDS again from nothing
 
 test: $(ready) ## run the tests
 	$(PYTHON) -m pytest
+
+timings: $(ready) ## measure speed, memory and precision (40 minutes on two cores) into RECORD
+	mkdir -p $(RECORD)
+	$(PYTHON) -m pytest bench/timings $(TIMINGS) -W default --override-ini addopts= --benchmark-json=$(RECORD)/timings.json
 
 lint: $(ready) ## check format, lint and types
 	$(PYTHON) -m ruff format --check .

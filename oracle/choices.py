@@ -1,11 +1,9 @@
 """Choices made by measuring, and remembered: a run that goes on where it was stopped must choose as it did before."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-
+from bench.clock import timed
 from bench.errors import BadInput
 
 
@@ -13,15 +11,9 @@ class Choices(dict[str, str]):
     """What was chosen, by the name of the question."""
 
     def fastest(self, question: str, ways: Mapping[str, Callable[[], Any]]) -> str:
-        """The name of the way that takes least time, after each has run once to warm up; or the one chosen before."""
+        """The name of the way that takes least time, or the one chosen before."""
         if question not in self and len(ways) > 1:
-            seconds = {}
-            for name in [*ways, *ways]:
-                start = time.perf_counter()
-                ways[name]()
-                if torch.cuda.is_initialized():
-                    torch.cuda.synchronize()
-                seconds[name] = time.perf_counter() - start
+            seconds = {name: timed(way) for name, way in ways.items()}
             self[question] = min(seconds, key=seconds.__getitem__)
         chosen = self.get(question, next(iter(ways)))
         if chosen not in ways:

@@ -19,7 +19,10 @@ LAYERS = (
 class R3DCNN(nn.Module):
     """Videos are cut into clips of `frames`; the clip network runs on all clips at once, folded into the batch axis."""
 
-    def __init__(self, classes: int, channels: int = 1, shrink: int = 8, frames: int = 8, hidden: int = 64) -> None:
+    def __init__(
+        self, classes: int, channels: int = 1, shrink: int = 8, frames: int = 8, hidden: int = 64, positions: int = 1
+    ) -> None:
+        """`positions` is how many the last pooling leaves of a clip."""
         super().__init__()
         self.frames = frames
         layers: dict[str, nn.Module] = {}
@@ -35,7 +38,7 @@ class R3DCNN(nn.Module):
         self.clip = nn.Sequential()
         for name, layer in layers.items():
             self.clip.add_module(name, layer)
-        self.full = nn.Linear(width, hidden)
+        self.full = nn.Linear(width * positions, hidden)
         self.relu = nn.ReLU(inplace=True)
         self.recurrent = nn.GRU(hidden, hidden, batch_first=True)
         self.classifier = nn.Linear(hidden, classes)

@@ -1,0 +1,24 @@
+"""What every file of timings says of itself: provenance, and nothing of the machine's name or folders."""
+
+import torch
+
+from bench import memory, runs
+from bench.command import describe
+
+
+def pytest_configure(config):
+    """Timings run as measurements do: with a heap that keeps its memory."""
+    memory.keep_heap()
+
+
+def pytest_benchmark_update_machine_info(config, machine_info):
+    """The hardware, by its own name."""
+    machine_info.clear()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    machine_info.update({"device": describe(device), "threads": torch.get_num_threads()})
+
+
+def pytest_benchmark_update_json(config, benchmarks, output_json):
+    """Versions, commit, command and time, as in every run file."""
+    output_json["commit_info"] = {}
+    output_json["provenance"] = runs.provenance()

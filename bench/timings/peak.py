@@ -1,0 +1,37 @@
+"""The most memory that a way to measure an oracle holds, measured in a process of its own."""
+
+import resource
+import subprocess
+import sys
+
+import torch
+
+from bench.timings.networks import SETUPS, thin
+
+
+def peak(name: str, way: str) -> int:
+    """Bytes beyond what the process held before, measuring one network's sample in one way."""
+    words = [sys.executable, "-W", "ignore", "-m", "bench.timings.peak", name, way]
+    return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def _held() -> int:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Prints it."""
+    from bench.timings.ways import WAYS  # noqa: PLC0415 (captum's own imports are not what is measured)
+
+    setup, way = SETUPS[sys.argv[1]], sys.argv[2]
+    case = thin(setup.case(), setup.maps if way == "replay" else 1).to("auto", "float32")  # one pass is all passes to literal
+    batch = next(case.batches(case.train, range(setup.examples), setup.examples))
+    before = _held()
+    WAYS[way](case, batch).call()
+    print(_held() - before)
+
+
+if __name__ == "__main__":
+    main()
