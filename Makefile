@@ -42,6 +42,7 @@ test: $(ready) ## run the tests
 timings: $(ready) ## measure speed, memory and precision (40 minutes on two cores) into RECORD
 	mkdir -p $(RECORD)
 	$(PYTHON) -m pytest bench/timings $(TIMINGS) -W default --override-ini addopts= --benchmark-json=$(RECORD)/timings.json
+	$(PYTHON) -m reports speed --record $(RECORD)
 
 lint: $(ready) ## check format, lint and types
 	$(PYTHON) -m ruff format --check .

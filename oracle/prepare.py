@@ -16,8 +16,11 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number o
 
 
 def fold(model: fx.GraphModule) -> fx.GraphModule:
-    """A copy in which a batch norm that alone reads a convolution is part of that convolution: the same up to rounding."""
-    copied = copy.deepcopy(model)
+    """A copy in which a batch norm that alone reads a convolution is part of that convolution: the same up to rounding.
+
+    Whatever did not change it shares with the model, as does the next.
+    """
+    copied = fx.GraphModule(model, copy.deepcopy(model.graph)).eval()
     called = [str(node.target) for node in copied.graph.nodes if node.op == "call_module"]
     for node in list(copied.graph.nodes):
         source = node.args[0] if node.op == "call_module" and node.args else None
@@ -35,10 +38,14 @@ def fold(model: fx.GraphModule) -> fx.GraphModule:
 
 def channels_last(model: fx.GraphModule) -> fx.GraphModule:
     """A copy whose convolutions work on tensors that keep the channels of a position together."""
-    copied = copy.deepcopy(model)
-    for module in copied.modules():
+    copied = fx.GraphModule(model, copy.deepcopy(model.graph)).eval()
+    for name, module in list(copied.named_modules()):
         if isinstance(module, (nn.Conv2d, nn.Conv3d)):
-            module.weight.data = module.weight.data.contiguous(memory_format=FORMATS[module.weight.ndim])
+            twin = copy.copy(module)
+            twin._parameters = dict(module._parameters)
+            weight = module.weight.detach().contiguous(memory_format=FORMATS[module.weight.ndim])
+            twin.weight = nn.Parameter(weight, requires_grad=module.weight.requires_grad)
+            copied.set_submodule(name, twin)
     return copied
 
 

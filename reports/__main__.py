@@ -1,4 +1,7 @@
-"""`python -m reports grade CASE` grades the criteria of one run; `python -m reports page CASE …` writes the report."""
+"""`python -m reports grade CASE` grades the criteria of one run; `python -m reports page CASE …` writes the report.
+
+`python -m reports speed` prints what `make timings` measured.
+"""
 
 import argparse
 from pathlib import Path
@@ -6,11 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from bench import runs
-from bench.errors import exit_with
+from bench.errors import BadInput, exit_with
+from reports import records
 from reports.agreement import grade, maps_table
 from reports.page import render
 from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
 from reports.section import Study
+from reports.sections import precision, speed
 from reports.tables import everything, latex, summary
 
 OUT = Path(__file__).parent / "out"
@@ -54,16 +59,31 @@ def show(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
     print(f"\nreport: {out / 'index.html'}")
 
 
+def timings(folder: Path | None) -> None:
+    """Prints the tables of a record of `make timings`, the newest committed one if none is named."""
+    record = records.read(folder) if folder else records.newest()
+    if record is None:
+        raise BadInput(f"no record under {records.ROOT}: make timings RECORD=FOLDER writes one, --record FOLDER reads it")
+    for part in (speed.section(record), precision.section(record)):
+        assert part.table is not None
+        print(f"\n{part.title}\n\n{part.table.to_markdown(index=False, disable_numparse=True)}\n\n{part.caption}")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
-    parser.add_argument("what", choices=["grade", "page", "show"])
-    parser.add_argument("cases", nargs="+", help="case names")
+    parser.add_argument("what", choices=["grade", "page", "show", "speed"])
+    parser.add_argument("cases", nargs="*", help="case names")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--runs", type=Path, default=runs.RUNS, help="the folder of the run files")
     parser.add_argument("--out", type=Path, default=OUT, help="page, show: the report's folder")
+    parser.add_argument("--record", type=Path, help="speed: the folder that make timings wrote")
     given = parser.parse_args()
-    if given.what == "grade":
+    if given.what == "speed":
+        timings(given.record)
+    elif not given.cases:
+        raise BadInput(f"{given.what} needs the names of cases")
+    elif given.what == "grade":
         for case in given.cases:
             for seed in given.seeds:
                 grade_run(case, seed, given.runs)

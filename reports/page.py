@@ -14,8 +14,9 @@ from markupsafe import Markup
 from matplotlib import pyplot as plt
 
 from bench.runs import write_atomically
+from reports.records import newest
 from reports.section import Section, Study
-from reports.sections import heat_map, loss_change, oracle_ranks, overview, provenance, scatter, table
+from reports.sections import heat_map, loss_change, oracle_ranks, overview, precision, provenance, scatter, speed, table
 
 SECTIONS: tuple[Callable[[Study], Section], ...] = (
     table.section,
@@ -49,7 +50,9 @@ def render(studies: list[Study], out: Path) -> Path:
     described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     template = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template("page.html")
-    page = template.render(overview=first, cases=cases, described=described, criteria=len(described))
+    record = newest()
+    timings = [_part(part, "timings", out) for part in (speed.section(record), precision.section(record))] if record else []
+    page = template.render(overview=first, cases=cases, timings=timings, described=described, criteria=len(described))
     write_atomically(out / "index.html", page)
     return out / "index.html"
 

@@ -1,0 +1,19 @@
+"""What a coarser precision does to the oracle's ranks."""
+
+from reports.records import Record, precisions
+from reports.section import Section
+
+
+def section(record: Record) -> Section:
+    """Spearman with the float64 oracle, per case and precision."""
+    table = precisions(record)
+    ranks = [name for name in table.columns if name.startswith("oracle_")]
+    table[ranks] = table[ranks].map("{:.4f}".format)
+    table["largest difference, nats"] = table["largest difference, nats"].map("{:.1g}".format)
+    table["seconds"] = table["seconds"].map("{:.1f}".format)
+    caption = (
+        "Spearman of the oracle in each precision with the oracle in float64, on the same examples, mean over sites and lowest"
+        " site; the largest difference of any (example, map) pair; and what measuring took, planning included."
+        f" In bfloat16 the network computes in that type and the loss in float32. Seed 0. {record.said}."
+    )
+    return Section("precision", "What a coarser precision does to the oracle", caption, table=table)
