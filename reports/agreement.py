@@ -28,12 +28,18 @@ Scores = list[np.ndarray]  # one entry per site: [map], or [resample, map]
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman along the last axis; ties share ranks, a constant or too short ranking gives NaN."""
+    return correlate(standard_ranks(first), standard_ranks(second))
+
+
+def correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman of what `standard_ranks` gives: ranks of many resamples are dear, and each is compared more than once."""
     if first.shape[-1] < LEAST:
         return np.full(np.broadcast_shapes(first.shape[:-1], second.shape[:-1]), np.nan)
-    return (_standard_ranks(first) * _standard_ranks(second)).sum(-1)
+    return (first * second).sum(-1)
 
 
-def _standard_ranks(values: np.ndarray) -> np.ndarray:
+def standard_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis with mean 0 and length 1; a constant gives NaN."""
     ranks = stats.rankdata(values, axis=-1)
     ranks -= ranks.mean(-1, keepdims=True)
     length = np.sqrt((ranks**2).sum(-1, keepdims=True))
@@ -85,13 +91,45 @@ def mean_over_sites(values: list[np.ndarray]) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Ranks:
+    """Standard ranks of scores: within each site, and over all sites in each scaling."""
+
+    sites: Scores
+    whole: dict[str, np.ndarray]
+
+
+def ranks(scores: Scores) -> Ranks:
+    """Ranks of scores, `[map]` or `[resample, map]`; a site whose scores do not depend on the examples has one resample."""
+    rows = max(site.shape[:-1] for site in scores)
+    whole = {
+        name: standard_ranks(np.concatenate([np.broadcast_to(part, (*rows, part.shape[-1])) for part in scale(scores)], -1))
+        for name, scale in SCALINGS.items()
+    }
+    return Ranks([standard_ranks(site) for site in scores], whole)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Scores with their ranks and those of their resamples."""
+
+    scores: Scores
+    ranks: Ranks
+    resampled: Ranks
+
+
+@dataclass(frozen=True)
 class Target:
-    """One oracle of a run: its scores, their resamples, and its noise ceilings."""
+    """One oracle of a run, and its noise ceilings."""
 
     name: str
-    scores: Scores
-    resampled: Scores
+    graded: Graded
     ceilings: dict[str, float]
+
+
+def graded(reduction: Any, matrices: Scores, weights: np.ndarray) -> Graded:
+    """Scores of saliencies, one matrix per site, and of their resamples."""
+    scores = reduce(reduction, matrices)
+    return Graded(scores, ranks(scores), ranks(reduce(reduction, matrices, weights)))
 
 
 def targets(run: Run) -> list[Target]:
@@ -101,8 +139,7 @@ def targets(run: Run) -> list[Target]:
     return [
         Target(
             name,
-            reduce(reduction, changes),
-            reduce(reduction, changes, weights),
+            graded(reduction, changes, weights),
             ceilings(run.sites, changes, reduction, run.seed),
         )
         for name, reduction in ORACLES.items()
@@ -156,16 +193,16 @@ def grade(run: Run) -> pd.DataFrame:
             matrices = [run.saliency(criterion, site, examples) for site in run.sites]
             count = run.criteria.facts[examples]["examples"]
             stream = run.seed if examples == "shared" else run.seed + 1_000_003  # the oracle's own draws, or others
-            scores, resampled = reduce(reduction, matrices), reduce(reduction, matrices, draws(count, stream))
+            guess = graded(reduction, matrices, draws(count, stream))
             for target in known:
-                for row in _compare(run.sites, maps, target, scores, resampled):
+                for row in _compare(run.sites, maps, target, guess):
                     rows.append({"criterion": criterion, "oracle": target.name, "examples": examples} | row)
     table = pd.DataFrame(rows).assign(case=run.case, seed=run.seed, n=run.oracle.facts["examples"])
     head = ["case", "seed", "criterion", "scope", "scaling", "oracle", "examples"]
     return table[[*head, "spearman", "kendall", "low", "high", "ceiling", "maps", "n"]]
 
 
-def _compare(sites: list[str], maps: list[int], target: Target, scores: Scores, resampled: Scores) -> list[dict[str, Any]]:
+def _compare(sites: list[str], maps: list[int], target: Target, guess: Graded) -> list[dict[str, Any]]:
     """Rows for every scope and scaling of one criterion against one oracle."""
     rows: list[dict[str, Any]] = []
 
@@ -174,19 +211,20 @@ def _compare(sites: list[str], maps: list[int], target: Target, scores: Scores, 
         found = {"spearman": float(value), "kendall": tau, "low": low, "high": high, "ceiling": target.ceilings[scope]}
         rows.append({"scope": scope, "scaling": scaling, "maps": size} | found)
 
-    values = [spearman(a, b) for a, b in zip(scores, target.scores, strict=True)]
-    drawn = [spearman(a, b) for a, b in zip(resampled, target.resampled, strict=True)]
-    taus = [kendall(a, b) for a, b in zip(scores, target.scores, strict=True)]
+    truth = target.graded
+    values = [correlate(a, b) for a, b in zip(guess.ranks.sites, truth.ranks.sites, strict=True)]
+    drawn = [correlate(a, b) for a, b in zip(guess.resampled.sites, truth.resampled.sites, strict=True)]
+    taus = [kendall(a, b) for a, b in zip(guess.scores, truth.scores, strict=True)]
     for site, size, value, tau, draw in zip(sites, maps, values, taus, drawn, strict=True):
         add(site, "none", size, value, tau, draw)
     defined = sum(size for size, value in zip(maps, values, strict=True) if not np.isnan(value))
     tau = float(mean_over_sites([np.array(tau) for tau in taus]))
     add(MEAN, "none", defined, mean_over_sites(values), tau, mean_over_sites(drawn))
-    truth, truths = np.concatenate(target.scores), np.concatenate(target.resampled, -1)
     for name, scale in SCALINGS.items():
-        whole = np.concatenate(scale(scores))
-        wholes = np.concatenate([np.broadcast_to(part, (len(truths), part.shape[1])) for part in scale(resampled)], -1)
-        add(ALL, name, sum(maps), spearman(whole, truth), kendall(whole, truth), spearman(wholes, truths))
+        value = correlate(guess.ranks.whole[name], truth.ranks.whole["none"])
+        drawn_whole = correlate(guess.resampled.whole[name], truth.resampled.whole["none"])
+        tau = kendall(np.concatenate(scale(guess.scores)), np.concatenate(truth.scores))
+        add(ALL, name, sum(maps), value, tau, drawn_whole)
     return rows
 
 

@@ -31,7 +31,7 @@ class Setup:
 def random_weights(build: Callable[[], nn.Module], *shape: int) -> Case:
     """A network with random weights on random inputs: what it says means nothing, what it takes does."""
     torch.manual_seed(0)
-    data = TensorDataset(torch.randn(16, *shape), torch.arange(16) % 10)
+    data = TensorDataset(torch.randn(40, *shape), torch.arange(40) % 10)
     return assemble(build().eval(), data, data)
 
 
