@@ -79,7 +79,7 @@ $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safete
 
 # One command makes all of the report: a pattern rule, whose % stands for the dot, says so to every version of make.
 $(report): $(foreach run,$(runs),$(addprefix $(run)/,oracle.safetensors criteria.safetensors $(tables)))
-$(report): $(wildcard reports/*.py reports/*.html reports/sections/*.py) reports/out/.selection | $(ready)
+$(report): $(wildcard reports/*.py reports/*.html reports/sections/*.py reports/records/*/*.json) reports/out/.selection | $(ready)
 reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex):
 	$(PYTHON) -m reports page $(CASES) --seeds $(SEEDS)
 

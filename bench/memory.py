@@ -1,8 +1,10 @@
 """How much memory activations take, how much they may take, and a heap that keeps it between uses."""
 
 import ctypes
+import gc
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,6 +51,24 @@ def activations(case: Case) -> int:
 def batch_size(case: Case, memory: int) -> int:
     """How many examples' activations half of `memory` holds, 1 to 128; the other half is for what is computed from them."""
     return max(1, min(128, memory // 2 // max(1, activations(case))))
+
+
+def peak() -> int:
+    """The most bytes that this process has held since `forget_peak`: on the GPU if there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def forget_peak() -> None:
+    """Begins a new count from what is held now (proc(5), clear_refs)."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def keep_heap() -> None:

@@ -45,16 +45,17 @@ class Replay:
         maps, examples = network.alive(site).T.nonzero(as_tuple=True)  # all pairs of a map follow one another
         done = 0
         while done < len(maps):
+            size = self.fold
             try:
-                network.prepare(site, examples, maps)
-                size = min(self.fold, max(1, self.room // max(1, network.pair_bytes(site))))
+                network.prepare(site, examples[:size], maps[:size])
+                size = min(size, max(1, self.room // max(1, network.pair_bytes(site))))
                 e, k = examples[done : done + size], maps[done : done + size]
                 change[e, k] = case.loss(network.removed(site, e, k), batch.labels[e]) - self.kept[e]
                 done += size
                 continue
             except torch.OutOfMemoryError:
                 pass  # what the attempt held is given back only outside of this block
-            self._halve(site, network)
+            self._halve(site, size)
         return change
 
     def _network(self, batch: Batch) -> Traced | Whole:
@@ -69,10 +70,10 @@ class Replay:
             self.batch, self.kept = batch, self.case.loss(self.network.keep(batch), batch.labels)
         return self.network
 
-    def _halve(self, site: Site, network: Traced | Whole) -> None:
-        """After an allocation failed: half as many pairs from now on."""
+    def _halve(self, site: Site, size: int) -> None:
+        """After an allocation failed for so many pairs: half as many from now on."""
         torch.cuda.empty_cache()
-        self.fold = min(self.fold, self.room // max(1, network.pair_bytes(site))) // 2
+        self.fold = size // 2
         if self.fold < 1:
             raise BadInput(f"{self.case.name}: no memory for a single removal at site {site.name!r}: take a smaller --batch")
         log.warning("%s: out of memory at site %s: %d removals side by side from now on", self.case.name, site.name, self.fold)

@@ -1,6 +1,10 @@
 """What the engine may hold, what it does when that is too much, coarser precisions, and the time that is left."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,24 +16,60 @@ from bench.errors import BadInput
 from oracle.choices import Choices
 from oracle.literal import literal
 from oracle.measure import measure
-from oracle.plan import WHOLE
+from oracle.plan import LINEAR, WHOLE
 from oracle.progress import Progress, clock
 from oracle.replay import Replay
 from oracle.traced import Traced
 
 
 def folds(monkeypatch, limit=10**9):
-    """How many pairs the engine puts side by side, call by call; more than `limit` of them do not fit."""
-    seen, removed = [], Traced.removed
+    """How many pairs the engine puts side by side, call by call; more than `limit` of them do not fit, in trials neither."""
+    seen, removed, replay = [], Traced.removed, Traced._replay
 
-    def narrow(network, site, examples, maps):
+    def counted(network, site, examples, maps):
+        found = removed(network, site, examples, maps)
+        seen.append(len(maps))
+        return found
+
+    def narrow(network, site, way, examples, maps):
         if len(maps) > limit:
             raise torch.OutOfMemoryError
-        seen.append(len(maps))
-        return removed(network, site, examples, maps)
+        return replay(network, site, way, examples, maps)
 
-    monkeypatch.setattr(Traced, "removed", narrow)
+    monkeypatch.setattr(Traced, "removed", counted)
+    monkeypatch.setattr(Traced, "_replay", narrow)
     return seen
+
+
+BOUND = """
+import sys
+from bench import memory
+from bench.models.vgg import VGG16
+from bench.timings.networks import random_weights
+from oracle.replay import Replay
+
+case = random_weights(lambda: VGG16(3, shrink=4), 3, 32, 32)
+batch = next(case.batches(case.train, range(16), 16))
+case.losses(batch)
+memory.keep_heap()
+memory.forget_peak()
+before = memory.peak()
+engine = Replay(case, int(sys.argv[1]))
+for site in case.sites[:3]:
+    engine(case, site, batch)
+print(memory.peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc")
+def test_memory_bounds_what_the_process_really_holds():
+    where = os.environ | {"PYTHONPATH": str(Path.cwd()), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    held = []
+    for given in (48 * 2**20, 2**30):
+        words = [sys.executable, "-W", "ignore", "-c", BOUND, str(given)]
+        held.append(int(subprocess.run(words, env=where, capture_output=True, text=True, check=True).stdout))
+    libraries = 24 * 2**20  # code, caches of prepared operations and copies of the weights that the first pass brings
+    assert held[0] < 48 * 2**20 + libraries < 2 * held[0] < held[1] < 2**30
 
 
 def test_memory_bounds_the_pairs_side_by_side(monkeypatch):
@@ -48,11 +88,13 @@ def test_memory_bounds_the_pairs_side_by_side(monkeypatch):
 def test_out_of_memory_halves_the_fold_and_goes_on(monkeypatch, caplog):
     case, seen = toy_case("plain"), folds(monkeypatch, 6)
     batch = next(case.batches(case.train, range(6), 6))
-    change = Replay(case, fold=20)(case, case.sites[0], batch)
+    engine = Replay(case, fold=20)
+    change = engine(case, case.sites[0], batch)
     torch.testing.assert_close(change, literal(case, case.sites[0], batch), rtol=1e-9, atol=1e-12)
     assert set(seen[:-1]) == {5}
     said = "unnamed: out of memory at site features.0: {} removals side by side from now on"
     assert [record.message for record in caplog.records] == [said.format(10), said.format(5)]
+    assert engine.choices["features.0"] in {WHOLE, LINEAR}
     folds(monkeypatch, 0)
     with pytest.raises(BadInput, match=r"no memory for a single removal at site 'features.0': take a smaller --batch"):
         Replay(case)(case, case.sites[0], batch)
