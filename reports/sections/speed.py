@@ -18,8 +18,8 @@ def section(record: Record) -> Section:
         place = [row - shift for row in range(len(table))]
         panel.barh(place, table[rival], 0.34, color=colour, label=f"times as fast as {rival}")
         panel.plot(table[f"{rival} goal"], place, "|", color="black", ms=11, mew=1.5)
-        for at, value in zip(place, table[rival], strict=True):
-            panel.annotate(f"{value:.1f}", (value, at), (3, 0), textcoords="offset points", va="center", fontsize=7)
+        for at, value, goal in zip(place, table[rival], table[f"{rival} goal"], strict=True):
+            panel.annotate(f"{value:.1f}", (max(value, goal), at), (3, 0), textcoords="offset points", va="center", fontsize=7)
     panel.set(yticks=range(len(table)), yticklabels=table.network, xlabel="times as fast (black stroke: the goal)")
     panel.invert_yaxis()
     panel.legend(frameon=False, loc="lower right")
