@@ -176,7 +176,7 @@ def test_the_report_is_one_escaped_page_with_its_tables_and_figures(tmp_path, ca
         grade_run("toy", seed, tmp_path / "runs")
     page(["toy"], [0, 1], tmp_path / "runs", tmp_path / "out")
     html = (tmp_path / "out" / "index.html").read_text()
-    assert html.count("<svg") == 5
+    assert html.count("<svg") == 6
     assert "&lt;b&gt;says&lt;/b&gt;" in html
     assert "<b>says</b>" not in html
     assert "http://" not in html.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
@@ -185,7 +185,14 @@ def test_the_report_is_one_escaped_page_with_its_tables_and_figures(tmp_path, ca
     assert "undefined" in html
     written = {path.name for path in (tmp_path / "out").iterdir()}
     figures = {f"toy-{name}.png" for name in ("heat-map", "loss-change", "oracle-ranks", "scatter")}
-    assert written == figures | {"all-overview.png", "index.html", "agreement.csv", "agreement.md", "agreement.tex"}
+    assert written == figures | {
+        "all-overview.png",
+        "timings-speed.png",
+        "index.html",
+        "agreement.csv",
+        "agreement.md",
+        "agreement.tex",
+    }
     table = pd.read_csv(tmp_path / "out" / "agreement.csv")
     assert list(table.columns) == [
         *("case", "seed", "criterion", "scope", "scaling", "oracle", "examples"),
