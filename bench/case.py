@@ -92,7 +92,10 @@ class Case:
 
     def losses(self, batch: Batch) -> Float[Tensor, " example"]:
         """Loss of every example of a batch, in nats; refuses a loss that is not one number per example."""
-        loss = self.loss(self.model(batch.inputs), batch.labels)
+        return self.checked(self.loss(self.model(batch.inputs), batch.labels), batch)
+
+    def checked(self, loss: Tensor, batch: Batch) -> Float[Tensor, " example"]:
+        """A batch's loss, if it is one number per example."""
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         if shape != (len(batch.labels),):
             raise BadInput(f"{self.name}: the loss is {shape}; it must give one number per example, ({len(batch.labels)},)")

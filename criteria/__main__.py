@@ -3,13 +3,23 @@
 import time
 
 import numpy as np
+import torch
 
 from bench import runs
+from bench.case import Case
 from bench.command import fingerprint, options, prepare
 from bench.errors import exit_with
 from bench.reductions import name_of
 from criteria.criterion import choose
 from criteria.evidence import collect
+from criteria.gauss_newton import unfit
+from criteria.statistics import CURVATURE
+
+
+def _unfit(case: Case) -> str:
+    """Why the network has no curvature to measure, if so."""
+    with torch.no_grad():
+        return unfit(case.model(next(case.batches(case.train, [0], 1)).inputs))
 
 
 def main() -> None:
@@ -18,8 +28,12 @@ def main() -> None:
     parser.add_argument("--criteria", nargs="*", default=[], help="which criteria (default: all)")
     given = parser.parse_args()
     chosen = choose(given.criteria)
-    needs = frozenset().union(*(criterion.needs for criterion in chosen))
     case, out, facts = prepare("criteria", given)
+    if not given.criteria and (reason := _unfit(case)):
+        left = [criterion.name for criterion in chosen if CURVATURE in criterion.needs]
+        chosen = [criterion for criterion in chosen if CURVATURE not in criterion.needs]
+        print(f"left out: {', '.join(left)}: {reason}")
+    needs = frozenset().union(*(criterion.needs for criterion in chosen))
     arrays: runs.Arrays = {}
     for name, rows in zip(("shared", "fresh"), case.split(given.examples), strict=True):
         start = time.perf_counter()

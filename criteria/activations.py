@@ -2,19 +2,28 @@
 
 from criteria.criterion import Evidence, PerExample, criterion, mean
 
+PAPER = "Molchanov et al. 2017, arXiv:1611.06440, section 2.2"
 
-@criterion(needs={"mean"}, reduce=mean, unit="activation", source="Molchanov et al. 2017, arXiv:1611.06440, section 2.2")
+
+@criterion(needs={"mean"}, reduce=mean, unit="activation", source=PAPER)
 def activation_mean(site: Evidence) -> PerExample:
     """Mean over positions of the activation."""
     return site.mean
 
 
-@criterion(
-    needs={"mean", "mean_square"},
-    reduce=mean,
-    unit="activation",
-    source="Molchanov et al. 2017, arXiv:1611.06440, section 2.2",
-)
+@criterion(needs={"magnitude"}, reduce=mean, unit="activation", source=f"{PAPER}, for activations that can be negative")
+def activation_magnitude(site: Evidence) -> PerExample:
+    """Mean over positions of the activation's magnitude; the mean itself behind a ReLU."""
+    return site.magnitude
+
+
+@criterion(needs={"largest"}, reduce=mean, unit="activation", source="common practice; no paper of its own")
+def activation_largest(site: Evidence) -> PerExample:
+    """Largest activation over positions; over examples the mean of those."""
+    return site.largest
+
+
+@criterion(needs={"mean", "mean_square"}, reduce=mean, unit="activation", source=PAPER)
 def activation_deviation(site: Evidence) -> PerExample:
     """Standard deviation of the activation over all examples and positions together (the population's: divided by n)."""
     first, second = site.mean.double().mean(0), site.mean_square.double().mean(0)

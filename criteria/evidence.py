@@ -1,7 +1,7 @@
 """One forward and backward pass that gathers the evidence every requested criterion needs, batch by batch."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from bench.case import Batch, Case, Site
 from bench.errors import BadInput
-from bench.gates import Gate, gated
+from bench.gates import gated
 from criteria.criterion import Evidence
-from criteria.statistics import GATE_GRAD, STATISTICS
-
-Parts = dict[str, Tensor]  # statistic -> [example, map], of one batch
+from criteria.gauss_newton import curvatures
+from criteria.statistics import CURVATURE, DIFFERENTIATED, GATE_GRAD
+from criteria.tally import Parts, Tally
 
 
 def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> dict[str, Evidence]:
@@ -63,18 +63,9 @@ def filters(model: nn.Module, site: Site) -> Tensor:
 
 def _observe(case: Case, batch: Batch, needs: frozenset[str], block: Sequence[int]) -> dict[Site, tuple[Parts, Tensor]]:
     """Statistics of one batch, `[example, map]` each, and the number of positions per map."""
-    examples = len(batch.labels)
-    wanted = sorted(needs & STATISTICS.keys())
-    differentiate = GATE_GRAD in needs
-    dtype = next(case.model.parameters()).dtype
-    values = {
-        site: torch.ones(examples, site.maps, device=case.device, dtype=dtype, requires_grad=differentiate)
-        for site in case.sites
-    }
-    sums = {
-        site: {name: torch.zeros(examples, site.maps, device=case.device, dtype=dtype) for name in wanted} for site in values
-    }
-    counts = {site: torch.zeros(site.maps, device=case.device, dtype=dtype) for site in values}
+    differentiate = bool(needs & DIFFERENTIATED)
+    tallies = {site: Tally(case, site, len(batch.labels), needs) for site in case.sites}
+    values = {site: tally.blank(1.0).requires_grad_(differentiate) for site, tally in tallies.items()}
     frozen = torch.backends.cudnn.flags(
         enabled=not _recurrent(case.model)
     )  # cudnn has no backward for recurrent layers in eval
@@ -83,41 +74,29 @@ def _observe(case: Case, batch: Batch, needs: frozenset[str], block: Sequence[in
         stack.enter_context(gated(case.model, values))
         for site in case.sites:
             for name in site.gates:
-                gate = case.model.get_submodule(name)
-                assert isinstance(gate, Gate)
-                hook = gate.register_forward_pre_hook(_watcher(sums[site], counts[site], examples))
+                hook = case.model.get_submodule(name).register_forward_hook(tallies[site].watch)
                 stack.callback(hook.remove)
-        loss = case.losses(batch)
+        output = case.model(batch.inputs)
+        loss = case.checked(case.loss(output, batch.labels), batch)
         if differentiate and not loss.requires_grad:
             raise BadInput(f"{case.name}: the loss has no gradient, which {GATE_GRAD!r} needs: choose criteria without it")
         grads: Sequence[Tensor | None] = [None] * len(values)
         if differentiate:  # examples do not see each other in eval mode, so the sum gives each its own gradient
-            grads = torch.autograd.grad(loss.sum(), list(values.values()), allow_unused=True)
+            again = CURVATURE in needs
+            grads = torch.autograd.grad(loss.sum(), list(values.values()), allow_unused=True, retain_graph=again)
+            for tally in tallies.values():
+                tally.close()
+            bent = curvatures(case, output, batch, list(values.values())) if again else []
     found: dict[Site, tuple[Parts, Tensor]] = {}
     for site, grad in zip(values, grads, strict=True):
-        parts = {name: total / counts[site] for name, total in sums[site].items()}
-        if differentiate:
-            parts[GATE_GRAD] = torch.zeros_like(values[site]) if grad is None else grad
+        parts = tallies[site].parts()
+        if GATE_GRAD in needs:
+            parts[GATE_GRAD] = tallies[site].blank(0.0) if grad is None else grad
+        if CURVATURE in needs:
+            parts[CURVATURE] = bent[list(values).index(site)]
         _check_finite(case, site, parts, block)
-        found[site] = parts, counts[site].cpu()
+        found[site] = parts, tallies[site].counts.cpu()
     return found
-
-
-def _watcher(sums: Parts, counts: Tensor, examples: int) -> Callable[[Gate, tuple[Tensor, ...]], None]:
-    """A hook that adds a gate's incoming activation, position by position, to the running sums of its site."""
-
-    def watch(gate: Gate, inputs: tuple[Tensor, ...]) -> None:
-        activation = inputs[0].detach().movedim(gate.axis, 1)
-        rows = activation.reshape(*activation.shape[:2], -1)  # row, channel, position
-        index = torch.tensor(list(gate.maps), device=rows.device)
-        kept = (index >= 0).nonzero()[:, 0]
-        clips = len(rows) // examples
-        counts.index_add_(0, index[kept], counts.new_full((len(kept),), clips * rows.shape[2]))
-        for name, total in sums.items():
-            summed = STATISTICS[name](rows).sum(2).unflatten(0, (examples, clips)).sum(1)
-            total.index_add_(1, index[kept], summed[:, kept])
-
-    return watch
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Information criteria: what a map's activation tells about the label."""
+"""Information criteria: how much a map's activation tells, and how much of that is about the label."""
 
 import torch
 from jaxtyping import Float, Int
@@ -40,3 +40,16 @@ def mutual_information(site: Evidence) -> PerExample:
     joint /= len(labels)
     independent = joint.sum(1, keepdim=True) * joint.sum(2, keepdim=True)
     return torch.special.xlogy(joint, joint / independent.clamp(min=1e-300)).sum((1, 2)).to(site.mean.dtype)[None]
+
+
+@criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source="Luo and Wu 2017, arXiv:1706.05791")
+def entropy(site: Evidence) -> PerExample:
+    """Entropy over examples of a map's mean activation, in 8 bins of equal width between its smallest and its largest.
+
+    The paper's bins are of equal width too, and their number is not given. A map that never changes has none.
+    """
+    low, high = site.mean.amin(0), site.mean.amax(0)
+    width = torch.where(high > low, high - low, torch.ones_like(low))
+    levels = ((site.mean - low) / width * LEVELS).long().clamp(max=LEVELS - 1)
+    shares = torch.nn.functional.one_hot(levels, LEVELS).to(site.mean.dtype).mean(0)
+    return -torch.special.xlogy(shares, shares).sum(1)[None]

@@ -1,27 +1,39 @@
-"""Statistics of the activation behind a map's gates: each a function of one number, summed over positions as it streams by."""
+"""Statistics of what passes a map's gates, reduced over positions as it streams by: one number per example and map."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-Statistic = Callable[[Tensor], Tensor]
+
+@dataclass(frozen=True)
+class Statistic:
+    """A function of one position's number, and how positions are put together: their mean, or the largest."""
+
+    of: Callable[[Tensor], Tensor]
+    largest: bool = False
 
 
-def mean(activation: Tensor) -> Tensor:
-    """The activation itself; its mean over positions is kept."""
+def itself(activation: Tensor) -> Tensor:
+    """The activation as it is."""
     return activation
 
 
-def mean_square(activation: Tensor) -> Tensor:
-    """The activation squared; with the mean it gives an exact standard deviation over everything."""
-    return activation.square()
-
-
-def zero_share(activation: Tensor) -> Tensor:
+def is_zero(activation: Tensor) -> Tensor:
     """1 where the activation is exactly zero."""
     return (activation == 0).to(activation.dtype)
 
 
-STATISTICS: dict[str, Statistic] = {"mean": mean, "mean_square": mean_square, "zero_share": zero_share}
+STATISTICS: dict[str, Statistic] = {
+    "mean": Statistic(itself),
+    "mean_square": Statistic(torch.square),  # with the mean it gives an exact standard deviation over everything
+    "magnitude": Statistic(torch.abs),
+    "largest": Statistic(itself, largest=True),
+    "zero_share": Statistic(is_zero),
+}
 GATE_GRAD = "gate_grad"  # from the gates themselves: dLoss/dgate, the sum over positions of activation × gradient
-KNOWN = frozenset(STATISTICS) | {GATE_GRAD}
+PRODUCT = "product_magnitude"  # the sum over positions of |activation × gradient|
+CURVATURE = "gate_curvature"  # the second derivative of the loss by the gate, as Gauss and Newton have it
+DIFFERENTIATED = frozenset({GATE_GRAD, PRODUCT, CURVATURE})
+KNOWN = frozenset(STATISTICS) | DIFFERENTIATED

@@ -1,15 +1,32 @@
-"""Weight criteria: the size of the filters that make a map, whatever the data."""
+"""Weight criteria: the size of the filters that make a map, whatever the data. A coupled map counts all of its filters."""
+
+import torch
 
 from criteria.criterion import Evidence, PerExample, criterion, mean
 
 
 @criterion(needs=(), reduce=mean, unit="squared weight", source="Molchanov et al. 2017, arXiv:1611.06440, section 2.2")
 def weight_mean_square(site: Evidence) -> PerExample:
-    """Mean square of a map's weights (Σw²/|w|), biases left out; a coupled map counts all of its filters."""
+    """Mean square of a map's weights (Σw²/|w|), biases left out."""
     return site.weights.square().mean(1)[None]
 
 
 @criterion(needs=(), reduce=mean, unit="weight", source="Li et al. 2017, arXiv:1608.08710")
 def weight_l1(site: Evidence) -> PerExample:
-    """Sum of the magnitudes of a map's weights (Σ|w|), biases left out; a coupled map counts all of its filters."""
+    """Sum of the magnitudes of a map's weights (Σ|w|), biases left out."""
     return site.weights.abs().sum(1)[None]
+
+
+@criterion(needs=(), reduce=mean, unit="weight", source="He et al. 2018, arXiv:1808.06866 (soft filter pruning)")
+def weight_l2(site: Evidence) -> PerExample:
+    """Euclidean norm of a map's weights (√Σw²), biases left out; ranks a site's maps as `weight_mean_square` does."""
+    return site.weights.norm(dim=1)[None]
+
+
+@criterion(needs=(), reduce=mean, unit="weight", source="He et al. 2019, arXiv:1811.00250 (FPGM), eq. 4")
+def geometric_median(site: Evidence) -> PerExample:
+    """Sum of the Euclidean distances from a map's weights to those of every other map of the site, biases left out.
+
+    A map near the geometric median of all can be replaced by the others, so that a small sum is a small importance.
+    """
+    return torch.cdist(site.weights, site.weights, compute_mode="donot_use_mm_for_euclid_dist").sum(1)[None]

@@ -1,12 +1,15 @@
 """Every criterion by hand, and one contract suite over all that are registered."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 from sklearn.metrics import mutual_info_score
+from torch.utils.data import TensorDataset
 from toys import TOYS, pixel_case, toy_case
 
+from bench.assemble import assemble
 from bench.errors import BadInput
 from criteria.criterion import CRITERIA, Evidence, choose, criterion, discover, mean
 from criteria.evidence import collect
@@ -29,13 +32,25 @@ def score(name, seen):
         # filters (1), (2), (−1)
         ("weight_mean_square", [1, 4, 1]),
         ("weight_l1", [1, 2, 1]),
+        ("weight_l2", [1, 2, 1]),
+        ("geometric_median", [1 + 2, 1 + 3, 2 + 3]),
         # maps (1, 2, 0), (2, 4, 0), (0, 0, 3), (4, 8, 0)
         ("activation_mean", [7 / 4, 14 / 4, 3 / 4]),
+        ("activation_magnitude", [7 / 4, 14 / 4, 3 / 4]),
+        ("activation_largest", [7 / 4, 14 / 4, 3 / 4]),
         ("activation_deviation", [math.sqrt(35) / 4, math.sqrt(35) / 2, math.sqrt(27) / 4]),
         ("nonzero_share", [3 / 4, 3 / 4, 1 / 4]),
         # |activation × gradient| with gradients 10, −1, 5
         ("taylor", [70 / 4, 14 / 4, 15 / 4]),
         ("taylor_mean", [70 / 4, 14 / 4, 15 / 4]),
+        ("taylor_signed", [70 / 4, 14 / 4, 15 / 4]),
+        ("taylor_elementwise", [70 / 4, 14 / 4, 15 / 4]),
+        ("curvature", [0, 0, 0]),  # the output is the loss
+        ("taylor_second", [70 / 4, 14 / 4, 15 / 4]),
+        ("taylor_second_signed", [70 / 4, 14 / 4, 15 / 4]),
+        ("taylor_squared", [100 * 21 / 4, 84 / 4, 25 * 9 / 4]),
+        # 1, 2, 0, 4 lie in four bins; 0, 0, 3, 0 in two
+        ("entropy", [math.log(4), math.log(4), 0.75 * math.log(4 / 3) + 0.25 * math.log(4)]),
         # labels 0, 1, 0, 1: map 0 is 1, 2, 0, 4, all different, so it tells the label wholly: ln 2; the third map is 3 once of
         # four, under label 0: ln 4 is the joint's surprise …
         ("mutual_information", [math.log(2), math.log(2), 0.25 * math.log(2) + 0.25 * math.log(2 / 3) + 0.5 * math.log(4 / 3)]),
@@ -57,6 +72,37 @@ def test_taylor_takes_magnitudes_per_example():
     by_hand = torch.stack([seen.gate_grad[row].abs() for row in range(12)]).sum(0) / 12
     torch.testing.assert_close(score("taylor", seen), by_hand)
     assert not torch.allclose(score("taylor", seen), seen.gate_grad.mean(0).abs())
+
+
+def test_second_order_is_the_removal_itself_where_the_loss_is_quadratic():
+    """Outputs are 10a − b + 5c of the maps (1, 2, 0), (2, 4, 0), (0, 0, 3), (4, 8, 0); the loss is half their square."""
+    case = dataclasses.replace(pixel_case(), loss=lambda output, labels: output[:, 0].square() / 2)
+    seen = collect(case, range(4), 3, frozenset(KNOWN), "test")["conv"]
+    products = torch.tensor([[10.0, -2, 0], [20, -4, 0], [0, 0, 15], [40, -8, 0]])
+    torch.testing.assert_close(seen.gate_curvature, products.square(), rtol=1e-6, atol=1e-4)
+    change = measure(case, literal, range(4), 4).changes["conv"]
+    for name in ("taylor_second", "taylor_second_signed"):
+        torch.testing.assert_close(CRITERIA[name].saliency(seen), change, rtol=1e-6, atol=1e-4)
+    torch.testing.assert_close(score("curvature", seen), products.square().mean(0) / 2, rtol=1e-6, atol=1e-4)
+    torch.testing.assert_close(score("taylor_second", seen), change.abs().mean(0), rtol=1e-6, atol=1e-4)
+    torch.testing.assert_close(score("taylor_second_signed", seen), change.mean(0).abs(), rtol=1e-6, atol=1e-4)
+
+
+def test_what_cancels_in_each_taylor_criterion():
+    """Activations 1 and 2, at two positions, with gradients that differ in sign between positions and between examples."""
+    images = torch.tensor([[[[1.0, 2.0]]], [[[1.0, 2.0]]]])
+    data = TensorDataset(images.repeat(4, 1, 1, 1), torch.tensor([1, -1] * 4))
+    conv = torch.nn.Conv2d(1, 1, 1, bias=False)
+    torch.nn.init.ones_(conv.weight)
+    model = torch.nn.Sequential(conv, torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(2, 1, bias=False))
+    with torch.no_grad():
+        model[3].weight.copy_(torch.tensor([[3.0, -1.0]]))
+    case = assemble(model.eval(), data, data, loss=lambda output, labels: output[:, 0] * labels)
+    seen = collect(case, range(2), 2, frozenset(KNOWN), "test")["0"]
+    # products 1 × 3 and 2 × −1 of the first example, their opposites of the second
+    assert seen.gate_grad[:, 0].tolist() == [1, -1]
+    expected = {"taylor": 1, "taylor_signed": 0, "taylor_mean": 0.5, "taylor_elementwise": 5, "taylor_squared": 1}
+    assert {name: score(name, seen).item() for name in expected} == expected
 
 
 def test_taylor_is_the_removal_itself_where_the_loss_is_linear():
@@ -116,7 +162,7 @@ def test_every_criterion_says_what_it_is(name):
 
 
 def test_unknown_evidence_is_refused_at_import():
-    with pytest.raises(BadInput, match="unknown evidence 'gate_gard': choose from gate_grad, mean, mean_square, zero_share"):
+    with pytest.raises(BadInput, match="unknown evidence 'gate_gard': choose from gate_curvature, gate_grad, largest, "):
         criterion(needs={"gate_gard"}, reduce=mean, unit="", source="")
 
 

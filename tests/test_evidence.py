@@ -4,8 +4,10 @@ import pytest
 import torch
 from toys import TOYS, pixel_case, toy_case
 
+from bench.errors import BadInput
 from bench.gates import gated
 from criteria.evidence import collect, filters
+from criteria.gauss_newton import curvatures
 from criteria.statistics import KNOWN
 
 
@@ -45,6 +47,9 @@ def test_by_hand():
     assert torch.equal(seen.mean, maps)
     assert torch.equal(seen.mean_square, maps**2)
     assert torch.equal(seen.zero_share, (maps == 0).float())
+    assert torch.equal(seen.magnitude, maps)
+    assert torch.equal(seen.largest, maps)
+    assert torch.equal(seen.product_magnitude, maps * torch.tensor([10.0, 1, 5]))
     assert torch.equal(seen.gate_grad, maps * torch.tensor([10.0, -1, 5]))
     assert seen.positions.tolist() == [1, 1, 1]
     assert seen.weights.tolist() == [[1], [2], [-1]]
@@ -73,6 +78,68 @@ def test_the_mean_agrees_with_a_hook_behind_the_activation():
     assert len(batch.labels) == 4
 
 
+@pytest.mark.parametrize("name", TOYS)
+def test_the_product_and_the_largest_agree_with_a_literal_loop(name):
+    """One example at a time, from the values and gradients at the gates themselves."""
+    case = toy_case(name)
+    seen = collect(case, range(3), 2, frozenset(KNOWN), "test")
+    for row in range(3):
+        batch, outputs = next(case.batches(case.train, [row], 1)), {}
+        hooks = []
+        for gate in {gate for site in case.sites for gate in site.gates}:
+
+            def keep(module, inputs, output, gate=gate, outputs=outputs):
+                output.retain_grad()
+                outputs.setdefault(gate, []).append(output)
+
+            hooks.append(case.model.get_submodule(gate).register_forward_hook(keep))
+        case.losses(batch).sum().backward()
+        for hook in hooks:
+            hook.remove()
+        case.model.zero_grad()
+        for site in case.sites:
+            for index in range(site.maps):
+                values, products = [], []
+                for name_ in site.gates:
+                    gate = case.model.get_submodule(name_)
+                    channels = [channel for channel, of in enumerate(gate.maps) if of == index]
+                    for output in outputs[name_]:
+                        grad = torch.zeros_like(output) if output.grad is None else output.grad
+                        values.append(output.movedim(gate.axis, 0)[channels].flatten())
+                        products.append((output * grad).movedim(gate.axis, 0)[channels].flatten())
+                assert seen[site.name].largest[row, index] == torch.cat(values).max()
+                torch.testing.assert_close(
+                    seen[site.name].product_magnitude[row, index], torch.cat(products).abs().sum().detach()
+                )
+
+
+@pytest.mark.parametrize("name", ["plain", "residual"])
+def test_the_curvature_is_the_second_derivative_of_a_piecewise_linear_network(name):
+    case = toy_case(name)
+    seen = collect(case, range(3), 2, frozenset({"gate_curvature"}), "test")
+    moved = 0.0
+    for row in range(3):
+        batch = next(case.batches(case.train, [row], 1))
+        for site in (site for site in case.sites if len(site.gates) == 1):  # gates behind one another multiply
+
+            def loss(gates, site=site, batch=batch):
+                with gated(case.model, {site: gates[None]}):
+                    return case.losses(batch)[0]
+
+            hessian = torch.autograd.functional.hessian(loss, torch.ones(site.maps, dtype=torch.float64))
+            torch.testing.assert_close(seen[site.name].gate_curvature[row], hessian.diagonal(), rtol=1e-7, atol=1e-9)
+            moved = max(moved, float(hessian.diagonal().max()))
+    assert moved > 1e-4
+
+
+def test_an_output_without_curvature_is_named():
+    case = pixel_case()
+    with pytest.raises(
+        BadInput, match=r"the curvature takes an output .example, at most 64 numbers., and the network gives a tuple"
+    ):
+        curvatures(case, (1,), next(case.batches(case.train, [0], 1)), [])
+
+
 def test_only_what_is_needed_is_gathered():
     seen = collect(pixel_case(), range(3), 3, frozenset({"mean"}), "test")["conv"]
     assert seen.statistics.keys() == {"mean"}
@@ -85,7 +152,7 @@ def test_only_what_is_needed_is_gathered():
 def test_nothing_of_the_pass_stays_on_the_model():
     case = toy_case("plain")
     collect(case, range(3), 3, frozenset(KNOWN), "test")
-    assert not any(module._forward_pre_hooks for module in case.model.modules())
+    assert not any(module._forward_hooks for module in case.model.modules())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in case.model.parameters())
 
 

@@ -1,0 +1,59 @@
+"""The Gauss-Newton curvature of every example's loss along every gate: exact second derivatives of a piecewise linear network.
+
+With J the derivative of the network's output by a gate and H the Hessian of the loss by that output, it is JᵀHJ. Removing
+one map moves one gate, and a network of convolutions, ReLU and pooling is linear in it piece by piece, so that nothing is
+missing but the kinks; a residual stream's gates lie behind one another, and what they multiply to is missing too. H is
+split into its eigenvectors, and each costs one backward pass for all gates at once.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bench.case import Batch, Case
+from bench.errors import BadInput
+
+MOST = 64  # outputs; a backward pass each
+
+
+def unfit(output: Any) -> str:
+    """Why an output has no such curvature here; nothing if it has."""
+    if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] <= MOST:
+        return ""
+    shape = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    return f"the curvature takes an output [example, at most {MOST} numbers], and the network gives {shape}"
+
+
+def curvatures(case: Case, output: Any, batch: Batch, gates: Sequence[Tensor]) -> list[Tensor]:
+    """`[example, map]` for the gates of every site, from the output that they led to; its graph is kept."""
+    if reason := unfit(output):
+        raise BadInput(f"{case.name}: {reason}: choose criteria without it")
+    found = [torch.zeros_like(gate) for gate in gates]
+    for direction in _directions(_hessian(case, output.detach(), batch).to(output.dtype)):
+        slopes = torch.autograd.grad(output, gates, direction, retain_graph=True, allow_unused=True)
+        for total, slope in zip(found, slopes, strict=True):
+            if slope is not None:
+                total.add_(slope.square())
+    return found
+
+
+def _hessian(case: Case, output: Tensor, batch: Batch) -> Float[Tensor, "example output output2"]:
+    """Second derivatives of every example's loss by the network's own output."""
+    free = output.double().requires_grad_()
+    with torch.enable_grad():
+        slope = torch.autograd.grad(case.loss(free, batch.labels).sum(), free, create_graph=True)[0]
+        if not slope.requires_grad:  # a loss that is linear in the output
+            return output.new_zeros(*output.shape, output.shape[1])
+        rows = [torch.autograd.grad(column.sum(), free, retain_graph=True)[0] for column in slope.unbind(1)]
+    return torch.stack(rows, 1)
+
+
+def _directions(hessian: Tensor) -> list[Float[Tensor, "example output"]]:
+    """Eigenvectors by the roots of their eigenvalues; negative ones, of a loss that is not convex, are left out."""
+    values, vectors = torch.linalg.eigh(hessian.double())
+    roots = values.clamp(min=0).sqrt()
+    kept = [place for place in range(values.shape[1]) if bool((values[:, place] > 1e-12).any())]
+    return [(roots[:, place, None] * vectors[:, :, place]).to(hessian.dtype) for place in kept]
