@@ -67,6 +67,7 @@ def _draw(section: Section, name: str, out: Path) -> Markup:
     assert section.figure is not None
     image, drawing = io.BytesIO(), io.StringIO()
     section.figure.savefig(image, format="png", dpi=150)
+    section.figure.set_layout_engine("none")  # the first drawing laid it out; a second time would take as long
     section.figure.savefig(drawing, format="svg", metadata={"Date": None})
     plt.close(section.figure)
     write_atomically(out / f"{name}.png", image.getvalue())
