@@ -5,8 +5,6 @@ import math
 
 import torch
 from jaxtyping import Float
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
@@ -18,6 +16,9 @@ HELD_OUT = 360
 @functools.cache
 def load() -> tuple[TensorDataset, TensorDataset]:
     """Training (1,437) and held-out (360) digits, stratified, the same split for every seed; pixels in −1 to 1."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 (a second's import that only this data set needs)
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
     digits = load_digits()
     small = torch.tensor(digits.images, dtype=torch.float32)[:, None]
     images = F.interpolate(small / 8 - 1, size=(32, 32), mode="bilinear", align_corners=False)

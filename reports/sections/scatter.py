@@ -9,10 +9,12 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports.section import Section, Study, number
 
+MOST = 10  # panels: more would be too small to read
+
 
 def section(study: Study) -> Section:
-    """One panel per criterion: its score against oracle_abs, sites told apart by colour."""
-    criteria = study.criteria
+    """One panel for each of the best criteria: its score against oracle_abs, sites told apart by colour."""
+    criteria = study.criteria[:MOST]
     columns = min(5, len(criteria))
     rows = -(-len(criteria) // columns)
     figure, panels = plt.subplots(rows, columns, figsize=(2.3 * columns, 2.2 * rows), sharey=True, squeeze=False)
@@ -51,7 +53,7 @@ def section(study: Study) -> Section:
     )
     bar.ax.set_yticklabels([study.sites[0], study.sites[-1]], fontsize=6)
     caption = (
-        "Every map of the network: a criterion's score on shared examples against oracle_abs, both logarithmic; colour is the"
+        f"Every map of the network, for the {len(criteria)} criteria that agree best on fresh examples: a criterion's score on shared examples against oracle_abs, both logarithmic; colour is the"
         " depth of the site. A criterion that is right within sites but not across them shows parallel streaks of one colour."
         f" Maps whose score or oracle is not positive are left out of the picture (at most {zeros}), not of the number."
         f" Seed {study.runs[0].seed}; {study.said}."
