@@ -53,9 +53,9 @@ def section(study: Study) -> Section:
     )
     bar.ax.set_yticklabels([study.sites[0], study.sites[-1]], fontsize=6)
     caption = (
-        f"Every map of the network, for the {len(criteria)} criteria that agree best on fresh examples: a criterion's score on shared examples against oracle_abs, both logarithmic; colour is the"
-        " depth of the site. A criterion that is right within sites but not across them shows parallel streaks of one colour."
-        f" Maps whose score or oracle is not positive are left out of the picture (at most {zeros}), not of the number."
-        f" Seed {study.runs[0].seed}; {study.said}."
+        f"Every map of the network, for the {len(criteria)} criteria that agree best on fresh examples: a score on shared"
+        " examples against oracle_abs, both logarithmic; colour is the depth of the site. A criterion that is right within"
+        " sites but not across them shows parallel streaks of one colour. Maps whose score or oracle is not positive are left"
+        f" out of the picture (at most {zeros}), not of the number. Seed {study.runs[0].seed}; {study.said}."
     )
     return Section("scatter", "Score against oracle", caption, figure)
