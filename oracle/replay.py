@@ -26,12 +26,12 @@ log = logging.getLogger("oracle")
 class Replay:
     """The engine for one case: call it with a site and a batch.
 
-    Beyond the model, pairs hold at most half of `held` bytes; the other half is for the batch's own values. Ways that were
-    timed are in `choices`, and choices given are followed.
+    Beyond the model, pairs hold at most a quarter of `held` bytes: the heap may lose as much again between tensors, and half
+    is for the batch's own values. Ways that were timed are in `choices`, and choices given are followed.
     """
 
     def __init__(self, case: Case, held: int = memory.DEFAULT, choices: Choices | None = None, fold: int = FOLD) -> None:
-        self.case, self.room, self.fold = case, held // 2, fold
+        self.case, self.room, self.fold = case, held // 4, fold
         self.choices = Choices() if choices is None else choices
         self.network: Traced | Whole | None = None
         self.batch: Batch | None = None
