@@ -1,5 +1,7 @@
 """What every file of timings says of itself: provenance, and nothing of the machine's name or folders."""
 
+from importlib.metadata import version
+
 import torch
 
 from bench import memory, runs
@@ -22,3 +24,4 @@ def pytest_benchmark_update_json(config, benchmarks, output_json):
     """Versions, commit, command and time, as in every run file."""
     output_json["commit_info"] = {}
     output_json["provenance"] = runs.provenance()
+    output_json["provenance"]["versions"] |= {name: version(name) for name in ("captum", "pytest-benchmark")}

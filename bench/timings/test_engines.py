@@ -39,6 +39,9 @@ def opened(name):
         with FlopCounterMode(display=False) as counter:
             ways["replay"].call()
         facts["operations of replay"] = counter.get_total_flops()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            case.model(batch.inputs)
+        facts["operations of literal"] = counter.get_total_flops() * facts["maps"]
         open_cases[name] = case, ways, facts
         answers.clear()
     return open_cases[name]

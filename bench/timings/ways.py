@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from captum.attr import LayerFeatureAblation
@@ -51,17 +52,16 @@ def captum(case: Case, batch: Batch) -> Way:
     Maps that are not in the sample are one more group that it removes. Of a site with several gates (a residual stream) it
     can remove only one gate's maps: the same work, another number.
     """
+    calls = [_ablation(case, batch, site) for site in case.sites]
     seconds: dict[int, float] = {}
-    middle = case.sites[len(case.sites) // 2]
     for at_once in (1, 1, 2, 4, 8, 16):
-        seconds[at_once] = clock.once(lambda at_once=at_once: _ablate(case, batch, middle, at_once))  # type: ignore[misc]  # mypy sees no default
+        seconds[at_once] = clock.once(partial(calls[len(calls) // 2], at_once))
         if seconds[at_once] > 1.2 * min(seconds.values()):
             break
     best = min(seconds, key=seconds.__getitem__)
     maps = sum(site.maps for site in case.sites)
     extra = sum(2 + any(index < 0 for index in _gate(case, site).maps) for site in case.sites)
-    note = f"perturbations_per_eval {best}"
-    return Way(lambda: [_ablate(case, batch, site, best) for site in case.sites], maps / (maps + extra), note)
+    return Way(lambda: [call(best) for call in calls], maps / (maps + extra), f"perturbations_per_eval {best}")
 
 
 def _gate(case: Case, site: Site) -> Gate:
@@ -70,8 +70,8 @@ def _gate(case: Case, site: Site) -> Gate:
     return gate
 
 
-def _ablate(case: Case, batch: Batch, site: Site, at_once: int) -> Tensor:
-    """`[example, map]`, as the engines give it."""
+def _ablation(case: Case, batch: Batch, site: Site) -> Callable[[int], Tensor]:
+    """captum at one site, given how many maps at once: `[example, map]`, as the engines give it."""
     gate = _gate(case, site)
     shapes: list[torch.Size] = []
     hook = gate.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape))
@@ -79,18 +79,23 @@ def _ablate(case: Case, batch: Batch, site: Site, at_once: int) -> Tensor:
         case.model(batch.inputs[:1])
     hook.remove()
     clips = shapes[0][0]  # captum wants as many losses as the layer has rows
+    ids = [index % (site.maps + 1) for index in gate.maps]  # −1 is one group more
+    mask = torch.tensor(ids, device=case.device).view(1, -1, *[1] * (len(shapes[0]) - 2))
 
     def losses(inputs: Tensor, labels: Tensor) -> Tensor:
         return case.loss(case.model(inputs), labels).repeat_interleave(clips)
 
-    ids = [index % (site.maps + 1) for index in gate.maps]  # −1 is one group more
-    mask = torch.tensor(ids, device=case.device).view(1, -1, *[1] * (len(shapes[0]) - 2))
-    found = LayerFeatureAblation(losses, gate).attribute(
-        batch.inputs, additional_forward_args=batch.labels, layer_mask=mask, perturbations_per_eval=at_once
-    )
-    assert isinstance(found, Tensor)
-    rows = found.flatten(2)[::clips, :, 0]
-    return torch.stack([-rows[:, ids.index(index)] for index in range(site.maps)], 1)
+    ablation = LayerFeatureAblation(losses, gate)
+
+    def call(at_once: int) -> Tensor:
+        found = ablation.attribute(
+            batch.inputs, additional_forward_args=batch.labels, layer_mask=mask, perturbations_per_eval=at_once
+        )
+        assert isinstance(found, Tensor)
+        rows = found.flatten(2)[::clips, :, 0]
+        return torch.stack([-rows[:, ids.index(index)] for index in range(site.maps)], 1)
+
+    return call
 
 
 WAYS = {"replay": replay, "literal": definition, "captum": captum}

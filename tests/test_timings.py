@@ -1,0 +1,38 @@
+"""What is timed against one another is the same: every way gives the same oracle, of all maps and of a sample of them."""
+
+import pytest
+import torch
+from toys import toy_case
+
+from bench.timings.networks import thin
+from bench.timings.ways import WAYS
+from oracle.literal import literal
+
+
+@pytest.mark.parametrize("maps", [None, 3])
+@pytest.mark.parametrize("name", ["plain", "clips"])
+def test_every_way_gives_the_same_oracle(name, maps):
+    case = thin(toy_case(name), maps)
+    batch = next(case.batches(case.train, range(4), 4))
+    expected = [literal(case, site, batch) for site in case.sites]
+    assert max(float(change.abs().max()) for change in expected) > 1e-3
+    for make in WAYS.values():
+        for found, wanted in zip(make(case, batch).call(), expected, strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_a_sample_holds_maps_of_the_whole():
+    case = toy_case("plain")
+    batch = next(case.batches(case.train, range(4), 4))
+    whole = torch.cat([literal(case, site, batch) for site in case.sites], 1)
+    sample = torch.cat([literal(site_case, site, batch) for site_case in [thin(case, 3)] for site in site_case.sites], 1)
+    torch.testing.assert_close(sample, whole[:, [1, 4, 7]])
+
+
+def test_passes_per_site_are_taken_off():
+    case = toy_case("plain")
+    batch = next(case.batches(case.train, range(4), 4))
+    maps, sites = sum(site.maps for site in case.sites), len(case.sites)
+    assert WAYS["literal"](case, batch).share == maps / (maps + sites)
+    assert WAYS["captum"](case, batch).share == maps / (maps + 2 * sites)
+    assert WAYS["captum"](thin(case, 3), batch).share == 3 / (3 + 3 * sites)
