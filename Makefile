@@ -4,9 +4,19 @@ CASES ?= vgg-digits resnet-digits r3dcnn-gestures
 SEEDS ?= 0 1 2
 DEVICE ?= auto
 DATA ?= ../shared/data
+CRITERIA ?=
 RECORD ?= runs/timings
-export DATA
+export DATA REASON
 $(if $(findstring /,$(CASES)),$(error CASES takes names, not "$(CASES)": for a file of your own run python -m oracle FILE))
+$(if $(filter regress-accept,$(MAKECMDGOALS)),$(if $(strip $(REASON)),,$(error a new baseline needs a reason: make regress-accept REASON="why")))
+
+# Two runs at a time, a core each: small networks gain little from a second one. A GPU is given to one run at a time.
+JOBS ?= $(if $(wildcard /dev/nvidia[0-9]),1,2)
+MAKEFLAGS += --jobs=$(JOBS)
+ifneq ($(JOBS),1)
+export OMP_NUM_THREADS ?= $(shell expr \( $$(nproc) + $(JOBS) - 1 \) / $(JOBS))
+export TQDM_DISABLE ?= 1
+endif
 
 # PYTHON=python3 uses an interpreter that already has the packages; otherwise .venv is made from the pinned list.
 PYTHON ?= .venv/bin/python
@@ -15,16 +25,18 @@ ready := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 embedded := vgg-digits resnet-digits r3dcnn-gestures
 runs := $(foreach case,$(CASES),$(foreach seed,$(SEEDS),runs/$(case)/$(seed)))
 bench := $(wildcard bench/*.py bench/*/*.py)
+criteria := $(wildcard criteria/*.py criteria/*/*.py criteria/*.json)
+measured := $(foreach run,$(runs),$(run)/oracle.safetensors $(run)/criteria.safetensors)
 report := reports/out/index.html reports/out/agreement.csv reports/out/agreement.md reports/out/agreement.tex
 tables := agreement.csv maps.csv maps-fresh.csv tables.json
 
-.PHONY: help oracle compare report train test timings lint check clean FORCE
+.PHONY: help oracle compare report regress regress-accept train test timings lint check clean FORCE
 .PRECIOUS: bench/weights/%.safetensors
 .SECONDEXPANSION:
 
 help: ## list the targets
-	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=mine.py] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 oracle: $(addsuffix /oracle.safetensors,$(runs)) ## measure the oracle of CASES at SEEDS
 
@@ -32,6 +44,12 @@ compare: $(report) ## measure, score, grade and report, then print the agreement
 	@$(PYTHON) -m reports show $(CASES) --seeds $(SEEDS)
 
 report: $(report) ## write the report to reports/out/index.html
+
+regress: $(measured) ## hold every criterion to reports/baselines, and fail where one agrees less with the oracle
+	@$(PYTHON) -m reports regress $(CASES) --seeds $(SEEDS)
+
+regress-accept: $(measured) ## make what is measured the new baselines, for the REASON given
+	@$(PYTHON) -m reports accept $(CASES) --seeds $(SEEDS) --reason "$$REASON"
 
 train: $(ready) ## train the models of CASES at SEEDS again from nothing
 	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $$case --seed $$seed; done; done
@@ -71,8 +89,8 @@ bench/weights/%.safetensors: | $(ready)
 runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings $$(call weights,$$@) | $(ready)
 	$(PYTHON) -m oracle $(measure)
 
-runs/%/criteria.safetensors: $(bench) $(wildcard criteria/*.py) runs/.settings $$(call weights,$$@) | $(ready)
-	$(PYTHON) -m criteria $(measure)
+runs/%/criteria.safetensors: $(bench) $(criteria) $(CRITERIA) runs/.settings runs/.criteria $$(call weights,$$@) | $(ready)
+	$(PYTHON) -m criteria $(measure) --criteria all $(CRITERIA)
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
 	$(PYTHON) -m reports grade $(call case,$@) --seeds $(call seed,$@)
@@ -88,5 +106,7 @@ reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex):
 remember = @mkdir -p $(@D); said="$(1)"; echo "$$said" | cmp -s - $@ || echo "$$said" > $@
 runs/.settings: FORCE | $(ready)
 	$(call remember,$(DEVICE) $(DATA) $$($(PYTHON) -m bench.commit))
+runs/.criteria: FORCE
+	$(call remember,$(CRITERIA))
 reports/out/.selection: FORCE
 	$(call remember,$(CASES) $(SEEDS))

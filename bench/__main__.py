@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from bench import embedded, runs
+from bench import cost, embedded, runs
 from bench.case import find, load
 from bench.errors import BadInput, exit_with
 from bench.evaluation import evaluate
@@ -28,16 +28,20 @@ def train(name: str, seed: int, out: Path | None) -> None:
 
 
 def show(name: str, seed: int) -> None:
-    """Prints how well the case's model does and which maps can be removed."""
+    """Prints how well the case's model does, which maps can be removed, and what they cost."""
     case = load(name, seed)
     for label, data in (("training", case.train), ("test", case.test)):
         count = len(data)
         loss, share = evaluate(case, data, range(count))
         print(f"{label:9} {count:6} examples  accuracy {share:7.2%}  loss {loss:.4f} nats")
+    whole, maps = cost.whole(case), cost.maps(case)
+    print(f"{whole.flops / 1e6:.2f} MFLOPs per example, {whole.parameters:,} parameters")
     print(f"{len(case.sites)} sites, {sum(site.maps for site in case.sites)} maps")
+    print(f"  {'MFLOPs per map:':52} to make it  saved by deleting it")
     for site in case.sites:
         more = f"  with {', '.join(site.convolutions[1:])}" if len(site.convolutions) > 1 else ""
-        print(f"  {site.name:40} {site.maps:5} maps{more}")
+        price = maps[site.name]
+        print(f"  {site.name:40} {site.maps:5} maps {price.made / 1e6:11.4f} {price.saved / 1e6:21.4f}{more}")
     for out in case.left_out:
         print(f"  left out: {out.convolution}, {out.maps} maps: {out.reason}")
 

@@ -4,11 +4,8 @@ import copy
 import dataclasses
 import functools
 import importlib
-import importlib.util
 import pkgutil
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from torch.utils.data import DataLoader, Subset
 from bench.data import Examples
 from bench.errors import BadInput, unknown
 from bench.training import Recipe
+from bench.users import imported, users_code
 
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
 PRECISIONS = {"float64": torch.float64, "float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
@@ -186,13 +184,7 @@ def find(name: str) -> Definition:
 
 
 def _from_file(path: Path) -> Definition:
-    if not path.is_file():
-        raise BadInput(f"no such case file: {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise BadInput(f"{path} is not a Python file")
-    with _users_code(path):
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    imported(path, "case")
     found = [known for known in CASES.values() if Path(known.file).resolve() == path.resolve()]
     if len(found) != 1:
         names = ", ".join(known.name for known in found) or "none"
@@ -200,27 +192,10 @@ def _from_file(path: Path) -> Definition:
     return found[0]
 
 
-@contextmanager
-def _users_code(path: Path) -> Iterator[None]:
-    """Turns whatever a case's file raises into one line that names the file and the line."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except Exception as error:  # a user's file may raise anything
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename).resolve() == path.resolve()
-        ]
-        where = f"{path}, line {lines[-1]}" if lines else str(path)
-        raise BadInput(f"{where}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
-
-
 def load(name: str, seed: int) -> Case:
     """The case of that name, or in that file, at a seed."""
     definition = find(name)
-    with _users_code(Path(definition.file)):
+    with users_code(Path(definition.file)):
         loaded = definition.build(seed)
     if not isinstance(loaded, Case):
         raise BadInput(f"case {definition.name!r} in {definition.file} returned {type(loaded).__name__}, not a Case")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import embedded, memory, runs
+from bench import cost, embedded, memory, runs
 from bench.case import PRECISIONS, Case, load
 from bench.data import Examples
 from bench.errors import BadInput
@@ -44,6 +44,7 @@ def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str
     memory.keep_heap()
     given.memory = given.memory or memory.default(case.device)
     given.batch = given.batch or memory.batch_size(case, given.memory)
+    whole, maps = cost.whole(case), cost.maps(case)
     facts = {
         "case": case.name,
         "seed": case.seed,
@@ -54,7 +55,13 @@ def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str
         "threads": torch.get_num_threads(),
         "batch": given.batch,
         "memory": given.memory,
-        "sites": [{"name": site.name, "maps": site.maps, "convolutions": site.convolutions} for site in case.sites],
+        "mflops": whole.flops / 1e6,
+        "parameters": whole.parameters,
+        "sites": [
+            {"name": site.name, "maps": site.maps, "convolutions": site.convolutions}
+            | {"mflops": maps[site.name].made / 1e6, "saved_mflops": maps[site.name].saved / 1e6}
+            for site in case.sites
+        ],
         "left_out": [{"convolution": out.convolution, "maps": out.maps, "reason": out.reason} for out in case.left_out],
     }
     return case, out, facts

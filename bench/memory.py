@@ -4,6 +4,8 @@ import ctypes
 import gc
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,15 @@ def activations(case: Case) -> int:
 def batch_size(case: Case, memory: int) -> int:
     """How many examples' activations half of `memory` holds, 1 to 128; the other half is for what is computed from them."""
     return max(1, min(128, memory // 2 // max(1, activations(case))))
+
+
+@contextmanager
+def suffices(case: Case, examples: int) -> Iterator[None]:
+    """Says what to do where a GPU cannot hold a batch's own values."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise BadInput(f"{case.name}: no memory for a batch of {examples} examples: take a smaller --batch") from error
 
 
 def peak() -> int:

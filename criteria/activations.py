@@ -34,3 +34,9 @@ def activation_deviation(site: Evidence) -> PerExample:
 def nonzero_share(site: Evidence) -> PerExample:
     """One minus the average percentage of zeros (APoZ), so that higher is more important, as a share and not in percent."""
     return 1 - site.zero_share
+
+
+@criterion(needs={"feature_rank"}, reduce=mean, unit="rank", source="Lin et al. 2020, arXiv:2002.10179 (HRank)")
+def activation_rank(site: Evidence) -> PerExample:
+    """Rank of the map as a matrix of height × width, on 64 examples at most; of clips and time steps the mean."""
+    return site.feature_rank

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -11,7 +12,9 @@ from torch import Tensor
 from bench.case import Site
 from bench.errors import BadInput, unknown
 from bench.reductions import Reduction, abs_mean, mean, mean_abs
-from criteria.statistics import KNOWN
+from bench.users import imported, users_code
+from criteria.source import sources
+from criteria.statistics import SHARED_PASS
 
 __all__ = ["Criterion", "Evidence", "PerExample", "abs_mean", "criterion", "mean", "mean_abs"]
 
@@ -23,18 +26,19 @@ class Evidence:
     """What a criterion may see of one site: its weights, its examples' labels, and statistics per example and map.
 
     `weights` holds for each map every weight of the filters that make it, over all of the site's convolutions.
-    `positions` is how many numbers of a map one example has, over all gates and clips.
-    A statistic that the criterion `needs` is an attribute, `[example, map]`: `gate_grad`, `mean`, `mean_square`, …
+    `positions` is how many numbers of a map one example has, over all gates and clips; NaN where no statistic was needed.
+    What the criterion `needs` is an attribute, most of it `[example, map]`: `gate_grad`, `mean`, `mean_square`, …
     """
 
     site: Site
+    case: str
     seed: int
     weights: Float[Tensor, "map weight"]
     labels: Int[Tensor, " example"]
     positions: Float[Tensor, " map"]
-    statistics: Mapping[str, PerExample]
+    statistics: Mapping[str, Tensor]
 
-    def __getattr__(self, name: str) -> PerExample:
+    def __getattr__(self, name: str) -> Tensor:
         if name.startswith("__") or name not in self.statistics:
             raise AttributeError(f"no evidence {name!r} was gathered at {self.site.name}: name it in the criterion's `needs`")
         return self.statistics[name]
@@ -51,7 +55,28 @@ class Criterion:
     unit: str
     source: str
 
+    @property
+    def file(self) -> Path:
+        """Where it is written."""
+        return Path(self.saliency.__code__.co_filename)
 
+    def __call__(self, site: Evidence) -> PerExample:
+        """The saliency at a site, checked to be what a criterion must give; a mistake in its file is one line."""
+        with users_code(self.file):
+            saliency = self.saliency(site)
+        place = f"{self.file}: criterion {self.name!r} at site {site.site.name!r}"
+        shape = tuple(saliency.shape) if isinstance(saliency, Tensor) else type(saliency).__name__
+        most = [known.most for name, known in sources().items() if name in self.needs and known.most is not None]
+        if shape not in {(count, site.site.maps) for count in (1, min([len(site.labels), *most]))}:
+            raise BadInput(f"{place} gave {shape}; allowed is ({len(site.labels)}, {site.site.maps}) or (1, {site.site.maps})")
+        if not (saliency.is_floating_point() and bool(saliency.isfinite().all())):
+            raise BadInput(
+                f"{place} gave {saliency.dtype} with {int((~saliency.isfinite()).sum())} numbers that are not finite"
+            )
+        return saliency
+
+
+ALL = "all"
 CRITERIA: dict[str, Criterion] = {}
 
 
@@ -60,35 +85,56 @@ def criterion(
 ) -> Callable[[Callable[[Evidence], PerExample]], Criterion]:
     """Registers a function under its own name; its score is higher the more important the map."""
     wanted = frozenset(needs)
-    for name in wanted - KNOWN:
-        raise unknown("evidence", name, KNOWN)
+    for name in wanted - known_evidence():
+        raise unknown("evidence", name, known_evidence())
 
     def register(function: Callable[[Evidence], PerExample]) -> Criterion:
         name = function.__name__
-        if name in CRITERIA:
-            raise BadInput(
-                f"criterion {name!r} already exists in {CRITERIA[name].saliency.__module__}: give yours another name"
-            )
+        if name in CRITERIA or name == ALL:
+            where = CRITERIA[name].saliency.__module__ if name in CRITERIA else "the command line"
+            raise BadInput(f"criterion {name!r} already exists in {where}: give yours another name")
         CRITERIA[name] = Criterion(name, function, wanted, reduce, unit, source)
         return CRITERIA[name]
 
     return register
 
 
+def known_evidence() -> frozenset[str]:
+    """The names that `needs` may hold."""
+    return SHARED_PASS | frozenset(sources())
+
+
 def discover() -> dict[str, Criterion]:
-    """All criteria, after importing every file of this folder."""
-    package = importlib.import_module("criteria")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("__"):
-            importlib.import_module(f"criteria.{module.name}")
+    """All criteria, after importing every file of this folder and of its peers."""
+    for name in ("criteria", "criteria.peers"):
+        for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
+            if not module.name.startswith("__") and not module.ispkg:
+                importlib.import_module(f"{name}.{module.name}")
     return CRITERIA
 
 
 def choose(names: Iterable[str]) -> list[Criterion]:
-    """The criteria of those names; all of them when none is named."""
-    known = discover()
-    wanted = list(names) or list(known)
-    for name in wanted:
-        if name not in known:
-            raise unknown("criterion", name, known)
-    return [known[name] for name in wanted]
+    """The criteria of those names; of a .py file all that it holds; of `all`, or no name, all of this suite."""
+    known = dict(discover())
+    chosen: dict[str, Criterion] = {}
+    for name in list(names) or [ALL]:
+        if name == ALL:
+            chosen |= known
+        elif name.endswith(".py"):
+            chosen |= from_file(Path(name))
+        elif name in CRITERIA:
+            chosen[name] = CRITERIA[name]
+        else:
+            raise BadInput(f"{unknown('criterion', name, known)}, or give the path of a .py file that holds an @criterion")
+    return list(chosen.values())
+
+
+def from_file(path: Path) -> dict[str, Criterion]:
+    """The criteria that a user's file holds."""
+    discover()
+    if not any(found.file.resolve() == path.resolve() for found in CRITERIA.values()):
+        imported(path, "criteria")
+    found = {name: known for name, known in CRITERIA.items() if known.file.resolve() == path.resolve()}
+    if not found:
+        raise BadInput(f"{path} must hold a function marked @criterion; it holds none")
+    return found

@@ -5,10 +5,26 @@ from criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean, 
 BRAIN_DAMAGE = "LeCun, Denker, Solla 1990, Optimal Brain Damage, at gates instead of weights"
 
 
-@criterion(needs={"gate_curvature"}, reduce=mean, unit="nats", source=BRAIN_DAMAGE)
-def curvature(site: Evidence) -> PerExample:
-    """Half the Gauss-Newton curvature along the gate: what removal costs where the slope is nothing, as after training."""
+@criterion(needs={"gate_hessian"}, reduce=abs_mean, unit="nats", source=BRAIN_DAMAGE)
+def brain_damage(site: Evidence) -> PerExample:
+    """Half the diagonal of the Hessian at the gate: what removal costs where the slope is nothing, as after training.
+
+    Of more than 32 maps the diagonal is estimated (Bekas et al. 2007). Its mean over examples may be negative, where the
+    loss bends down; the magnitude is taken.
+    """
+    return site.gate_hessian / 2
+
+
+@criterion(needs={"gate_curvature"}, reduce=mean, unit="nats", source=f"{BRAIN_DAMAGE}, after Gauss and Newton")
+def gauss_newton(site: Evidence) -> PerExample:
+    """Half the Gauss-Newton curvature along the gate: the Hessian without what bends the network itself; never negative."""
     return site.gate_curvature / 2
+
+
+@criterion(needs={"gate_grad"}, reduce=mean, unit="nats", source="Theis et al. 2018, arXiv:1801.05787 (Fisher pruning)")
+def fisher(site: Evidence) -> PerExample:
+    """Half the squared gate gradient: the empirical Fisher information in the Hessian's place; half of `taylor_squared`."""
+    return site.gate_grad.square() / 2
 
 
 @criterion(needs={"gate_grad", "gate_curvature"}, reduce=mean_abs, unit="nats", source=f"{BRAIN_DAMAGE}; Taylor's theorem")

@@ -34,6 +34,7 @@ STATISTICS: dict[str, Statistic] = {
 }
 GATE_GRAD = "gate_grad"  # from the gates themselves: dLoss/dgate, the sum over positions of activation × gradient
 PRODUCT = "product_magnitude"  # the sum over positions of |activation × gradient|
-CURVATURE = "gate_curvature"  # the second derivative of the loss by the gate, as Gauss and Newton have it
-DIFFERENTIATED = frozenset({GATE_GRAD, PRODUCT, CURVATURE})
-KNOWN = frozenset(STATISTICS) | DIFFERENTIATED
+WEIGHT_PRODUCT = "weight_product"  # the sum over the weights of a map's filters of weight × gradient, per example
+WEIGHT_GRAD = "weight_grad"  # the gradient of the mean loss by each of those weights, [map, weight]
+DIFFERENTIATED = frozenset({GATE_GRAD, PRODUCT, WEIGHT_PRODUCT, WEIGHT_GRAD})
+SHARED_PASS = frozenset(STATISTICS) | DIFFERENTIATED

@@ -33,11 +33,36 @@ def taylor_elementwise(site: Evidence) -> PerExample:
     return site.product_magnitude
 
 
-@criterion(needs={"gate_grad"}, reduce=mean, unit="nats²", source=f"{LATER}, eq. 8 at a gate behind batch norm")
+@criterion(needs={"gate_grad"}, reduce=mean, unit="nats²", source=f"{LATER}, at a gate")
 def taylor_squared(site: Evidence) -> PerExample:
     """Squared gate gradient, mean over examples.
 
-    The paper squares the gradient of a batch's mean loss; here each example's is squared, so that batches do not matter. Half
-    of it is the diagonal of the empirical Fisher information at the gate (Theis et al. 2018, arXiv:1801.05787).
+    The paper squares the gradient of a batch's mean loss; here each example's is squared, so that batches do not matter.
     """
     return site.gate_grad.square()
+
+
+@criterion(needs={"weight_product"}, reduce=mean, unit="nats²", source=f"{LATER}, on weights: summed, then squared")
+def taylor_weight(site: Evidence) -> PerExample:
+    """Square of Σ weight × gradient over the filters that make a map, mean over examples; biases left out.
+
+    The paper squares it for a batch's mean loss; here for each example's, so that batches do not matter.
+    """
+    return site.weight_product.square()
+
+
+@criterion(needs={"weight_grad"}, reduce=mean, unit="nats²", source=f"{LATER}, on weights: squared, then summed")
+def taylor_weight_elementwise(site: Evidence) -> PerExample:
+    """Σ (weight × gradient)² over the filters that make a map, with the gradient of the mean loss over all examples."""
+    return (site.weights * site.weight_grad).square().sum(1)[None]
+
+
+@criterion(
+    needs={"weight_grad"}, reduce=mean, unit="nats", source="Lee et al. 2019, arXiv:1810.02340 (SNIP), on trained weights"
+)
+def snip(site: Evidence) -> PerExample:
+    """Σ |weight × gradient| over the filters that make a map, with the gradient of the mean loss over all examples.
+
+    The paper scores single weights of an untrained network; here a map's are added up.
+    """
+    return (site.weights * site.weight_grad).abs().sum(1)[None]

@@ -23,10 +23,18 @@ def weight_l2(site: Evidence) -> PerExample:
     return site.weights.norm(dim=1)[None]
 
 
-@criterion(needs=(), reduce=mean, unit="weight", source="He et al. 2019, arXiv:1811.00250 (FPGM), eq. 4")
+@criterion(needs=(), reduce=mean, unit="weight", source="He et al. 2019, arXiv:1811.00250 (FPGM)")
 def geometric_median(site: Evidence) -> PerExample:
     """Sum of the Euclidean distances from a map's weights to those of every other map of the site, biases left out.
 
     A map near the geometric median of all can be replaced by the others, so that a small sum is a small importance.
     """
     return torch.cdist(site.weights, site.weights, compute_mode="donot_use_mm_for_euclid_dist").sum(1)[None]
+
+
+@criterion(
+    needs={"consumers"}, reduce=mean, unit="weight", source="the layers behind the map; NVIDIA ModelOpt scores channels so"
+)
+def consumer_l2(site: Evidence) -> PerExample:
+    """Euclidean norm of the weights by which the next layers read a map: what they give nothing for can go."""
+    return site.consumers.norm(dim=1)[None]

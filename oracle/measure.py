@@ -9,14 +9,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from tqdm import tqdm
 
+from bench import memory
 from bench.case import Batch, Case, Site
 from bench.errors import BadInput
 from bench.gates import gated
 from bench.runs import Arrays
 from oracle.choices import Choices
 from oracle.literal import literal
-from oracle.progress import Progress, clock
+from oracle.progress import Progress
 from oracle.replay import Replay
 from oracle.units import Units
 
@@ -47,7 +49,7 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
     progress = Progress(case, len(rows))
     for block, batch in enumerate(case.batches(case.train, rows, size)):
         own = rows[block * size : (block + 1) * size]
-        with torch.no_grad():
+        with torch.no_grad(), memory.suffices(case, len(own)):
             kept.append(case.losses(batch).cpu())
         _check_loss(case, kept[-1], own)
         labels.append(batch.labels.cpu())
@@ -65,7 +67,7 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
             spent += float(unit["seconds"])
     progress.bar.close()
     said = f", {found} units of them found measured" if found else ""
-    log.info("%s seed %d: %s pairs in %s%s", case.name, case.seed, f"{progress.total:,}", clock(spent), said)
+    log.info("%s seed %d: %s pairs in %s%s", case.name, case.seed, f"{progress.total:,}", tqdm.format_interval(spent), said)
     return Oracle({name: torch.cat(parts) for name, parts in changes.items()}, torch.cat(kept), torch.cat(labels), spent)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 import time
 from collections import defaultdict
@@ -47,19 +48,14 @@ class Progress:
         self.left[site.name] -= pairs
         self.pairs[site.name] += pairs
         self.seconds[site.name] += seconds
-        left, now = clock(self.remaining()), time.monotonic()
+        left, now = tqdm.format_interval(self.remaining()), time.monotonic()
         self.bar.set_postfix_str(f"{left} left", refresh=False)
         self.bar.update(pairs)
         if now - self.said >= EVERY:
             self.said = now
             done = self.total - sum(self.left.values())
             share = f"{done:,} of {self.total:,} pairs ({done / self.total:.0%})"
-            log.info("%s, %s gone, %s left", share, clock(now - self.start), left)
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds."""
-    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
+            log.info("%s, %s gone, %s left", share, tqdm.format_interval(now - self.start), left)
 
 
 @contextmanager
@@ -69,7 +65,8 @@ def logged(path: Path) -> Iterator[None]:
     lines, screen = logging.FileHandler(path, delay=True), logging.StreamHandler()
     lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     screen.setFormatter(logging.Formatter("%(message)s"))
-    screen.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    bar = sys.stderr.isatty() and "TQDM_DISABLE" not in os.environ
+    screen.setLevel(logging.WARNING if bar else logging.INFO)
     log.setLevel(logging.INFO)
     log.addHandler(lines)
     log.addHandler(screen)

@@ -40,7 +40,8 @@ class Replay:
     @torch.no_grad()
     def __call__(self, case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
         """Loss with the map removed minus loss with every map kept, in nats: `literal` up to rounding."""
-        network = self._network(batch)
+        with memory.suffices(self.case, len(batch.labels)):
+            network = self._network(batch)
         change = self.kept.new_zeros(len(self.kept), site.maps)
         maps, examples = network.alive(site).T.nonzero(as_tuple=True)  # all pairs of a map follow one another
         done = 0

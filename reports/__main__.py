@@ -1,17 +1,20 @@
 """`python -m reports grade CASE` grades the criteria of one run; `python -m reports page CASE …` writes the report.
 
-`python -m reports speed` prints what `make timings` measured.
+`regress` holds the criteria of measured cases to their baselines, `accept` writes new baselines, and `false-alarms` says how
+often criteria are found worse than themselves. `python -m reports speed` prints what `make timings` measured.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import pandas as pd
 
 from bench import runs
 from bench.errors import BadInput, exit_with
-from reports import records
+from reports import baseline, compare, few, records, regress
 from reports.agreement import grade, maps_table
+from reports.false_alarms import false_alarms
 from reports.page import render
 from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
 from reports.section import Study
@@ -25,7 +28,7 @@ def grade_run(case: str, seed: int, root: Path) -> None:
     """Writes a run's `agreement.csv`, `maps.csv` (scores on shared examples), `maps-fresh.csv` and their provenance."""
     run = read(case, seed, root)
     folder = runs.folder(case, seed, root)
-    tables = {"agreement.csv": grade(run)}
+    tables = {"agreement.csv": pd.concat([grade(run), few.grade(run)], ignore_index=True)}
     tables |= {name: maps_table(run, examples) for examples, name in zip(EXAMPLES, ("maps.csv", "maps-fresh.csv"), strict=True)}
     write_tables(run, folder, tables)
 
@@ -69,26 +72,62 @@ def timings(folder: Path | None) -> None:
         print(f"\n{part.title}\n\n{part.table.to_markdown(index=False, disable_numparse=True)}\n\n{part.caption}")
 
 
+def hold(cases: list[str], seeds: list[int], root: Path, folder: Path) -> None:
+    """Holds every criterion of the runs to its baseline; a regression ends with status 1."""
+    found = [finding for case in cases for finding in regress.findings(regress.measured(case, seeds, root), folder)]
+    if not regress.show(found):
+        sys.exit(1)
+
+
+def accept(cases: list[str], seeds: list[int], root: Path, folder: Path, reason: str) -> None:
+    """Makes what the runs measured the baselines, and prints what that changed."""
+    for case in cases:
+        changes = regress.accept(regress.measured(case, seeds, root), folder, reason)
+        print(f"{case}: {len(changes)} figures accepted, in {baseline.path(case, folder)}")
+        if changes:
+            print(regress.table(changes).to_markdown(index=False, disable_numparse=True) + "\n")
+
+
+def alarms(cases: list[str], seeds: list[int], root: Path, splits: int) -> None:
+    """Prints how often a criterion is found worse, or better, than itself."""
+    found = false_alarms([regress.measured(case, seeds, root).runs for case in cases], splits)
+    every = found["comparisons"]
+    print(f"{every} comparisons of a criterion with itself on other examples, {splits} splits of {', '.join(cases)}:")
+    for verdict in (compare.WORSE, compare.BETTER):
+        print(f"found {verdict}: {found[verdict]}, {100 * found[verdict] / every:.2f} % (nominal {100 * compare.LEVEL:.2g} %)")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
-    parser.add_argument("what", choices=["grade", "page", "show", "speed"])
+    parser.add_argument("what", choices=["grade", "page", "show", "speed", "regress", "accept", "false-alarms"])
     parser.add_argument("cases", nargs="*", help="case names")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--runs", type=Path, default=runs.RUNS, help="the folder of the run files")
     parser.add_argument("--out", type=Path, default=OUT, help="page, show: the report's folder")
     parser.add_argument("--record", type=Path, help="speed: the folder that make timings wrote")
+    parser.add_argument("--baselines", type=Path, default=baseline.FOLDER, help="regress, accept: the baselines' folder")
+    parser.add_argument("--reason", default="", help="accept: why the new figures are right")
+    parser.add_argument("--splits", type=int, default=20, help="false-alarms: how often examples are split in halves (20)")
     given = parser.parse_args()
     if given.what == "speed":
         timings(given.record)
-    elif not given.cases:
+        return
+    if not given.cases:
         raise BadInput(f"{given.what} needs the names of cases")
-    elif given.what == "grade":
+    measured = given.cases, given.seeds, given.runs
+    if given.what == "grade":
         for case in given.cases:
             for seed in given.seeds:
                 grade_run(case, seed, given.runs)
+    elif given.what == "regress":
+        hold(*measured, given.baselines)
+    elif given.what == "accept":
+        accept(*measured, given.baselines, given.reason)
+    elif given.what == "false-alarms":
+        alarms(*measured, given.splits)
     else:
-        {"page": page, "show": show}[given.what](given.cases, given.seeds, given.runs, given.out)
+        {"page": page, "show": show}[given.what](*measured, given.out)
 
 
 if __name__ == "__main__":

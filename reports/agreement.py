@@ -6,7 +6,6 @@ measured value. A percentile interval would lie too low: a resampled oracle carr
 answer as one example (weights, a standard deviation over everything) are held fixed.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +15,15 @@ from scipy import stats
 
 from bench.errors import BadInput
 from bench.runs import REDUCTIONS
+from bench.scale import SCALINGS as SCALINGS  # noqa: PLC0414 (the reports take them from here)
+from bench.scale import Scores as Scores  # noqa: PLC0414
+from bench.scale import l2 as l2  # noqa: PLC0414
 from reports.read import EXAMPLES, Run
 
 ORACLES = {"oracle_abs": REDUCTIONS["abs_mean"], "oracle_loss": REDUCTIONS["mean"]}
 RESAMPLES, SPLITS = 500, 20
 MEAN, ALL = "mean over sites", "all sites"
 LEAST = 3  # a rank correlation of fewer maps says nothing
-
-Scores = list[np.ndarray]  # one entry per site: [map], or [resample, map]
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -53,20 +53,6 @@ def kendall(first: np.ndarray, second: np.ndarray) -> float:
     return float(stats.kendalltau(first, second).statistic)
 
 
-def unscaled(scores: Scores) -> Scores:
-    """Scores as they are."""
-    return scores
-
-
-def l2(scores: Scores) -> Scores:
-    """Scores of each site divided by their ℓ2 norm over its maps (all-zero scores stay zero)."""
-    norms = [np.sqrt((site**2).sum(-1, keepdims=True)) for site in scores]
-    return [np.divide(site, norm, out=np.zeros_like(site), where=norm > 0) for site, norm in zip(scores, norms, strict=True)]
-
-
-SCALINGS: dict[str, Callable[[Scores], Scores]] = {"none": unscaled, "l2": l2}
-
-
 def draws(examples: int, seed: int) -> np.ndarray:
     """Bootstrap weights `[resample, example]`: how often each example is drawn, divided by how many are."""
     return np.random.default_rng(seed).multinomial(examples, np.full(examples, 1 / examples), RESAMPLES) / examples
@@ -77,9 +63,15 @@ def reduce(reduction: Any, matrices: Scores, weights: np.ndarray | None = None) 
     if weights is None:
         return [reduction(matrix) for matrix in matrices]
     return [
-        reduction.after(weights @ reduction.before(matrix)) if len(matrix) > 1 else reduction(matrix)[None]
+        reduction.after(_first(weights, len(matrix)) @ reduction.before(matrix)) if len(matrix) > 1 else reduction(matrix)[None]
         for matrix in matrices
     ]
+
+
+def _first(weights: np.ndarray, examples: int) -> np.ndarray:
+    """Bootstrap weights of a saliency that speaks of the first examples only."""
+    part = weights[:, :examples]
+    return part if examples == weights.shape[1] else part / np.maximum(part.sum(1, keepdims=True), 1e-12)
 
 
 def mean_over_sites(values: list[np.ndarray]) -> np.ndarray:

@@ -16,11 +16,30 @@ from matplotlib import pyplot as plt
 from bench.runs import write_atomically
 from reports.records import newest
 from reports.section import Section, Study
-from reports.sections import heat_map, loss_change, oracle_ranks, overview, precision, provenance, scatter, speed, table
+from reports.sections import (
+    alike,
+    dispersion,
+    heat_map,
+    loss_change,
+    oracle_ranks,
+    overview,
+    paper,
+    precision,
+    price,
+    provenance,
+    sample_size,
+    scatter,
+    speed,
+    table,
+)
 
 SECTIONS: tuple[Callable[[Study], Section], ...] = (
     table.section,
+    price.section,
+    sample_size.section,
     heat_map.section,
+    alike.section,
+    dispersion.section,
     loss_change.section,
     oracle_ranks.section,
     scatter.section,
@@ -43,7 +62,7 @@ def render(studies: list[Study], out: Path) -> Path:
     matplotlib.use("agg")
     sns.set_theme(style="ticks", context="paper")
     plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
-    first = _part(overview.section(studies), "all", out)
+    first = [_part(part, "all", out) for part in (overview.section(studies), paper.section(studies))]
     cases = [
         {"name": study.case, "sections": [_part(section(study), study.case, out) for section in SECTIONS]} for study in studies
     ]

@@ -26,10 +26,10 @@ class Record:
     def said(self) -> str:
         """From what its figures come, for captions."""
         versions, facts = self.provenance["versions"], self.provenance
+        named = ", ".join(f"{name} {versions[name]}" for name in ("torch", "captum") if name in versions)
         return (
-            f"{self.machine['device']}, {self.machine['threads']} threads, Python {versions['python']},"
-            f" torch {versions['torch']}, commit {facts['commit']}, {facts['when'][:10]};"
-            f" the record is reports/records/{self.name}"
+            f"{self.machine['device']}, {self.machine['threads']} threads, Python {versions['python']}, {named},"
+            f" commit {facts['commit']}, {facts['when'][:10]}; the record is reports/records/{self.name}"
         )
 
 
@@ -70,6 +70,7 @@ def engines(record: Record) -> pd.DataFrame:
             row[f"{rival} goal"] = first["goals"][rival]
         row |= {"replay, s": seconds.replay.median(), "literal, s": seconds.literal.median()}
         row |= {"GFLOP/s": rate / GIGA, "share of a matrix product": rate / first["matrix product, FLOP/s"]}
+        row["arithmetic allows"] = first["operations of literal"] / first["operations of replay"]
         row |= {f"peak of {way}, MB": first["peak bytes"][way] / 1e6 for way in ("replay", "literal")}
         table.append(row)
     return pd.DataFrame(table)

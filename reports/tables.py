@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from reports.agreement import MEAN
+from reports.price import oracle_price, price, readable
 from reports.section import SCOPES, Study, number, over_seeds
 
 TITLES = {(MEAN, "none"): "per site", ("all sites", "none"): "all sites", ("all sites", "l2"): "all sites, ℓ2"}
@@ -15,7 +17,7 @@ def summary(study: Study, oracle: str = "oracle_abs") -> pd.DataFrame:
     chosen = study.agreement[study.agreement.oracle == oracle]
     rows = []
     for criterion in study.criteria:
-        row = {"criterion": criterion}
+        row = {"criterion": criterion, "cost, forward passes": readable(price(study.runs, criterion))}
         for examples in ("fresh", "shared"):
             for scope, scaling in SCOPES:
                 found = chosen.query(
@@ -23,7 +25,8 @@ def summary(study: Study, oracle: str = "oracle_abs") -> pd.DataFrame:
                 )
                 row[f"{examples}, {TITLES[scope, scaling]}"] = over_seeds(found)
         rows.append(row)
-    ceiling = {"criterion": "noise ceiling"}
+    whole = float(np.median([oracle_price(run) for run in study.runs]))
+    ceiling = {"criterion": "noise ceiling", "cost, forward passes": f"the oracle: {readable(whole)}"}
     for examples in ("fresh", "shared"):
         for scope, scaling in SCOPES:
             found = chosen.query("examples == @examples and scope == @scope and scaling == @scaling")

@@ -24,7 +24,7 @@ def write_run(root, case="toy", seed=0, noise=0.5, examples=200, commit="c1", we
     random = np.random.default_rng(seed)
     folder = runs.folder(case, seed, root)
     common = {"case": case, "seed": seed, "weights": weights, "commit": commit, "why": "a test", "precision": "float32"}
-    common |= {"device": "none", "threads": 1, "batch": 1, "left_out": [], "versions": {}, "engine": "literal", "seconds": 0}
+    common |= {"device": "none", "threads": 1, "batch": 1, "left_out": [], "versions": {}, "engine": "literal", "seconds": 8}
     common["sites"] = [{"name": name, "maps": maps, "convolutions": [name]} for name, maps in sites.items()]
     truth = {name: np.arange(1, maps + 1) * (1 if name == "first" else 10) for name, maps in sites.items()}
     change = {f"change/{name}": worth + noise * random.normal(size=(examples, len(worth))) for name, worth in truth.items()}
@@ -36,9 +36,11 @@ def write_run(root, case="toy", seed=0, noise=0.5, examples=200, commit="c1", we
         "opposite": ("abs_mean", {name: 1 / worth[None] for name, worth in truth.items()}),
     }
     arrays = {f"{e}/{c}/{s}": m for e in ("shared", "fresh") for c, (_, parts) in given.items() for s, m in parts.items()}
-    described = {name: {"reduce": how, "unit": "u", "source": "s", "says": "<b>says</b>"} for name, (how, _) in given.items()}
+    said = {"unit": "u", "source": "s", "says": "<b>says</b>", "forward passes": 2.0}
+    described = {name: {"reduce": how} | said for name, (how, _) in given.items()}
     split = {name: {"examples": examples, "data": data, "seconds": 0} for name in ("shared", "fresh")}
-    runs.save(folder / "criteria.safetensors", "criteria", arrays, common | split | {"criteria": described})
+    facts = {"criteria": described, "left_out_criteria": {"<i>dear": "<u>much"}, "forward seconds per example": 0.001}
+    runs.save(folder / "criteria.safetensors", "criteria", arrays, common | split | facts)
     return folder
 
 
@@ -137,7 +139,7 @@ def test_scipy_on_the_maps_file_gives_the_agreement_file(tmp_path, name):
     maps, table = read_table(run, folder / name), read_table(run, folder / "agreement.csv")
     examples = "fresh" if "fresh" in name else "shared"
     checked = 0
-    for row in table[table.examples == examples].itertuples():
+    for row in table[(table.examples == examples) & table.criterion.isin(maps.columns)].itertuples():
         if row.scope in SITES:
             part = maps[maps.site == row.scope]
         elif row.scope == ALL and row.scaling == "none":
@@ -176,15 +178,18 @@ def test_the_report_is_one_escaped_page_with_its_tables_and_figures(tmp_path, ca
         grade_run("toy", seed, tmp_path / "runs")
     page(["toy"], [0, 1], tmp_path / "runs", tmp_path / "out")
     html = (tmp_path / "out" / "index.html").read_text()
-    assert html.count("<svg") == 6
+    assert html.count("<svg") == 9
     assert "&lt;b&gt;says&lt;/b&gt;" in html
     assert "<b>says</b>" not in html
+    assert "&lt;i&gt;dear (it needs &lt;u&gt;much)" in html
     assert "http://" not in html.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
     assert "undefined" in html
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    figures = {f"toy-{name}.png" for name in ("heat-map", "loss-change", "oracle-ranks", "scatter")}
+    figures = {
+        f"toy-{name}.png" for name in ("heat-map", "loss-change", "oracle-ranks", "scatter", "price", "sample-size", "alike")
+    }
     assert written == figures | {
         "all-overview.png",
         "timings-speed.png",

@@ -174,9 +174,12 @@ def test_mistakes_in_a_case_file_are_one_line(tmp_path, name):
 def test_criteria_that_need_a_gradient_say_so(tmp_path):
     loss = "examples=5, loss=lambda o, y: (o.argmax(1) != y).float()"
     (tmp_path / "bad.py").write_text(RIGHT.replace("examples=5", loss))
-    done = command("criteria", "bad.py", folder=tmp_path)
+    done = command("criteria", "bad.py", "--criteria", "taylor", folder=tmp_path)
     assert done.returncode == 2
-    assert "the loss has no gradient, which 'gate_grad' needs" in done.stderr
+    assert "criterion 'taylor' cannot be had here, since it needs gate_grad: the loss has no gradient" in done.stderr
+    done = command("criteria", "bad.py", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "left out: taylor, which needs gate_grad: the loss has no gradient" in done.stdout
 
 
 def test_double_precision_is_the_same_oracle_more_exactly(tmp_path):

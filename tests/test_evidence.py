@@ -1,21 +1,23 @@
 """The evidence against plain hooks, finite differences and itself at other batch sizes."""
 
+import dataclasses
+
 import pytest
 import torch
 from toys import TOYS, pixel_case, toy_case
 
-from bench.errors import BadInput
 from bench.gates import gated
-from criteria.evidence import collect, filters
-from criteria.gauss_newton import curvatures
-from criteria.statistics import KNOWN
+from criteria.evidence import collect, unfit
+from criteria.filters import filters
+from criteria.source import sources
+from criteria.statistics import SHARED_PASS
 
 
 @pytest.mark.parametrize("name", TOYS)
 def test_the_gate_gradient_is_the_derivative_of_the_loss(name):
     case = toy_case(name)
     batch = next(case.batches(case.train, range(3), 3))
-    evidence = collect(case, range(3), 2, frozenset(KNOWN), "test")
+    evidence = collect(case, range(3), 2, SHARED_PASS, "test")
     step = 1e-6
     for site in case.sites:
         for index in range(site.maps):
@@ -32,9 +34,11 @@ def test_the_gate_gradient_is_the_derivative_of_the_loss(name):
 @pytest.mark.parametrize("name", TOYS)
 def test_any_batching_gives_the_same(name):
     case = toy_case(name)
-    whole, parts = (collect(case, range(12), size, frozenset(KNOWN), "test") for size in (12, 5))
+    every = SHARED_PASS | frozenset(sources())
+    needs = every - frozenset(unfit(case, every))
+    whole, parts = (collect(case, range(12), size, needs, "test") for size in (12, 5))
     for site in whole:
-        assert whole[site].statistics.keys() == KNOWN
+        assert whole[site].statistics.keys() == needs
         for statistic, values in whole[site].statistics.items():
             torch.testing.assert_close(parts[site].statistics[statistic], values, rtol=1e-9, atol=1e-12)
         assert torch.equal(parts[site].labels, whole[site].labels)
@@ -42,7 +46,7 @@ def test_any_batching_gives_the_same(name):
 
 def test_by_hand():
     """Pixels 1, 2, −3, 4: maps (1, 2, 0), (2, 4, 0), (0, 0, 3), (4, 8, 0), read with 10, −1, 5."""
-    seen = collect(pixel_case(), range(4), 3, frozenset(KNOWN), "test")["conv"]
+    seen = collect(pixel_case(), range(4), 3, SHARED_PASS, "test")["conv"]
     maps = torch.tensor([[1.0, 2, 0], [2, 4, 0], [0, 0, 3], [4, 8, 0]])
     assert torch.equal(seen.mean, maps)
     assert torch.equal(seen.mean_square, maps**2)
@@ -82,7 +86,7 @@ def test_the_mean_agrees_with_a_hook_behind_the_activation():
 def test_the_product_and_the_largest_agree_with_a_literal_loop(name):
     """One example at a time, from the values and gradients at the gates themselves."""
     case = toy_case(name)
-    seen = collect(case, range(3), 2, frozenset(KNOWN), "test")
+    seen = collect(case, range(3), 2, SHARED_PASS, "test")
     for row in range(3):
         batch, outputs = next(case.batches(case.train, [row], 1)), {}
         hooks = []
@@ -133,11 +137,16 @@ def test_the_curvature_is_the_second_derivative_of_a_piecewise_linear_network(na
 
 
 def test_an_output_without_curvature_is_named():
-    case = pixel_case()
-    with pytest.raises(
-        BadInput, match=r"the curvature takes an output .example, at most 64 numbers., and the network gives a tuple"
-    ):
-        curvatures(case, (1,), next(case.batches(case.train, [0], 1)), [])
+    case = dataclasses.replace(pixel_case(), model=Many())
+    said = "it takes an output [example, at most 64 numbers], and the network gives (1, 65)"
+    assert unfit(case, frozenset({"gate_curvature"})) == {"gate_curvature": said}
+
+
+class Many(torch.nn.Module):
+    """A network with more outputs than curvature is measured for."""
+
+    def forward(self, images):
+        return images.new_zeros(len(images), 65)
 
 
 def test_only_what_is_needed_is_gathered():
@@ -151,7 +160,7 @@ def test_only_what_is_needed_is_gathered():
 
 def test_nothing_of_the_pass_stays_on_the_model():
     case = toy_case("plain")
-    collect(case, range(3), 3, frozenset(KNOWN), "test")
+    collect(case, range(3), 3, SHARED_PASS, "test")
     assert not any(module._forward_hooks for module in case.model.modules())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in case.model.parameters())
 

@@ -49,32 +49,36 @@ def removals(case, batch, engine, site, maps):
                 yield found[:, index], case.loss(case.model(batch.inputs), batch.labels) - kept
 
 
+def agree(case, chosen, monkeypatch, least=1e-6):
+    """The engine equals the definition on some maps of some sites; the others are taken for dead so that it is quick."""
+    batch, engine, alive = next(case.batches(case.train, range(2), 2)), Replay(case), Traced.alive
+    moved = 0.0
+    for site, maps in chosen:
+        some = torch.zeros(site.maps, dtype=torch.bool)
+        some[list(maps)] = True
+        monkeypatch.setattr(Traced, "alive", lambda network, site, some=some: alive(network, site) & some)
+        for found, expected in removals(case, batch, engine, site, maps):
+            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+            moved = max(moved, float(expected.abs().max()))
+    assert moved > least
+    assert engine.why == ""
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_torchvision(name, monkeypatch):
-    """Three sites, a few maps of each; the other maps are taken for dead so that the test is quick."""
+    """Three sites, a few maps of each."""
     torch.manual_seed(0)
     video, size = name in {"r3d_18", "r2plus1d_18"}, NETWORKS[name]
     extra = {"init_weights": False} if name == "googlenet" else {}
     model = getattr(torchvision.models.video if video else torchvision.models, name)(weights=None, num_classes=10, **extra)
     data = TensorDataset(torch.randn(8, 3, *((4,) if video else ()), size, size), torch.randint(0, 10, (8,)))
     case = assemble(randomise(model), data, data).to("cpu", "float64")
-    batch, engine, alive = next(case.batches(data, range(2), 2)), Replay(case), Traced.alive
-    moved = 0.0
-    for place in range(3):
-        site = case.sites[place * (len(case.sites) - 1) // 2]
-        maps = sorted({0, site.maps // 3, site.maps - 1})
-        some = torch.zeros(site.maps, dtype=torch.bool)
-        some[maps] = True
-        monkeypatch.setattr(Traced, "alive", lambda network, site, some=some: alive(network, site) & some)
-        for found, expected in removals(case, batch, engine, site, maps):
-            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-            moved = max(moved, float(expected.abs().max()))
-    assert moved > 1e-6
-    assert engine.why == ""
+    sites = [case.sites[place * (len(case.sites) - 1) // 2] for place in range(3)]
+    agree(case, [(site, sorted({0, site.maps // 3, site.maps - 1})) for site in sites], monkeypatch)
 
 
-def test_convnext_whose_gates_are_put_in_by_hand():
+def test_convnext_whose_gates_are_put_in_by_hand(monkeypatch):
     """Its maps meet a layer norm, so that none can be deleted; a removal in front of one is still measured exactly."""
     torch.manual_seed(0)
     model = randomise(torchvision.models.convnext_tiny(weights=None, num_classes=10))
@@ -95,14 +99,7 @@ def test_convnext_whose_gates_are_put_in_by_hand():
     traced.recompile()
     data = TensorDataset(torch.randn(8, 3, 32, 32), torch.randint(0, 10, (8,)))
     case = assemble(traced.eval(), data, data, carried=sites).to("cpu", "float64")
-    batch, engine = next(case.batches(data, range(2), 2)), Replay(case)
-    moved = 0.0
-    for site in (case.sites[0], case.sites[9], case.sites[-1]):
-        for found, expected in removals(case, batch, engine, site, (0, site.maps - 1)):
-            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-            moved = max(moved, float(expected.abs().max()))
-    assert moved > 1e-6
-    assert engine.why == ""
+    agree(case, [(site, (0, site.maps - 1)) for site in (case.sites[0], case.sites[9], case.sites[-1])], monkeypatch)
 
 
 DATA = Path(os.environ.get("DATA", "../shared/data"))
@@ -122,15 +119,5 @@ def test_squeezenet_with_real_weights_on_real_images(monkeypatch):
             labels.append(int(re.match(r"\d+", Path(member.name).name)[0]))
     data = TensorDataset(torch.stack(images), torch.tensor(labels))
     case = assemble(model.eval(), data, data).to("cpu", "float64")
-    batch, engine, alive = next(case.batches(data, range(2), 2)), Replay(case), Traced.alive
-    moved = 0.0
-    for site in (case.sites[0], case.sites[len(case.sites) // 2], case.sites[-1]):
-        maps = (1, site.maps // 2)
-        some = torch.zeros(site.maps, dtype=torch.bool)
-        some[list(maps)] = True
-        monkeypatch.setattr(Traced, "alive", lambda network, site, some=some: alive(network, site) & some)
-        for found, expected in removals(case, batch, engine, site, maps):
-            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
-            moved = max(moved, float(expected.abs().max()))
-    assert moved > 1e-3
-    assert engine.why == ""
+    sites = (case.sites[0], case.sites[len(case.sites) // 2], case.sites[-1])
+    agree(case, [(site, (1, site.maps // 2)) for site in sites], monkeypatch, least=1e-3)

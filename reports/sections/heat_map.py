@@ -10,7 +10,7 @@ def section(study: Study) -> Section:
     """A heat map criterion × site of the Spearman with oracle_abs, on fresh and on shared examples."""
     sites, criteria = study.sites, study.criteria
     width = min(0.42 * len(sites), 14)
-    figure, panels = plt.subplots(2, 1, figsize=(2.6 + width, 1.6 + 0.62 * len(criteria)), sharex=True)
+    figure, panels = plt.subplots(1, 2, figsize=(3.4 + 2 * width, 1.6 + 0.2 * len(criteria)), sharey=True)
     for panel, examples in zip(panels, ("fresh", "shared"), strict=True):
         rows = study.agreement.query("oracle == 'oracle_abs' and examples == @examples and scope in @sites")
         grid = rows.groupby(["criterion", "scope"]).spearman.median().unstack().reindex(index=criteria, columns=sites)
@@ -26,11 +26,12 @@ def section(study: Study) -> Section:
             fmt=".2f",
             annot_kws={"size": 6},
             linewidths=0.5,
+            cbar=examples == "shared",
             cbar_kws={"label": "Spearman"},
         )
         panel.set(title=f"{examples} examples", xlabel="", ylabel="")
         panel.set_facecolor("0.85")
-        panel.tick_params(labelsize=8)
+        panel.tick_params(labelsize=7)
     caption = (
         "Spearman with oracle_abs at every site, in the network's order, median over seeds; grey cells are undefined (a"
         f" constant ranking, or fewer than three maps). {study.said}."

@@ -17,8 +17,8 @@ COLOURS = {"fresh": "#b2182b", "shared": "#2166ac"}
 
 def section(studies: list[Study]) -> Section:
     """Mean over sites of the within-site Spearman, per criterion and case, on shared and on fresh examples."""
-    height = 1.2 + 0.34 * max(len(study.criteria) for study in studies)
-    figure, panels = plt.subplots(1, len(studies), figsize=(1.6 + 3.6 * len(studies), height), sharex=True, squeeze=False)
+    height = 1.2 + 0.2 * max(len(study.criteria) for study in studies)
+    figure, panels = plt.subplots(1, len(studies), figsize=(1.6 + 3.8 * len(studies), height), sharex=True, squeeze=False)
     for panel, study in zip(panels[0], studies, strict=True):
         rows = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs'")
         order = study.criteria
@@ -38,6 +38,7 @@ def section(studies: list[Study]) -> Section:
         panel.set(
             title=study.case, yticks=range(len(order)), yticklabels=order, ylim=(len(order) - 0.5, -0.5), xlabel="Spearman"
         )
+        panel.tick_params(axis="y", labelsize=7)
         sns.despine(ax=panel)
     marks: list[Artist] = [
         Line2D([], [], color=colour, marker="D", ls="", label=f"{name} examples") for name, colour in COLOURS.items()

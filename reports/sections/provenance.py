@@ -32,8 +32,10 @@ def section(study: Study) -> Section:
     table.columns = ["", *(f"seed {run.seed}" for run in study.runs)]
     left_out = study.runs[0].oracle.facts["left_out"]
     said = "; ".join(f"{out['convolution']} ({out['maps']} maps): {out['reason']}" for out in left_out) or "none"
+    missing = study.runs[0].criteria.facts["left_out_criteria"]
     caption = (
         f"How the figures of this case were measured. Number of oracle examples: {study.runs[0].oracle.facts['why']}."
-        f" Maps left out because removing them is not deleting them: {said}."
+        f" Maps left out because removing them is not deleting them: {said}. Criteria that cannot be had here:"
+        f" {'; '.join(f'{name} (it needs {why})' for name, why in missing.items()) or 'none'}."
     )
     return Section("provenance", "Provenance", caption, table=table)

@@ -14,7 +14,7 @@ MOST = 10  # panels: more would be too small to read
 
 def section(study: Study) -> Section:
     """One panel for each of the best criteria: its score against oracle_abs, sites told apart by colour."""
-    criteria = study.criteria[:MOST]
+    criteria = [name for name in study.criteria if name in study.maps][:MOST]
     columns = min(5, len(criteria))
     rows = -(-len(criteria) // columns)
     figure, panels = plt.subplots(rows, columns, figsize=(2.3 * columns, 2.2 * rows), sharey=True, squeeze=False)

@@ -7,36 +7,46 @@ split into its eigenvectors, and each costs one backward pass for all gates at o
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from bench.case import Batch, Case
-from bench.errors import BadInput
+from bench.gates import gated
+from criteria.passes import by_batch, differentiable, open_gates, slopeless
+from criteria.source import source
 
 MOST = 64  # outputs; a backward pass each
 
 
-def unfit(output: Any) -> str:
-    """Why an output has no such curvature here; nothing if it has."""
+def unfit(case: Case) -> str:
+    """Why a network's output has no such curvature here; nothing if it has."""
+    with torch.no_grad():
+        output = case.model(next(case.batches(case.train, [0], 1)).inputs)
     if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] <= MOST:
-        return ""
+        return slopeless(case)
     shape = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
-    return f"the curvature takes an output [example, at most {MOST} numbers], and the network gives {shape}"
+    return f"it takes an output [example, at most {MOST} numbers], and the network gives {shape}"
 
 
-def curvatures(case: Case, output: Any, batch: Batch, gates: Sequence[Tensor]) -> list[Tensor]:
-    """`[example, map]` for the gates of every site, from the output that they led to; its graph is kept."""
-    if reason := unfit(output):
-        raise BadInput(f"{case.name}: {reason}: choose criteria without it")
-    found = [torch.zeros_like(gate) for gate in gates]
-    for direction in _directions(_hessian(case, output.detach(), batch).to(output.dtype)):
-        slopes = torch.autograd.grad(output, gates, direction, retain_graph=True, allow_unused=True)
-        for total, slope in zip(found, slopes, strict=True):
-            if slope is not None:
-                total.add_(slope.square())
+@source(unfit=unfit)
+def gate_curvature(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
+    """Second derivative of every example's loss by the gate, as Gauss and Newton have it, in nats."""
+    return by_batch(case, rows, size, "curvature", lambda block, batch: curvatures(case, batch))
+
+
+def curvatures(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
+    """One batch's curvatures, site by site."""
+    gates = open_gates(case, len(batch.labels))
+    found = [torch.zeros_like(gate) for gate in gates.values()]
+    with differentiable(case.model), gated(case.model, gates):
+        output = case.model(batch.inputs)
+        for direction in _directions(_hessian(case, output.detach(), batch).to(output.dtype)):
+            slopes = torch.autograd.grad(output, list(gates.values()), direction, retain_graph=True, allow_unused=True)
+            for total, slope in zip(found, slopes, strict=True):
+                if slope is not None:
+                    total.add_(slope.square())
     return found
 
 

@@ -1,0 +1,38 @@
+"""The filters that make a site's maps, one row per map: weights, or whatever is laid out as they are, such as gradients."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bench.case import Case, Site
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def weight(module: nn.Module) -> Tensor:
+    """A convolution's weights."""
+    return module.get_parameter("weight").detach()
+
+
+def filters(model: nn.Module, site: Site, of: Callable[[nn.Module], Tensor] = weight) -> Float[Tensor, "map weight"]:
+    """Every weight that makes each map, without biases: all of a site's convolutions side by side."""
+    columns = []
+    for name, channels in zip(site.convolutions, site.channels, strict=True):
+        module = model.get_submodule(name)
+        values = of(module).cpu()
+        if isinstance(module, TRANSPOSED):
+            groups = values.unflatten(0, (module.groups, -1)).transpose(1, 2)
+            values = groups.flatten(0, 1)  # stored as [in, out / groups, …]
+        rows: list[list[Tensor]] = [[] for _ in range(site.maps)]
+        for filter_, index in zip(values.flatten(1), channels, strict=True):
+            if index >= 0:
+                rows[index].append(filter_)
+        columns.append(torch.stack([torch.cat(row) for row in rows]))
+    return torch.cat(columns, 1)
+
+
+def convolutions(case: Case) -> dict[str, nn.Module]:
+    """The convolutions that make the maps of any site, by name."""
+    return {name: case.model.get_submodule(name) for site in case.sites for name in site.convolutions}

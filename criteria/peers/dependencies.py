@@ -1,0 +1,144 @@
+"""Torch-Pruning's groups: the layers that it couples to the channels of each site's first convolution."""
+
+import copy
+import dataclasses
+import importlib.util
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from bench.case import Case, Site
+from bench.errors import BadInput
+from criteria.passes import differentiable
+from criteria.source import Gather, source
+
+MISSING = "torch-pruning is not installed: pip install 'pruning-oracle[peers]'"
+MOST = 2000  # steps to a group; of torchvision's networks DenseNet-121 takes most, 102
+Coupling = dict[str, dict[int, int]]  # convolution -> channel -> the map that it belongs to
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A case with a copy of its network, and Torch-Pruning's group for every site."""
+
+    case: Case
+    groups: dict[Site, Any]
+
+
+@contextmanager
+def grouped(case: Case) -> Iterator[Grouped]:
+    """Follows one example through a copy of the network as Torch-Pruning does; the copy learns inside the block.
+
+    Gates stay in the copy: open, they pass a tensor on as it is, and autograd, which the library follows, never sees them.
+    A group holds all channels of a convolution, since the library's importances are made for such groups only.
+    """
+    import torch_pruning  # noqa: PLC0415 (an optional package)
+
+    model = copy.deepcopy(case.model)
+    inputs = next(case.batches(case.train, [0], 1)).inputs
+    with warnings.catch_warnings(), differentiable(model, list(model.parameters())):
+        warnings.simplefilter("ignore")  # of the library's own calls
+        graph = torch_pruning.DependencyGraph()
+        graph.build_dependency(model, inputs, forward_fn=lambda network, example: network(example), verbose=False)
+        groups = {}
+        for site in case.sites:
+            convolution, every = model.get_submodule(site.convolutions[0]), list(range(len(site.channels[0])))
+            with _ending(site):
+                groups[site] = graph.get_pruning_group(convolution, torch_pruning.prune_conv_out_channels, idxs=every)
+            _check_same(site, _coupled(graph, groups[site], site, model))
+        yield Grouped(dataclasses.replace(case, model=model), groups)
+
+
+@contextmanager
+def _ending(site: Site) -> Iterator[None]:
+    """Ends a search that would go on for ever, as the library's does in a GRU: each round moves the channels' numbers on."""
+    from torch_pruning.dependency import graph  # noqa: PLC0415 (an optional package)
+
+    class Bounded(graph.Group):  # type: ignore[misc]  # of a library without types
+        def add_dep(self, dep: Any, idxs: Any) -> None:
+            super().add_dep(dep, idxs)
+            if len(self) > MOST:
+                raise BadInput(f"at site {site.name} it finds no end of what it couples")
+
+    original, graph.Group = graph.Group, Bounded
+    try:
+        yield
+    finally:
+        graph.Group = original
+
+
+def _coupled(graph: Any, group: Any, site: Site, model: nn.Module) -> Coupling:
+    """The convolutions' channels that Torch-Pruning deletes with each of a site's maps."""
+    names = {module: name for name, module in model.named_modules()}
+    found: Coupling = defaultdict(dict)
+    for item in group:
+        layer = item.dep.target.module
+        if isinstance(layer, _ConvNd) and graph.is_out_channel_pruning_fn(item.dep.handler):
+            for channel, root in zip(item.idxs, item.root_idxs, strict=True):
+                owner = -1 if root is None else site.channels[0][root]
+                if owner >= 0:
+                    found[names[layer]][channel] = owner
+    return found
+
+
+def _check_same(site: Site, theirs: Coupling) -> None:
+    """Refuses a group that is not the site: its scores would be of other maps."""
+    ours: Coupling = {}
+    for name, owners in zip(site.convolutions, site.channels, strict=True):
+        ours[name] = {channel: owner for channel, owner in enumerate(owners) if owner >= 0}
+    for name in sorted(theirs.keys() | ours.keys()):
+        found, made = theirs.get(name, {}), ours.get(name, {})
+        if found != made:
+            raise BadInput(f"at site {site.name} it couples {name}'s channels {_few(found)}, where the maps have {_few(made)}")
+
+
+def _few(channels: dict[int, int]) -> str:
+    return ", ".join([f"{channel} (map {owner})" for channel, owner in sorted(channels.items())][:3]) or "none"
+
+
+def per_map(found: Grouped, importance: Callable[[Any], Tensor | None]) -> dict[str, Float[Tensor, "1 map"]]:
+    """One of the library's importances of every group, its channels added up by map.
+
+    Where all of a group are 0, its division by their mean gives NaN; a zero for each stands there, which ranks nothing.
+    """
+    result = {}
+    for site, group in found.groups.items():
+        values = importance(group)
+        if values is None:
+            raise BadInput(f"at site {site.name} it finds no layer that it scores")
+        channels = values.detach().cpu()
+        owners = torch.tensor(site.channels[0])
+        maps = torch.zeros(site.maps, dtype=channels.dtype).index_add(0, owners[owners >= 0], channels[owners >= 0])
+        result[site.name] = (torch.zeros_like(maps) if bool(maps.isnan().all()) else maps)[None]
+    return result
+
+
+def refusal(case: Case, gather: Gather) -> str:
+    """Why Torch-Pruning cannot score a case, tried on one example; nothing if it can."""
+    if importlib.util.find_spec("torch_pruning") is None:
+        return MISSING
+    try:
+        gather(case, [0], 1)
+    except BadInput as error:
+        return f"torch-pruning: {error}"
+    except Exception as error:  # the library has no errors of its own: whatever fails inside is a reason
+        said = str(error).splitlines() or ["no reason given"]
+        return f"torch-pruning: {type(error).__name__}: {said[0]}"
+    return ""
+
+
+def shipped(gather: Gather) -> Gather:
+    """Registers a function as the evidence of its own name; a case has it if the library is there and can treat it."""
+
+    def unfit(case: Case) -> str:
+        return refusal(case, gather)
+
+    return source(unfit=unfit)(gather)

@@ -1,0 +1,21 @@
+"""distiller's rankings, re-derived from a description: as the project computes them, not corrected."""
+
+from criteria.criterion import Evidence, PerExample, criterion, mean
+
+PROJECT = "IntelLabs/distiller, from a description of it"
+
+
+@criterion(needs={"mean"}, reduce=mean, unit="activation", source=f"{PROJECT}: mean activation")
+def distiller_activation(site: Evidence) -> PerExample:
+    """Minus the mean activation: the project prunes the most active maps first. Minus `activation_mean`, so its reverse."""
+    return -site.mean
+
+
+@criterion(needs={"weight_grad"}, reduce=mean, unit="nats", source=f"{PROJECT}: gradient")
+def distiller_gradient(site: Evidence) -> PerExample:
+    """Σ weight × gradient over the filters that make a map, with its sign, biases left out.
+
+    Removing the filter is predicted to change the loss by minus this. The project prunes the most negative first: those that
+    it predicts to be most harmful to lose. The gradient is that of the mean loss over all examples.
+    """
+    return (site.weights * site.weight_grad).sum(1)[None]

@@ -1,0 +1,1 @@
+"""Evidence that takes passes of its own, one file per kind."""

@@ -1,0 +1,83 @@
+"""Conductance at the gates, by captum (Dhamdhere et al. 2018, arXiv:1805.12233): an input's effect through a map."""
+
+import importlib.util
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bench.case import Batch, Case, Site
+from bench.gates import Gate
+from criteria.passes import by_batch, differentiable, slopeless
+from criteria.source import source
+
+STEPS = 8
+
+
+def missing(case: Case) -> str:
+    """Whether captum is there."""
+    return "" if importlib.util.find_spec("captum") else "captum is not installed"
+
+
+def gates_of(case: Case, site: Site) -> list[Gate]:
+    """A site's gates."""
+    gates = [case.model.get_submodule(name) for name in site.gates]
+    return [gate for gate in gates if isinstance(gate, Gate)]
+
+
+def per_map(case: Case, site: Site, attributions: Sequence[Tensor]) -> Float[Tensor, "example map"]:
+    """Sums over positions and gates of what was attributed to a site's channels."""
+    examples = len(attributions[0])
+    found = torch.zeros(examples, site.maps, device=case.device, dtype=attributions[0].dtype)
+    for gate, attribution in zip(gates_of(case, site), attributions, strict=True):
+        channels = attribution.detach().movedim(gate.axis, 1).reshape(examples, len(gate.maps), -1).sum(2)
+        index = torch.tensor(list(gate.maps), device=case.device)
+        found.index_add_(1, index[index >= 0], channels[:, index >= 0])
+    return found
+
+
+def _unfit_conductance(case: Case) -> str:
+    """captum takes a layer that is called once and has one row per example."""
+    if reason := missing(case) or slopeless(case):
+        return reason
+    batch = next(case.batches(case.train, [0], 1))
+    if not batch.inputs.is_floating_point():
+        return "its inputs are not numbers that a path can lead to"
+    return one_row(case, batch)
+
+
+def one_row(case: Case, batch: Batch) -> str:
+    """Why captum cannot attribute to the gates, tried on a batch of one example; nothing if it can."""
+    rows: list[int] = []
+    gates = [gate for site in case.sites for gate in gates_of(case, site)]
+    hooks = [gate.register_forward_hook(lambda module, inputs, output: rows.append(len(output))) for gate in gates]
+    with torch.no_grad():
+        case.model(batch.inputs)
+    for hook in hooks:
+        hook.remove()
+    return "" if rows == [1] * len(gates) else "captum takes layers that are called once, with one row per example"
+
+
+@source(unfit=_unfit_conductance, most=64)
+def conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
+    """How much of the change in loss from an input of zeros to the example goes through the map, in nats."""
+    from captum.attr import LayerConductance  # noqa: PLC0415 (not needed by other criteria, and slow to import)
+
+    def losses(inputs: Tensor, labels: Tensor) -> Tensor:
+        return case.loss(case.model(inputs), labels)
+
+    def of(block: Sequence[int], batch: Batch) -> list[Tensor]:
+        found = []
+        with differentiable(case.model):
+            for site in case.sites:
+                parts = [
+                    LayerConductance(losses, gate).attribute(
+                        batch.inputs, additional_forward_args=batch.labels, n_steps=STEPS, method="riemann_trapezoid"
+                    )
+                    for gate in gates_of(case, site)
+                ]
+                found.append(per_map(case, site, parts))
+        return found
+
+    return by_batch(case, rows, max(1, size // STEPS), "conductance", of)

@@ -1,0 +1,50 @@
+"""The rank of feature maps as matrices: how many patterns a map is made of."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bench.case import Batch, Case, Site
+from bench.gates import Gate
+from criteria.passes import by_batch
+from criteria.source import source
+
+
+@source(most=64)
+def feature_rank(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
+    """Rank of the matrix height × width of a map, a mean over its gates, clips and time steps; 64 examples at most."""
+    return by_batch(case, rows, size, "rank", lambda block, batch: ranks(case, batch))
+
+
+def ranks(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
+    """One batch's ranks, site by site."""
+    found, counts = {}, {}
+    for site in case.sites:
+        found[site] = torch.zeros(len(batch.labels), site.maps, device=case.device, dtype=torch.float64)
+        counts[site] = torch.zeros(site.maps, device=case.device, dtype=torch.float64)
+    with ExitStack() as stack, torch.no_grad():
+        for site in case.sites:
+            for name in site.gates:
+                watch = _watch(found[site], counts[site], site)
+                stack.callback(case.model.get_submodule(name).register_forward_hook(watch).remove)
+        case.model(batch.inputs)
+    dtype = next(case.model.parameters()).dtype
+    return [(found[site] / counts[site]).to(dtype) for site in case.sites]
+
+
+def _watch(total: Tensor, count: Tensor, site: Site):  # type: ignore[no-untyped-def]  # noqa: ANN202 (a forward hook)
+    def watch(gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        maps = output.movedim(gate.axis, 1)
+        while maps.ndim < 4:  # a row, or a number, is a matrix too
+            maps = maps.unsqueeze(2)
+        per = torch.linalg.matrix_rank(maps.float()).double()  # row, channel, time …
+        per = per.reshape(len(total), -1, per.shape[1], per[0, 0].numel()).transpose(1, 2).flatten(2)
+        index = torch.tensor(list(gate.maps), device=output.device)
+        channels = (index >= 0).nonzero()[:, 0]
+        total.index_add_(1, index[channels], per.sum(2)[:, channels])
+        count.index_add_(0, index[channels], count.new_full((len(channels),), per.shape[2]))
+
+    return watch

@@ -1,0 +1,105 @@
+"""Layer-wise relevance propagation at the gates, by captum, with the ε rule (Bach et al. 2015; for pruning Yeom et al. 2021).
+
+The ε rule is gradient × activation where all that bends is ReLU (Ancona et al. 2018, arXiv:1711.06104), and the gradient is
+that of the label's score, not of the loss.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, fx, nn
+
+from bench.case import Batch, Case
+from bench.gates import Gate
+from criteria.passes import by_batch, differentiable
+from criteria.source import source
+from criteria.sources.attribution import gates_of, missing, one_row, per_map
+
+# functions and methods that mix what they are given; others only rearrange or are ReLU, which a gradient passes rightly
+MIXING = {"add", "iadd", "cat", "mean", "avg_pool2d", "adaptive_avg_pool2d", "max_pool2d"}
+
+
+def unfit(case: Case) -> str:
+    """Why captum cannot propagate relevance through a network, tried on one example; nothing if it can."""
+    batch = next(case.batches(case.train, [0], 1))
+    if reason := missing(case) or one_row(case, batch):
+        return reason
+    if not isinstance(case.model, fx.GraphModule):
+        return "it is not a traced network"
+    with torch.no_grad():
+        output = case.model(batch.inputs)
+    if not (isinstance(output, Tensor) and output.ndim == 2 and int(batch.labels.max()) < output.shape[1]):
+        return "its output is no score per class"
+    try:
+        relevances(case, batch)
+    except (TypeError, RuntimeError, AssertionError) as error:  # captum's way to say that it has no rule for a layer
+        return f"captum: {str(error).splitlines()[0]}"
+    return ""
+
+
+@source(unfit=unfit, most=64)
+def relevance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
+    """Relevance of a map for the score of the example's label, summed over positions; 64 examples at most."""
+    return by_batch(case, rows, size, "relevance", lambda block, batch: relevances(case, batch))
+
+
+def relevances(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
+    """One batch's relevances, site by site."""
+    from captum.attr import LayerLRP  # noqa: PLC0415 (not needed by other criteria, and slow to import)
+
+    model = prepared(case.model)
+    gates = [gate for site in case.sites for gate in (model.get_submodule(name) for name in site.gates)]
+    with differentiable(model):
+        found = LayerLRP(model, gates).attribute(batch.inputs.clone().requires_grad_(), target=batch.labels)
+    parts, result = iter(found), []
+    for site in case.sites:
+        result.append(per_map(case, site, [next(parts) for _ in gates_of(case, site)]))
+    return result
+
+
+def prepared(model: nn.Module) -> nn.Module:
+    """A copy with a rule for what captum has none for: gates, sums and every convolution share it out by ε."""
+    from captum.attr._utils.lrp_rules import EpsilonRule  # noqa: PLC0415 (not needed by other criteria)
+
+    copied = copy.deepcopy(model)
+    assert isinstance(copied, fx.GraphModule)
+    for place, node in enumerate(list(copied.graph.nodes)):
+        if node.op in {"call_function", "call_method"} and getattr(node.target, "__name__", node.target) in MIXING:
+            copied.add_submodule(f"operation_{place}", Operation(node))
+            with copied.graph.inserting_after(node):
+                new = copied.graph.call_module(f"operation_{place}", tuple(node.all_input_nodes))
+            node.replace_all_uses_with(new)
+            copied.graph.erase_node(node)
+    copied.recompile()
+    for name, module in list(copied.named_modules()):
+        if isinstance(module, (Gate, nn.Identity)):
+            copied.set_submodule(name, Through())
+        if isinstance(module, (Gate, nn.Identity, Operation, nn.Conv1d, nn.Conv3d)):
+            copied.get_submodule(name).rule = EpsilonRule()
+    return copied
+
+
+class Operation(nn.Module):
+    """A function or method of the network as a module."""
+
+    def __init__(self, node: fx.Node) -> None:
+        super().__init__()
+        self.call = getattr(torch.Tensor, node.target) if isinstance(node.target, str) else node.target
+        self.given, self.sources = (node.args, node.kwargs), node.all_input_nodes
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        """What it gives for its inputs, in the order of the graph."""
+        found = dict(zip(self.sources, tensors, strict=True))
+        args, kwargs = fx.node.map_arg(self.given, found.__getitem__)
+        result: Tensor = self.call(*args, **kwargs)
+        return result
+
+
+class Through(nn.Module):
+    """A gate whose output is another tensor than its input: captum puts a hook on each."""
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """The same numbers."""
+        return activation.clone()

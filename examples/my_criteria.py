@@ -1,0 +1,9 @@
+"""Criteria of your own, graded beside all others. Run: make compare CRITERIA=examples/my_criteria.py"""
+
+from criteria.criterion import Evidence, PerExample, criterion, mean
+
+
+@criterion(needs={"gate_grad", "magnitude"}, reduce=mean, unit="nats per activation", source="an example: the slope alone")
+def slope(site: Evidence) -> PerExample:
+    """Gradient at the gate for each unit of activation: how steep the loss is, however strong the map."""
+    return site.gate_grad.abs() / site.magnitude.clamp(min=1e-6)

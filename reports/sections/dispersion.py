@@ -1,0 +1,50 @@
+"""How many maps a score tells apart: ties, and pairs whose order is noise."""
+
+import numpy as np
+import pandas as pd
+
+from reports.read import Run
+from reports.section import Section, Study
+
+
+def section(study: Study) -> Section:
+    """One row per criterion: pairs of maps that tie, that examples do not tell apart, and how far scores spread."""
+    rows = []
+    for name in (name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]):
+        found = np.median([of_run(run, name) for run in study.runs], axis=0)
+        noisy = "—" if np.isnan(found[1]) else f"{found[1]:.0%}"
+        spread = "undefined" if np.isnan(found[2]) else f"{found[2]:.2f}"
+        rows.append({"criterion": name, "pairs that tie": f"{found[0]:.1%}", "pairs not told apart": noisy, "spread": spread})
+    caption = (
+        "Of all pairs of maps of one site, those with exactly equal scores, and those whose scores differ by less than 1.96"
+        " standard errors of their difference over the fresh examples (— for criteria that do not speak of single examples)."
+        " Spread is the standard deviation of a site's scores over the magnitude of their mean, a mean over sites: a small one"
+        f" means that the maps of a site look alike to the criterion. Median over seeds. {study.said}."
+    )
+    return Section("dispersion", "How many maps a score tells apart", caption, table=pd.DataFrame(rows))
+
+
+def of_run(run: Run, criterion: str) -> tuple[float, float, float]:
+    """Shares of pairs that tie and that are not told apart (NaN without single examples), and the spread."""
+    reduction = run.reduction(criterion)
+    ties = noisy = pairs = 0.0
+    spreads = []
+    for site in run.sites:
+        matrix = run.saliency(criterion, site, "fresh")
+        score, upper = reduction(matrix), np.triu_indices(matrix.shape[1], 1)
+        gap = np.abs(score[:, None] - score)[upper]
+        pairs += len(gap)
+        ties += float((gap == 0).sum())
+        noisy += float((gap < 1.96 * error(matrix, reduction)[upper]).sum()) if len(matrix) > 1 else np.nan
+        middle = abs(score.mean())
+        spreads.append(score.std() / middle if middle > 0 else np.nan)
+    return ties / max(pairs, 1), noisy / max(pairs, 1), float(np.nanmean(spreads)) if not np.isnan(spreads).all() else np.nan
+
+
+def error(matrix: np.ndarray, reduction: object) -> np.ndarray:
+    """Standard error of the difference of every two maps' scores, `[map, map]`; of a magnitude to first order."""
+    before = reduction.before(matrix)  # type: ignore[attr-defined]  # a Reduction, which is written for torch and numpy
+    signs = np.where(reduction.after(before.mean(0)) == before.mean(0), 1.0, -1.0)  # type: ignore[attr-defined]  # as above
+    covariance = np.atleast_2d(np.cov(before * signs, rowvar=False))
+    own = np.diag(covariance)
+    return np.sqrt(np.clip(own[:, None] + own - 2 * covariance, 0, None) / len(matrix))

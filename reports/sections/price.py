@@ -1,0 +1,55 @@
+"""Quality against cost: what a better guess costs, beside the oracle itself on few examples."""
+
+import numpy as np
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from reports.agreement import MEAN
+from reports.few import count_of
+from reports.price import oracle_price, price
+from reports.section import Section, Study
+
+FREE = 0.1  # forward passes; what costs less is drawn there, as a logarithm has no zero
+
+
+def section(study: Study) -> Section:
+    """Spearman on fresh examples against forward passes, one point per criterion; what nothing cheaper beats is a line."""
+    rows = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'")
+    quality = rows.groupby("criterion").spearman.median().dropna()
+    cost = {name: max(FREE, price(study.runs, name)) for name in quality.index}
+    figure, panel = plt.subplots(figsize=(8.5, 1.2 + 0.13 * len(quality)))
+    names = sorted(quality.index, key=lambda name: (cost[name], -quality[name]))
+    best = -np.inf
+    front = []
+    for name in names:
+        control = count_of(name) is not None
+        panel.plot(cost[name], quality[name], "s" if control else "o", ms=5, color="#b2182b" if control else "#2166ac")
+        if quality[name] > best:
+            best = quality[name]
+            front.append(name)
+    panel.step([cost[name] for name in front], [quality[name] for name in front], where="post", color="0.75", zorder=0)
+    for place, name in enumerate(sorted(names, key=lambda name: -quality[name])):
+        panel.annotate(
+            name,
+            (cost[name], quality[name]),
+            (1.04, 1 - (place + 0.5) / len(names)),
+            textcoords="axes fraction",
+            fontsize=6,
+            va="center",
+            arrowprops={"arrowstyle": "-", "lw": 0.3, "color": "0.6", "relpos": (0, 0.5)},
+        )
+    panel.axhline(rows.ceiling.median(), color="0.3", lw=1, ls="--")
+    panel.axhline(0, color="0.8", lw=0.8, zorder=0)
+    whole = float(np.median([oracle_price(run) for run in study.runs]))
+    panel.axvline(whole, color="#b2182b", lw=1, ls=":")
+    panel.set(
+        xscale="log", xlabel="cost, forward passes over the same examples", ylabel="Spearman with oracle_abs, fresh examples"
+    )
+    sns.despine(ax=panel)
+    caption = (
+        "Agreement per site on fresh examples against what the criterion costs alone: its evidence and its arithmetic, timed on"
+        f" 32 examples, in forward passes over the same examples (less than {FREE} is drawn at {FREE}). Red squares are the"
+        " oracle on a few of the examples, measured by its engine; the dotted line is the whole oracle. The grey line joins"
+        f" what nothing cheaper beats; dashed is the noise ceiling. {study.said}."
+    )
+    return Section("price", "What a better guess costs", caption, figure)

@@ -1,0 +1,90 @@
+"""Quality against the number of examples, of the best criteria and of the oracle itself."""
+
+import numpy as np
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from reports.agreement import ORACLES, correlate, mean_over_sites, ranks
+from reports.read import Run
+from reports.section import Section, Study
+
+MOST = 8  # criteria: more lines cannot be told apart
+DRAWS = 10
+
+
+def section(study: Study) -> Section:
+    """One line per criterion that speaks of single examples, and one for the oracle."""
+    curves: dict[str, tuple[list[int], list[float]]] = {}
+    for name in (name for name in study.criteria if _per_example(study.runs[0], name)):
+        found = curve(study, name)
+        if len(curves) == MOST:
+            break
+        if not any(found[0] == known[0] and np.allclose(found[1], known[1]) for known in curves.values()):
+            curves[name] = found  # a criterion that ranks as another does is the same line
+    figure, panel = plt.subplots(figsize=(7, 4.4))
+    for (name, (counts, values)), colour in zip(curves.items(), sns.color_palette("colorblind", len(curves)), strict=True):
+        panel.plot(counts, values, "-o", ms=3, lw=1.2, color=colour, label=name)
+    counts, values = oracle_curve(study)
+    panel.plot(counts, values, "-s", ms=4, lw=1.6, color="black", label="the oracle itself")
+    panel.set(xscale="log", xlabel="examples", ylabel="Spearman with oracle_abs, per site")
+    panel.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    sns.despine(ax=panel)
+    caption = (
+        f"Agreement per site with oracle_abs of scores from so many fresh examples, a mean over {DRAWS} random draws, median"
+        f" over seeds; the {len(curves)} best criteria that speak of single examples, one of those that rank alike. The oracle"
+        f" itself on so many of its examples is compared with the oracle of the others. {study.said}."
+    )
+    return Section("sample-size", "How many examples a guess needs", caption, figure)
+
+
+def _per_example(run: Run, name: str) -> bool:
+    return name in run.criteria.facts["criteria"] and len(run.saliency(name, run.sites[0], "fresh")) > 1
+
+
+def sizes(examples: int) -> list[int]:
+    """Doubling numbers of examples, and all."""
+    return [2**power for power in range(2, 20) if 2**power < examples] + [examples]
+
+
+def curve(study: Study, name: str) -> tuple[list[int], list[float]]:
+    """Numbers of examples, and the agreement of a criterion with so many."""
+    counts = sizes(min(len(run.saliency(name, run.sites[0], "fresh")) for run in study.runs))
+    found = []
+    for run in study.runs:
+        truth = ranks([ORACLES["oracle_abs"](run.change(site)) for site in run.sites]).sites
+        matrices, reduction = [run.saliency(name, site, "fresh") for site in run.sites], run.reduction(name)
+        random = np.random.default_rng([run.seed, 3])
+        found.append(
+            [
+                _mean(matrices, reduction, truth, [random.permutation(len(matrices[0]))[:n] for _ in range(DRAWS)])
+                for n in counts
+            ]
+        )
+    return counts, [float(value) for value in np.median(found, axis=0)]
+
+
+def oracle_curve(study: Study) -> tuple[list[int], list[float]]:
+    """The same of the oracle: on so many of its examples against the oracle of the others, up to half of them."""
+    counts = sizes(min(run.oracle.facts["examples"] for run in study.runs) // 2)
+    found = []
+    for run in study.runs:
+        changes, reduction = [run.change(site) for site in run.sites], ORACLES["oracle_abs"]
+        random, values = np.random.default_rng([run.seed, 4]), []
+        for n in counts:
+            drawn = []
+            for _ in range(DRAWS):
+                order = random.permutation(len(changes[0]))
+                truth = ranks([reduction(change[order[n:]]) for change in changes]).sites
+                drawn.append(_mean(changes, reduction, truth, [order[:n]]))
+            values.append(np.mean(drawn))
+        found.append(values)
+    return counts, [float(value) for value in np.median(found, axis=0)]
+
+
+def _mean(matrices: list[np.ndarray], reduction: object, truth: list[np.ndarray], draws: list[np.ndarray]) -> float:
+    """Agreement per site of the scores of some examples, a mean over draws."""
+    values = []
+    for part in draws:
+        scores = ranks([reduction(matrix[part]) for matrix in matrices]).sites  # type: ignore[operator]  # a Reduction
+        values.append(mean_over_sites([correlate(a, b) for a, b in zip(scores, truth, strict=True)]))
+    return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")

@@ -1,0 +1,260 @@
+"""Which layers a map feeds, and through which of their channels: by hand on small networks, and on torchvision's."""
+
+import functools
+import itertools
+
+import pytest
+import torch
+from test_sites import OptionA, Shapes
+from test_surgery import NETWORKS, Multiplied, network
+from torch import nn
+from torch.utils.data import TensorDataset
+from toys import pixel_case, toy_case
+
+from bench.assemble import assemble
+from bench.case import Site, load
+from bench.consumers import consumers
+from bench.gates import Gate
+from bench.labels import MIXERS
+
+
+def case_of(model, *shape, **options):
+    torch.manual_seed(0)
+    data = TensorDataset(torch.randn(6, *shape), torch.zeros(6, dtype=torch.long))
+    return assemble(model.eval(), data, data, examples=3, **options)
+
+
+def one_by_one(maps, first=0):
+    return [[first + index] for index in range(maps)]
+
+
+TOYS = {
+    "plain": {
+        "features.0": [("features.4", one_by_one(5))],
+        "features.4": [("classifier", [list(range(16 * index, 16 * index + 16)) for index in range(4)])],
+    },
+    "residual": {
+        "stem": [("branch", one_by_one(4)), ("side", one_by_one(4)), ("mix", one_by_one(4))],
+        "side": [("mix", one_by_one(3, first=4))],
+        "mix": [("classifier", one_by_one(5))],
+    },
+    "clips": {"conv": [("recurrent", one_by_one(3))]},
+    "twice": {"conv": [("classifier", [[index, 4 + index] for index in range(4)])]},
+}
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("name", TOYS)
+def test_toys_by_hand(name, precision):
+    assert consumers(toy_case(name, precision=precision)) == TOYS[name]
+
+
+def test_the_pixel_by_hand():
+    assert consumers(pixel_case()) == {"conv": [("read", one_by_one(3))]}
+
+
+def test_modules_of_other_types_are_found_where_they_stand():
+    found = consumers(toy_case("residual"), (nn.BatchNorm2d,))
+    assert found["stem"] == [
+        ("branch", one_by_one(4)),
+        ("norm", one_by_one(4)),
+        ("side", one_by_one(4)),
+        ("late", one_by_one(4)),
+        ("mix", one_by_one(4)),
+    ]
+    assert found["side"] == [("late", one_by_one(3, first=4)), ("mix", one_by_one(3, first=4))]
+
+
+def test_a_depthwise_convolution_of_the_site_is_passed():
+    assert consumers(case_of(Multiplied(), 1, 6, 6)) == {"conv": [("read", [[0, 1], [2, 3], [4, 5]])]}
+
+
+def test_a_padded_shortcut():
+    assert consumers(case_of(OptionA(), 1, 4, 4)) == {
+        "narrow": [("wide", [[0], [1]]), ("read", [[1], [2]])],
+        "wide": [("read", [[0], [3]])],
+    }
+
+
+@pytest.mark.parametrize("kind", ["plain", "token", "depthwise", "norm", "attention", "residual", "inplace"])
+def test_traps(kind):
+    torch.manual_seed(3)
+    found = consumers(case_of(Shapes(kind), 1, 6, 6))["gates.0"]
+    more = {"attention": "psi", "residual": "conv_2", "inplace": "conv_2"}
+    expected = [more[kind]] if kind in more else []
+    assert found == [(name, one_by_one(4)) for name in [*expected, "read"]]
+
+
+class Chain(nn.Module):
+    """Conv → ReLU → what `behind` says, → a sum over positions → two classes."""
+
+    def __init__(self, behind, forward, width):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.behind, self.way = behind, forward
+        self.read = nn.Linear(width, 2)
+
+    def forward(self, images):
+        return self.read(self.way(self.behind, torch.relu(self.conv(images))))
+
+
+def over_rows(recurrent, maps):
+    """Steps first, as torch's recurrent layers take them by default: the examples lie along the second axis."""
+    return recurrent(maps.mean(3).permute(2, 0, 1))[0][-1]
+
+
+CHAINS = {
+    "steps before examples": (nn.LSTM(4, 3), over_rows, 3),
+    "both directions, two layers": (nn.GRU(4, 3, num_layers=2, bidirectional=True), over_rows, 6),
+    "transposed": (nn.ConvTranspose2d(4, 5, 3, stride=2), lambda layer, maps: torch.relu(layer(maps)).mean((2, 3)), 5),
+    "groups": (nn.Conv2d(4, 6, 3, groups=2), lambda layer, maps: torch.relu(layer(maps)).mean((2, 3)), 6),
+    "one dimension": (nn.Conv1d(4, 5, 3), lambda layer, maps: torch.relu(layer(maps.mean(3))).mean(2), 5),
+    "linear along positions": (
+        nn.Linear(36, 3, bias=False),
+        lambda layer, maps: layer(maps.flatten(2)).mean(2),
+        4,
+    ),
+    "linear at every position": (nn.Linear(4, 5), lambda layer, maps: torch.relu(layer(maps.flatten(2).mT)).mean(1), 5),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_layers(name):
+    behind, forward, width = CHAINS[name]
+    found = consumers(case_of(Chain(behind, forward, width), 1, 6, 6))
+    assert found["conv"] == [("read" if name == "linear along positions" else "behind", one_by_one(4))]
+    if isinstance(behind, nn.modules.conv._ConvNd):
+        assert found["behind"] == [("read", one_by_one(width))]
+
+
+def test_halves_of_a_site_may_feed_different_layers():
+    halves = nn.ModuleList([nn.Conv2d(2, 3, 1), nn.Conv2d(2, 3, 1)])
+
+    def forward(layers, maps):
+        first, second = maps[:, :2], maps[:, 2:]
+        return torch.relu(layers[0](first)).mean((2, 3)) + torch.relu(layers[1](second)).mean((2, 3))
+
+    found = consumers(case_of(Chain(halves, forward, 3), 1, 6, 6))
+    assert found["conv"] == [("behind.0", [[0], [1], [], []]), ("behind.1", [[], [], [0], [1]])]
+
+
+def test_a_channel_that_carries_another_map_in_another_call_is_fed_by_neither():
+    pair = nn.ModuleList([nn.Conv2d(4, 4, 1), nn.Conv2d(4, 3, 1)])
+
+    def forward(layers, maps):
+        other = torch.relu(layers[0](maps))
+        return torch.relu(layers[1](maps)).mean((2, 3)) + torch.relu(layers[1](other)).mean((2, 3))
+
+    found = consumers(case_of(Chain(pair, forward, 3), 1, 6, 6))
+    assert found["conv"] == [("behind.0", one_by_one(4))]
+    assert found["behind.0"] == []
+    assert found["behind.1"] == [("read", one_by_one(3))]
+
+
+class Carried(nn.Module):
+    """A network with a gate of its own, in front of a depthwise convolution that its site does not name."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 1)
+        self.gate = Gate(3)
+        self.depthwise = nn.Conv2d(3, 6, 3, groups=3)
+        self.read = nn.Linear(6, 2)
+
+    def forward(self, images):
+        return self.read(self.depthwise(self.gate(torch.relu(self.conv(images)))).mean((2, 3)))
+
+
+def test_a_carried_gate_in_front_of_a_depthwise_convolution():
+    site = Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))
+    found = consumers(case_of(Carried(), 1, 4, 4, carried=[site]))
+    assert found == {"conv": [("depthwise", one_by_one(3)), ("read", [[0, 1], [2, 3], [4, 5]])]}
+
+
+class Own(nn.Module):
+    """A convolution that is no layer of torch's."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(3, 1, 1, 1))
+
+    def forward(self, images):
+        return images * self.kernel.view(1, 3, 1, 1)
+
+
+def test_a_carried_gate_behind_a_convolution_of_ones_own():
+    assert consumers(own_case()) == {"conv": [("depthwise", one_by_one(3)), ("read", [[0, 1], [2, 3], [4, 5]])]}
+
+
+def own_case():
+    """A case whose maps torch's layers do not make."""
+    model = Carried()
+    model.conv = Own()
+    return case_of(model, 1, 4, 4, carried=[Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))])
+
+
+def test_the_embedded_chain():
+    case = load("vgg-digits", 0)
+    found = consumers(case)
+    names = [site.name for site in case.sites]
+    for site, reader in zip(case.sites, [*names[1:], "classifier"], strict=True):
+        assert found[site.name] == [(reader, one_by_one(site.maps))]
+
+
+def test_the_embedded_gesture_network():
+    case = load("r3dcnn-gestures", 0)
+    found = consumers(case)
+    for site, after in zip(case.sites, case.sites[1:], strict=False):
+        assert found[site.name] == [(after.name, one_by_one(site.maps))]
+    ((reader, channels),) = found[case.sites[-1].name]
+    assert reader == "full"
+    assert sorted(itertools.chain(*channels)) == list(range(case.model.full.in_features))
+
+
+@functools.cache
+def torchvision_case(name):
+    """A network of torchvision's and a case around it."""
+    model = network(name).float()
+    return model, case_of(model, *NETWORKS[name])
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet18", "mobilenet_v3_small", "squeezenet1_1"])
+def test_every_input_of_every_layer_comes_from_one_map(name):
+    """Where every map belongs to a site: all channels are accounted for, but those of the images and of hidden layers."""
+    _, case = torchvision_case(name)
+    fed = {}
+    for entries in consumers(case).values():
+        for module, channels in entries:
+            fed.setdefault(module, []).extend(itertools.chain(*channels))
+    for module, channels in fed.items():
+        layer = case.model.get_submodule(module)
+        assert sorted(channels) == list(range(layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels)), module
+    layers = {found: module for found, module in case.model.named_modules() if isinstance(module, MIXERS)}
+    unread = {found for found, module in layers.items() if found not in fed and getattr(module, "groups", 1) == 1}
+    assert unread == {next(iter(layers))} | (layers.keys() & {"classifier.3"}), "one reads the image, one a hidden layer"
+
+
+def test_resnet18_streams():
+    found = consumers(torchvision_case("resnet18")[1])
+    readers = {name: [reader for reader, _ in entries] for name, entries in found.items()}
+    assert readers["conv1"] == ["layer1.0.conv1", "layer1.1.conv1", "layer2.0.conv1", "layer2.0.downsample.0"]
+    assert readers["layer1.0.conv1"] == ["layer1.0.conv2"]
+    assert readers["layer4.0.conv2"] == ["layer4.1.conv1", "fc"]
+
+
+def test_squeezenet_concatenations():
+    found = consumers(torchvision_case("squeezenet1_1")[1])
+    assert found["features.3.squeeze"] == [
+        ("features.3.expand1x1", one_by_one(16)),
+        ("features.3.expand3x3", one_by_one(16)),
+    ]
+    assert found["features.3.expand3x3"] == [("features.4.squeeze", one_by_one(64, first=64))]
+
+
+def test_nothing_stays_behind_in_the_model():
+    case = toy_case("residual")
+    inputs = next(case.batches(case.train, range(3), 3)).inputs
+    before = case.model(inputs)
+    consumers(case)
+    assert torch.equal(case.model(inputs), before)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in case.model.modules())

@@ -1,0 +1,144 @@
+"""The report's tables and curves by hand: cost, few examples, likeness, dispersion, sample sizes, the fitted combination."""
+
+import json
+
+import numpy as np
+import pytest
+from test_agreement import SITES, write_run
+
+from bench.errors import BadInput
+from bench.runs import REDUCTIONS
+from reports import few
+from reports.__main__ import grade_run, study
+from reports.agreement import ALL, MEAN, grade
+from reports.fit import fit
+from reports.price import oracle_price, price, readable
+from reports.read import read
+from reports.sections import alike, dispersion, paper, sample_size
+from reports.sections import price as quality_and_cost
+
+
+@pytest.fixture
+def known(tmp_path):
+    write_run(tmp_path, noise=2.0)
+    grade_run("toy", 0, tmp_path)
+    return study("toy", [0], tmp_path)
+
+
+def test_the_oracle_on_few_examples(tmp_path):
+    write_run(tmp_path, noise=0.0)
+    exact = few.grade(read("toy", 0, tmp_path))
+    plain = exact[exact.scaling == "none"]
+    assert plain.spearman.tolist() == pytest.approx([1.0] * len(plain))
+    write_run(tmp_path, noise=6.0)
+    noisy = few.grade(read("toy", 0, tmp_path))
+    assert list(noisy.columns) == list(grade(read("toy", 0, tmp_path)).columns)
+    found = noisy.query("oracle == 'oracle_abs' and scaling == 'none'").set_index(["criterion", "scope", "examples"]).spearman
+    growing = [found[few.name_of(count), MEAN, "fresh"] for count in few.COUNTS]
+    assert 0 < growing[0] < growing[1] < growing[2] < 1
+    assert found[few.name_of(64), MEAN, "fresh"] < found[few.name_of(64), MEAN, "shared"]
+    assert found[few.name_of(64), ALL, "fresh"] > 0.5
+
+
+def test_few_are_at_most_half(tmp_path):
+    write_run(tmp_path, examples=40)
+    assert set(few.grade(read("toy", 0, tmp_path)).criterion) == {few.name_of(4), few.name_of(16)}
+
+
+def test_costs_by_hand(known):
+    """200 examples: the oracle took 8 s, a forward pass 0.2 s."""
+    run = known.runs[0]
+    assert price([run], "perfect") == 2
+    assert oracle_price(run) == pytest.approx(40)
+    assert price([run], few.name_of(16)) == pytest.approx(40 * 16 / 200)
+    assert [readable(value) for value in (0.04, 3.21, 40.2)] == ["0.0", "3.2", "40"]
+    shown = quality_and_cost.section(known)
+    assert {text.get_text() for text in shown.figure.axes[0].texts} == {"perfect", "opposite", *map(few.name_of, few.COUNTS)}
+
+
+def test_likeness(known):
+    grid = alike.agreement(known, ["perfect", "opposite", "constant"])
+    assert grid.loc["perfect", "perfect"] == pytest.approx(1)
+    assert grid.loc["perfect", "opposite"] == pytest.approx(-1)
+    assert np.isnan(grid.loc["perfect", "constant"])
+    order = alike.clustered(alike.agreement(known, ["perfect", "opposite", "perfect", "opposite"]))
+    assert {abs(order.index(0) - order.index(2)), abs(order.index(1) - order.index(3))} == {1}
+    assert alike.section(known).figure is not None
+
+
+def test_dispersion_by_hand(tmp_path):
+    scores = {
+        "tied": ("mean", {name: np.minimum(np.arange(maps), 2.0)[None] for name, maps in SITES.items()}),
+        "noise": ("mean", {name: np.random.default_rng(0).normal(size=(50, maps)) for name, maps in SITES.items()}),
+    }
+    write_run(tmp_path, scores=scores)
+    run = read("toy", 0, tmp_path)
+    ties, noisy, spread = dispersion.of_run(run, "tied")  # 0, 1, 2, 2, 2, 2 and 0, 1, 2 and six more 2
+    assert ties == (6 + 21) / (15 + 36)
+    assert np.isnan(noisy)
+    first, second = np.minimum(np.arange(6), 2), np.minimum(np.arange(9), 2)
+    assert spread == pytest.approx((first.std() / first.mean() + second.std() / second.mean()) / 2)
+    ties, noisy, _ = dispersion.of_run(run, "noise")
+    assert ties == 0
+    assert noisy > 0.8
+    assert set(dispersion.section(_study(tmp_path)).table.columns) == {
+        "criterion",
+        "pairs that tie",
+        "pairs not told apart",
+        "spread",
+    }
+
+
+def _study(root):
+    grade_run("toy", 0, root)
+    return study("toy", [0], root)
+
+
+@pytest.mark.parametrize("how", ["mean", "mean_abs", "abs_mean"])
+def test_the_error_of_a_difference_is_that_of_resampling(how):
+    random = np.random.default_rng(1)
+    matrix = random.normal(size=(400, 3)) * [1, 2, 1] + [3, -4, 1]
+    reduction = REDUCTIONS[how]
+    scores = np.array([reduction(matrix[random.integers(0, 400, 400)]) for _ in range(2000)])
+    expected = (scores[:, :, None] - scores[:, None]).std(0)
+    assert dispersion.error(matrix, reduction) == pytest.approx(expected, rel=0.1, abs=1e-9)
+
+
+def test_curves_end_at_the_agreement_of_all_examples(known):
+    counts, values = sample_size.curve(known, "perfect")
+    assert counts == [4, 8, 16, 32, 64, 128, 200]
+    row = known.agreement.query(
+        f"criterion == 'perfect' and scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'"
+    )
+    assert values[-1] == pytest.approx(row.spearman.item())
+    assert values[0] < values[-1]
+    counts, values = sample_size.oracle_curve(known)
+    assert counts[-1] == 100
+    assert values[0] < values[-1] < 1
+    assert sample_size.section(known).figure is not None
+
+
+def test_the_papers_table_stands_beside_ours(known):
+    table = paper.section([known]).table
+    assert table.loc[0, "Taylor"] == "0.73"
+    assert table.query("network == 'toy'").summary.tolist() == ["per site", "all sites", "all sites, ℓ2"]
+    assert set(table.query("network == 'toy'")["Taylor"]) == {"undefined"}  # the toy has no such criterion
+
+
+def test_a_case_never_sees_its_own_oracle_in_the_fit(tmp_path):
+    file = tmp_path / "combination.json"
+    file.write_text(json.dumps({"members": ["perfect", "opposite"]}))
+    write_run(tmp_path, case="a")
+    write_run(tmp_path, case="b", seed=1)
+    found = fit({case: [read(case, seed, tmp_path)] for case, seed in (("a", 0), ("b", 1))}, file)
+    assert found == json.loads(file.read_text())
+    assert found["without"]["a"] == [1.0, 0.0]
+    swapped = {
+        "perfect": ("mean", {name: -np.arange(1.0, maps + 1)[None] for name, maps in SITES.items()}),
+        "opposite": ("mean", {name: np.arange(1.0, maps + 1)[None] for name, maps in SITES.items()}),
+    }
+    write_run(tmp_path, case="b", seed=1, scores=swapped)
+    again = fit({case: [read(case, seed, tmp_path)] for case, seed in (("a", 0), ("b", 1))}, file)
+    assert again["without"] == {"a": [0.0, 1.0], "b": [1.0, 0.0]}
+    with pytest.raises(BadInput, match="a fit needs two cases at least"):
+        fit({"a": [read("a", 0, tmp_path)]}, file)
