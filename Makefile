@@ -81,16 +81,16 @@ clean: ## delete everything measured and reported; keeps .venv and the trained w
 case = $(word 2,$(subst /, ,$(1)))
 seed = $(word 3,$(subst /, ,$(1)))
 weights = $(if $(filter $(call case,$(1)),$(embedded)),bench/weights/$(call case,$(1))-$(call seed,$(1)).safetensors)
-measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --out $@
+measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(1) --out $@
 
 bench/weights/%.safetensors: | $(ready)
 	$(PYTHON) -m bench train $(shell echo $* | sed 's/-\([0-9]*\)$$/ --seed \1/')
 
 runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings $$(call weights,$$@) | $(ready)
-	$(PYTHON) -m oracle $(measure)
+	$(PYTHON) -m oracle $(call measure)
 
 runs/%/criteria.safetensors: $(bench) $(criteria) $(CRITERIA) runs/.settings runs/.criteria $$(call weights,$$@) | $(ready)
-	$(PYTHON) -m criteria $(measure) --criteria all $(CRITERIA)
+	$(PYTHON) -m criteria $(call measure,--criteria all $(CRITERIA))
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
 	$(PYTHON) -m reports grade $(call case,$@) --seeds $(call seed,$@)

@@ -30,14 +30,12 @@ Values = Mapping[Site, Float[Tensor, " map"]]
 
 @dataclass(frozen=True)
 class Sight:
-    """What one pass shows of a module's input: the channels with some and with nothing but NaNs.
+    """What one pass shows of a module's input."""
 
-    `level` says whether at every position all channels are NaN or none: then maps lie along the positions.
-    """
-
-    some: Bool[Tensor, " channel"]
-    every: Bool[Tensor, " channel"]
-    level: bool
+    some: Bool[Tensor, " channel"]  # channels with NaNs
+    only: Bool[Tensor, " channel"]  # channels with NaNs and zeros alone, as padding leaves them
+    even: bool  # every channel is NaN everywhere or nowhere
+    level: bool  # every position is NaN in all channels or in none: maps may lie along the positions
 
 
 def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, list[tuple[str, Channels]]]:
@@ -45,7 +43,7 @@ def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, l
 
     A channel counts if it carries the map and nothing else in every call of the layer. Looks at layers that mix maps and at
     modules of the types `also`. A depthwise convolution is listed unless it is one of the site's own. Layers that are called as
-    functions (`torch.nn.functional.conv2d`) are not seen.
+    functions (`torch.nn.functional.conv2d`) are not seen, packed sequences not followed.
     """
     along: set[Call] = set()
     while True:  # a linear layer along positions mixes no maps: what is behind it shows once it is left to pass them on
@@ -81,8 +79,8 @@ def _is_depthwise(module: nn.Module) -> bool:
 
 def _owners(sights: list[Sight]) -> list[int]:
     """For each channel the number of the map that it carries and nothing else, or NONE."""
-    some, every = torch.stack([sight.some for sight in sights]), torch.stack([sight.every for sight in sights])
-    mixed = (some != every).any(0) | (some[::2] & some[1::2]).any(0)
+    some, only = torch.stack([sight.some for sight in sights]), torch.stack([sight.only for sight in sights])
+    mixed = (some & ~only).any(0) | (some[::2] & some[1::2]).any(0)
     owners = decode(list(some & ~mixed))
     assert owners is not None
     return owners.tolist()
@@ -91,8 +89,7 @@ def _owners(sights: list[Sight]) -> list[int]:
 def _lies_along(case: Case, call: Call, sights: list[Sight]) -> bool:
     """Whether maps lie along the positions of a linear layer's input."""
     linear = isinstance(case.model.get_submodule(call[0]), nn.Linear)
-    varied = any(not torch.equal(sight.some, sight.every) for sight in sights)
-    return linear and varied and all(sight.level for sight in sights)
+    return linear and all(sight.level for sight in sights) and not all(sight.even for sight in sights)
 
 
 def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> dict[Call, list[Sight]]:
@@ -126,9 +123,11 @@ def _followed(
         call = (name, calls[name])
         calls[name] += 1
         axis = given.ndim - 1 if isinstance(module, (nn.Linear, nn.RNNBase, nn.RNNCellBase)) else 1
-        lines = given.isnan().movedim(axis, 0).flatten(1)
-        arrived[name] = lines.any(1)
-        seen[call].append(Sight(lines.any(1).cpu(), lines.all(1).cpu(), bool((lines == lines[:1]).all())))
+        lines = given.movedim(axis, 0).flatten(1)
+        nans = lines.isnan()
+        arrived[name] = some = nans.any(1)
+        only, even, level = (nans | (lines == 0)).all(1), torch.equal(some, nans.all(1)), bool((nans == nans[:1]).all())
+        seen[call].append(Sight(some.cpu(), only.cpu(), even, level))
         kept = not isinstance(module, MIXERS) or call in along
         return None if kept else tree.tree_map_only(Tensor, lambda leaf: leaf.masked_fill(leaf.isnan(), 0), (args, kwargs))
 

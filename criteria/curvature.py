@@ -9,8 +9,8 @@ BRAIN_DAMAGE = "LeCun, Denker, Solla 1990, Optimal Brain Damage, at gates instea
 def brain_damage(site: Evidence) -> PerExample:
     """Half the diagonal of the Hessian at the gate: what removal costs where the slope is nothing, as after training.
 
-    Of more than 32 maps the diagonal is estimated (Bekas et al. 2007). Its mean over examples may be negative, where the
-    loss bends down; the magnitude is taken.
+    Of more than 32 maps the diagonal is estimated (Bekas et al. 2007), on 128 examples at most. Its mean over examples may
+    be negative, where the loss bends down; the magnitude is taken.
     """
     return site.gate_hessian / 2
 

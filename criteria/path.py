@@ -5,7 +5,10 @@ from criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean_a
 
 @criterion(needs={"gate_path"}, reduce=abs_mean, unit="nats", source="Sundararajan et al. 2017, arXiv:1703.01365, along gates")
 def path(site: Evidence) -> PerExample:
-    """A map's part of the change in loss as all gates close together, in 8 steps: not its own removal, but its share."""
+    """A map's part of the change in loss as all gates close together, in 4 steps: its share, not its removal.
+
+    128 examples at most.
+    """
     return site.gate_path
 
 

@@ -1,10 +1,12 @@
 """`python -m reports grade CASE` grades the criteria of one run; `python -m reports page CASE …` writes the report.
 
 `regress` holds the criteria of measured cases to their baselines, `accept` writes new baselines, and `false-alarms` says how
-often criteria are found worse than themselves. `python -m reports speed` prints what `make timings` measured.
+often criteria are found worse than themselves. `fit` fits the weights of the criterion `weighted_rank` to other cases' oracles.
+`python -m reports speed` prints what `make timings` measured.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from bench.errors import BadInput, exit_with
 from reports import baseline, compare, few, records, regress
 from reports.agreement import grade, maps_table
 from reports.false_alarms import false_alarms
+from reports.fit import fit
 from reports.page import render
 from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
 from reports.section import Study
@@ -100,7 +103,7 @@ def alarms(cases: list[str], seeds: list[int], root: Path, splits: int) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
-    parser.add_argument("what", choices=["grade", "page", "show", "speed", "regress", "accept", "false-alarms"])
+    parser.add_argument("what", choices=["grade", "page", "show", "speed", "regress", "accept", "false-alarms", "fit"])
     parser.add_argument("cases", nargs="*", help="case names")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--runs", type=Path, default=runs.RUNS, help="the folder of the run files")
@@ -126,6 +129,8 @@ def main() -> None:
         accept(*measured, given.baselines, given.reason)
     elif given.what == "false-alarms":
         alarms(*measured, given.splits)
+    elif given.what == "fit":
+        print(json.dumps(fit({case: [read(case, seed, given.runs) for seed in given.seeds] for case in given.cases})))
     else:
         {"page": page, "show": show}[given.what](*measured, given.out)
 

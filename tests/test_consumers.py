@@ -171,6 +171,56 @@ def test_a_carried_gate_in_front_of_a_depthwise_convolution():
     assert found == {"conv": [("depthwise", one_by_one(3)), ("read", [[0, 1], [2, 3], [4, 5]])]}
 
 
+class Beside(Carried):
+    """Its channels hold a map and, around or below it, something else: zeros, or what would go with the channel."""
+
+    def __init__(self, beside):
+        super().__init__()
+        self.beside = beside
+
+    def forward(self, images):
+        maps = self.gate(torch.relu(self.conv(images)))
+        return self.read(torch.relu(self.depthwise(self.beside(maps))).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        (nn.ZeroPad2d(1), [("depthwise", one_by_one(3)), ("read", [[0, 1], [2, 3], [4, 5]])]),
+        (nn.ConstantPad2d(1, 0.5), [("read", [[0, 1], [2, 3], [4, 5]])]),
+    ],
+)
+def test_what_stands_beside_a_map_in_its_channel(beside, expected):
+    site = Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))
+    assert consumers(case_of(Beside(beside), 1, 4, 4, carried=[site])) == {"conv": expected}
+
+
+class Mixed(Carried):
+    """Its gate stands in front of an operation that mixes all maps."""
+
+    def forward(self, images):
+        return self.read(self.depthwise(torch.softmax(self.gate(self.conv(images)), 1)).mean((2, 3)))
+
+
+class Packed(Carried):
+    """A recurrent layer that reads a packed sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.LSTM(3, 6, batch_first=True)
+
+    def forward(self, images):
+        steps = self.gate(self.conv(images)).flatten(2).mT
+        packed = nn.utils.rnn.pack_padded_sequence(steps, torch.full((len(steps),), 16), batch_first=True)
+        return self.read(self.recurrent(packed)[1][0][0])
+
+
+@pytest.mark.parametrize("build", [Mixed, Packed])
+def test_maps_that_cannot_be_followed_feed_nothing(build):
+    site = Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))
+    assert consumers(case_of(build(), 1, 4, 4, carried=[site])) == {"conv": []}
+
+
 class Own(nn.Module):
     """A convolution that is no layer of torch's."""
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch_pruning
 import torchvision
-from test_consumers import CHAINS, Carried, Chain, case_of, own_case, torchvision_case
+from test_consumers import CHAINS, Carried, Chain, Packed, case_of, own_case, torchvision_case
 from test_sites import OptionA, Shapes
 from test_surgery import Multiplied
 from torch import nn
@@ -82,6 +82,7 @@ def test_recurrent_layers_count_where_torch_does_not_see_them():
 def test_a_projecting_lstm_and_cells():
     case = bare(nn.LSTM(3, 5, proj_size=2, num_layers=2, bidirectional=True, batch_first=True), 7, 3).to("cpu", "float64")
     assert whole(case).flops == counted(case.model, one(case))[0]
+    assert whole(bare(Packed(), 1, 4, 4)).flops == 2 * (16 * 3 + 16 * 4 * 6 * (3 + 6) + 6 * 2)
     case = bare(nn.GRUCell(3, 5), 3)
     assert whole(case).flops == 2 * 3 * 5 * (3 + 5)
 
@@ -200,7 +201,17 @@ def narrower(build, shape, changes):
     return before[0] - after[0], before[1] - after[1]
 
 
+def bent(behind, maps):
+    """PReLUs that have a slope for every map, and one for all."""
+    return behind[1](behind[0](maps)).mean((2, 3))
+
+
 BY_HAND = {
+    "slopes": (
+        lambda: Chain(nn.Sequential(nn.PReLU(4), nn.PReLU()), bent, 4),
+        (1, 6, 6),
+        {"conv": nn.Conv2d(1, 3, 3, padding=1), "behind.0": nn.PReLU(3), "read": nn.Linear(3, 2)},
+    ),
     "clips": (Clips, (1, 8, 6, 6), {"conv": nn.Conv3d(1, 2, 3, padding=1), "recurrent": nn.GRU(2, 4, batch_first=True)}),
     "twice": (Twice, (1, 8, 8), {"conv": nn.Conv2d(1, 3, 3, padding=1), "classifier": nn.Linear(6, 3)}),
     "a multiplier": (

@@ -7,12 +7,12 @@ from scipy.stats import rankdata
 from bench.errors import BadInput
 from bench.scale import SCALINGS, l1, l2, none, rank, regularised
 
-SCORES = [np.array([3.0, -4.0]), np.zeros(3), np.array([2.0, 8.0, 2.0, 4.0])]
+SCORES = [np.array([3.0, -4.0]), np.zeros(3), np.array([2.0, 8.0, 2.0, 4.0]), np.array([0.1, 0.1])]
 BY_HAND = {
-    "none": [[3, -4], [0, 0, 0], [2, 8, 2, 4]],
-    "l1": [[3 / 7, -4 / 7], [0, 0, 0], [0.125, 0.5, 0.125, 0.25]],
-    "l2": [[0.6, -0.8], [0, 0, 0], [2 / 88**0.5, 8 / 88**0.5, 2 / 88**0.5, 4 / 88**0.5]],
-    "rank": [[1, 0.5], [0, 0, 0], [1.5 / 4, 1, 1.5 / 4, 0.75]],
+    "none": [[3, -4], [0, 0, 0], [2, 8, 2, 4], [0.1, 0.1]],
+    "l1": [[3 / 7, -4 / 7], [0, 0, 0], [0.125, 0.5, 0.125, 0.25], [0.5, 0.5]],
+    "l2": [[0.6, -0.8], [0, 0, 0], [2 / 88**0.5, 8 / 88**0.5, 2 / 88**0.5, 4 / 88**0.5], [0.5**0.5, 0.5**0.5]],
+    "rank": [[1, 0.5], [0, 0, 0], [1.5 / 4, 1, 1.5 / 4, 0.75], [0.75, 0.75]],
 }
 
 
@@ -47,13 +47,13 @@ def test_the_scores_given_are_not_changed():
     given = [site.copy() for site in SCORES]
     for scaling in SCALINGS.values():
         scaling(given)
-    regularised(given, [1, 2, 3])
+    regularised(given, [1, 2, 3, 4])
     assert all(np.array_equal(one, other) for one, other in zip(given, SCORES, strict=True))
 
 
 def test_equation_9_by_hand():
-    costs = [100.0, 50.0, 0.5]
-    expected = [[2.9, -4.1], [-0.05] * 3, [1.9995, 7.9995, 1.9995, 3.9995]]
+    costs = [100.0, 50.0, 0.5, 200.0]
+    expected = [[2.9, -4.1], [-0.05] * 3, [1.9995, 7.9995, 1.9995, 3.9995], [-0.1, -0.1]]
     for found, site in zip(regularised(SCORES, costs), expected, strict=True):
         assert found == pytest.approx(np.array(site), rel=1e-12)
     assert regularised(SCORES, costs, lam=0.02)[0] == pytest.approx(np.array([1, -6]), rel=1e-12)
@@ -61,5 +61,5 @@ def test_equation_9_by_hand():
 
 
 def test_one_cost_per_site():
-    with pytest.raises(BadInput, match="got scores of 3 sites but MFLOPs of 2: give one number per site"):
+    with pytest.raises(BadInput, match="got scores of 4 sites but MFLOPs of 2: give one number per site"):
         regularised(SCORES, [1, 2])
