@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch_pruning
 import torchvision
+from test_commands import CASE, command
 from test_consumers import CHAINS, Carried, Chain, Packed, case_of, own_case, torchvision_case
 from test_sites import OptionA, Shapes
 from test_surgery import Multiplied
@@ -14,6 +15,7 @@ from torch.utils.data import TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 from toys import TOYS, Clips, Twice, pixel_case, randomise, toy_case
 
+from bench import runs
 from bench.case import Case, Site, load
 from bench.cost import Cost, MapCost, layers, maps, whole
 
@@ -299,6 +301,19 @@ def test_costs_do_not_depend_on_precision():
     for precision in ("float32", "bfloat16"):
         case = toy_case("residual", precision=precision)
         assert (maps(case), whole(case)) == known
+
+
+def test_run_files_and_the_description_of_a_case_carry_the_costs(tmp_path):
+    """By hand: a 1 × 1 convolution with 3 maps of 4 positions, read by two classes."""
+    (tmp_path / "mine.py").write_text(CASE.format(label=1, mode=".eval()"))
+    done = command("oracle", "mine.py", "--out", "here", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    facts = runs.load(tmp_path / "here", "oracle").facts
+    assert (facts["mflops"], facts["parameters"]) == (72e-6, 6 + 26)
+    assert facts["sites"] == [{"name": "0", "maps": 3, "convolutions": ["0"], "mflops": 16e-6, "saved_mflops": 24e-6}]
+    shown = command("bench", "show", "mine.py", folder=tmp_path).stdout
+    assert "0.00 MFLOPs per example, 32 parameters\n1 sites, 3 maps\n" in shown
+    assert [line.split() for line in shown.splitlines()][-1] == ["0", "3", "maps", "0.0000", "0.0000"]
 
 
 def test_nothing_stays_behind_in_the_model():

@@ -28,22 +28,21 @@ def consumers(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Ten
 def _side_by_side(case: Case, found: Sequence[tuple[str, Sequence[Sequence[int]]]]) -> Tensor:
     rows: list[list[Tensor]] = [[] for _ in found[0][1]]
     for name, channels in found:
-        module = case.model.get_submodule(name)
+        read = by_channel(case.model.get_submodule(name)).cpu()
         for row, own in zip(rows, channels, strict=True):
-            row += [read.flatten().cpu() for channel in own for read in _readers(module, channel)]
+            row.append(read[list(own)].flatten())
     return nn.utils.rnn.pad_sequence([torch.cat(row) for row in rows], batch_first=True)
 
 
-def _readers(module: nn.Module, channel: int) -> list[Tensor]:
-    """Every weight of a layer that multiplies one of its input channels (features)."""
+def by_channel(module: nn.Module) -> Float[Tensor, "channel weight"]:
+    """Every weight of a layer that multiplies each of its input channels (features)."""
     if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
-        return [value.detach()[:, channel] for name, value in module.named_parameters() if _reads_input(name)]
+        return torch.cat([value.detach().T for name, value in module.named_parameters() if _reads_input(name)], 1)
     weight = module.get_parameter("weight").detach()
     if isinstance(module, TRANSPOSED):
-        return [weight[channel]]
-    groups = int(getattr(module, "groups", 1))
-    group, own = divmod(channel, weight.shape[1])
-    return [weight.unflatten(0, (groups, -1))[group, :, own]]
+        return weight.flatten(1)
+    groups = weight.unflatten(0, (int(getattr(module, "groups", 1)), -1))  # group, output, own channel, …
+    return groups.transpose(1, 2).flatten(0, 1).flatten(1)
 
 
 def _reads_input(name: str) -> bool:
