@@ -7,6 +7,7 @@ from torch import Tensor
 from criteria.criterion import Evidence, PerExample, criterion, mean
 
 LEVELS = 8
+PAPER = "Molchanov et al. 2017, arXiv:1611.06440, section 2.2"
 
 
 def quantise(activation: Float[Tensor, "example map"], levels: int = LEVELS) -> Int[Tensor, "example map"]:
@@ -20,26 +21,41 @@ def quantise(activation: Float[Tensor, "example map"], levels: int = LEVELS) -> 
     return torch.searchsorted(cuts, activation.T.contiguous(), right=False).T
 
 
-@criterion(
-    needs={"mean"},
-    reduce=mean,
-    unit="nats of information (not of loss)",
-    source="Molchanov et al. 2017, arXiv:1611.06440, section 2.2",
-)
-def mutual_information(site: Evidence) -> PerExample:
-    """Mutual information of the label and a map's mean activation, quantised into 8 levels at its quantiles.
+def information(site: Evidence, levels: int) -> PerExample:
+    """Mutual information of the label and each map's mean activation, quantised into so many levels at its quantiles.
 
     The plug-in estimate over all examples: biased upward by about (levels − 1)(classes − 1) / 2n, nearly alike for all maps.
-    The paper gives neither its levels nor its estimator.
     """
-    levels = quantise(site.mean)
+    quantised = quantise(site.mean, levels)
     labels = site.labels.unique(return_inverse=True)[1]
-    joint = torch.zeros(levels.shape[1], LEVELS, int(labels.max()) + 1, dtype=torch.float64)
-    maps = torch.arange(levels.shape[1]).expand_as(levels)
-    joint.index_put_((maps, levels, labels[:, None].expand_as(levels)), torch.tensor(1.0, dtype=torch.float64), accumulate=True)
+    joint = torch.zeros(quantised.shape[1], levels, int(labels.max()) + 1, dtype=torch.float64)
+    maps = torch.arange(quantised.shape[1]).expand_as(quantised)
+    one = torch.tensor(1.0, dtype=torch.float64)
+    joint.index_put_((maps, quantised, labels[:, None].expand_as(quantised)), one, accumulate=True)
     joint /= len(labels)
     independent = joint.sum(1, keepdim=True) * joint.sum(2, keepdim=True)
     return torch.special.xlogy(joint, joint / independent.clamp(min=1e-300)).sum((1, 2)).to(site.mean.dtype)[None]
+
+
+@criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=PAPER)
+def mutual_information(site: Evidence) -> PerExample:
+    """Mutual information of the label and a map's mean activation, quantised into 8 levels at its quantiles.
+
+    The paper gives neither its levels nor its estimator; the criteria beside this one show how much they matter.
+    """
+    return information(site, LEVELS)
+
+
+@criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 2 levels")
+def mutual_information_2(site: Evidence) -> PerExample:
+    """As `mutual_information`, in 2 levels: above and below the median."""
+    return information(site, 2)
+
+
+@criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 32 levels")
+def mutual_information_32(site: Evidence) -> PerExample:
+    """As `mutual_information`, in 32 levels."""
+    return information(site, 32)
 
 
 @criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source="Luo and Wu 2017, arXiv:1706.05791")

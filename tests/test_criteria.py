@@ -145,9 +145,10 @@ def test_quantisation_cuts_at_quantiles_and_shares_levels_on_ties():
 
 def test_mutual_information_against_scikit_learn():
     seen = collect(toy_case("plain", examples=40), range(40), 16, frozenset({"mean"}), "test")["features.0"]
-    levels = quantise(seen.mean)
-    expected = [mutual_info_score(levels[:, index], seen.labels) for index in range(levels.shape[1])]
-    assert score("mutual_information", seen).tolist() == pytest.approx(expected)
+    for count, name in ((2, "mutual_information_2"), (8, "mutual_information"), (32, "mutual_information_32")):
+        levels = quantise(seen.mean, count)
+        expected = [mutual_info_score(levels[:, index], seen.labels) for index in range(levels.shape[1])]
+        assert score(name, seen).tolist() == pytest.approx(expected)
 
 
 def test_random_depends_on_the_seed_and_the_site_alone():
