@@ -50,7 +50,7 @@ def tree(made_tree, tmp_path):
 def make(tree, *words):
     """What make asked python for: stage, then case or command."""
     (tree / "log").unlink(missing_ok=True)
-    call = ["make", "PYTHON=./stand-in", "CASES=vgg-digits", "SEEDS=0", "DEVICE=cpu", *words]
+    call = ["make", "PYTHON=./stand-in", "CASES=vgg-digits", "SEEDS=0", "DEVICE=cpu", "JOBS=1", *words]
     done = subprocess.run(call, cwd=tree, env=OUTSIDE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = (tree / "log").read_text().splitlines() if (tree / "log").exists() else []
@@ -105,6 +105,16 @@ def test_a_changed_setting_makes_what_it_changes(tree):
     assert make(tree, "compare", "SEEDS=0 1") == [SHOW]
     assert make(tree, "compare") == [*PAGE, SHOW]
     assert make(tree, "compare", "DEVICE=auto") == ["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE, SHOW]
+
+
+def test_a_users_criteria_are_scored_and_scored_again_when_they_change(tree):
+    (tree / "mine.py").write_text("")
+    assert make(tree, "compare", "CRITERIA=mine.py") == ["criteria vgg-digits", *GRADE, *PAGE, SHOW]
+    assert make(tree, "compare", "CRITERIA=mine.py") == [SHOW]
+    time.sleep(0.01)
+    (tree / "mine.py").write_text("x = 1")
+    assert make(tree, "compare", "CRITERIA=mine.py") == ["criteria vgg-digits", *GRADE, *PAGE, SHOW]
+    assert make(tree, "compare") == ["criteria vgg-digits", *GRADE, *PAGE, SHOW]
 
 
 def test_a_file_is_no_name_of_a_case(tree):
