@@ -26,6 +26,8 @@ embedded := vgg-digits resnet-digits r3dcnn-gestures
 runs := $(foreach case,$(CASES),$(foreach seed,$(SEEDS),runs/$(case)/$(seed)))
 bench := $(wildcard bench/*.py bench/*/*.py)
 criteria := $(wildcard criteria/*.py criteria/*/*.py criteria/*.json)
+# compare takes the quick criteria if not told otherwise, regress all of them
+guesses := $(if $(filter all,$(CRITERIA))$(filter regress regress-accept,$(MAKECMDGOALS)),all,quick) $(filter-out all,$(CRITERIA))
 measured := $(foreach run,$(runs),$(run)/oracle.safetensors $(run)/criteria.safetensors)
 report := reports/out/index.html reports/out/agreement.csv reports/out/agreement.md reports/out/agreement.tex
 tables := agreement.csv maps.csv maps-fresh.csv tables.json
@@ -35,7 +37,7 @@ tables := agreement.csv maps.csv maps-fresh.csv tables.json
 .SECONDEXPANSION:
 
 help: ## list the targets
-	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=mine.py] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 oracle: $(addsuffix /oracle.safetensors,$(runs)) ## measure the oracle of CASES at SEEDS
@@ -89,8 +91,8 @@ bench/weights/%.safetensors: | $(ready)
 runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings $$(call weights,$$@) | $(ready)
 	$(PYTHON) -m oracle $(call measure)
 
-runs/%/criteria.safetensors: $(bench) $(criteria) $(CRITERIA) runs/.settings runs/.criteria $$(call weights,$$@) | $(ready)
-	$(PYTHON) -m criteria $(call measure,--criteria all $(CRITERIA))
+runs/%/criteria.safetensors: $(bench) $(criteria) $(filter %.py,$(CRITERIA)) runs/.settings runs/.criteria $$(call weights,$$@) | $(ready)
+	$(PYTHON) -m criteria $(call measure,--criteria $(guesses))
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
 	$(PYTHON) -m reports grade $(call case,$@) --seeds $(call seed,$@)
@@ -107,6 +109,6 @@ remember = @mkdir -p $(@D); said="$(1)"; echo "$$said" | cmp -s - $@ || echo "$$
 runs/.settings: FORCE | $(ready)
 	$(call remember,$(DEVICE) $(DATA) $$($(PYTHON) -m bench.commit))
 runs/.criteria: FORCE
-	$(call remember,$(CRITERIA))
+	$(call remember,$(guesses))
 reports/out/.selection: FORCE
 	$(call remember,$(CASES) $(SEEDS))

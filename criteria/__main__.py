@@ -42,7 +42,7 @@ def main() -> None:
     """The command line."""
     parser = options("criteria", __doc__)
     parser.add_argument(
-        "--criteria", nargs="*", default=[], help="which: names, .py files that hold an @criterion, all (default)"
+        "--criteria", nargs="*", default=[], help="which: names, .py files with @criterion, quick, all (default)"
     )
     given = parser.parse_args()
     chosen = choose(given.criteria)

@@ -60,6 +60,12 @@ class Criterion:
         """Where it is written."""
         return Path(self.saliency.__code__.co_filename)
 
+    @property
+    def quick(self) -> bool:
+        """Whether it is this suite's own and needs no evidence that is so dear that it is gathered from a few examples only."""
+        dear = any(known.most is not None for name, known in sources().items() if name in self.needs)
+        return not dear and not self.saliency.__module__.startswith("criteria.peers.")
+
     def __call__(self, site: Evidence) -> PerExample:
         """The saliency at a site, checked to be what a criterion must give; a mistake in its file is one line."""
         with users_code(self.file):
@@ -76,7 +82,7 @@ class Criterion:
         return saliency
 
 
-ALL = "all"
+ALL, QUICK = "all", "quick"
 CRITERIA: dict[str, Criterion] = {}
 
 
@@ -90,7 +96,7 @@ def criterion(
 
     def register(function: Callable[[Evidence], PerExample]) -> Criterion:
         name = function.__name__
-        if name in CRITERIA or name == ALL:
+        if name in CRITERIA or name in {ALL, QUICK}:
             where = CRITERIA[name].saliency.__module__ if name in CRITERIA else "the command line"
             raise BadInput(f"criterion {name!r} already exists in {where}: give yours another name")
         CRITERIA[name] = Criterion(name, function, wanted, reduce, unit, source)
@@ -114,12 +120,14 @@ def discover() -> dict[str, Criterion]:
 
 
 def choose(names: Iterable[str]) -> list[Criterion]:
-    """The criteria of those names; of a .py file all that it holds; of `all`, or no name, all of this suite."""
+    """The criteria of those names; of a .py file all that it holds; of `all`, or no name, all of this suite; of `quick` some."""
     known = dict(discover())
     chosen: dict[str, Criterion] = {}
     for name in list(names) or [ALL]:
         if name == ALL:
             chosen |= known
+        elif name == QUICK:
+            chosen |= {name: found for name, found in known.items() if found.quick}
         elif name.endswith(".py"):
             chosen |= from_file(Path(name))
         elif name in CRITERIA:

@@ -45,6 +45,20 @@ def test_a_file_adds_its_criteria_to_all(mine):
     assert torch.equal(choose([path])[0](seen()), seen().mean * 2)
 
 
+def test_the_quick_ones_are_this_suites_own_and_not_dear():
+    quick = {found.name for found in choose(["quick"])}
+    assert {"taylor", "taylor_second", "weight_l2", "mean_rank", "random", "norm_gamma"} <= quick
+    assert not quick & {
+        "brain_damage",
+        "path",
+        "conductance",
+        "relevance",
+        "activation_rank",
+        "torch_pruning_taylor",
+        "nni_taylor",
+    }
+
+
 def test_the_example_of_the_readme_is_a_criterion_and_stands_there_whole(mine):
     assert Path("examples/my_criteria.py").read_text() in Path("README.md").read_text()
     (slope,) = choose(["examples/my_criteria.py"])
