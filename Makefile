@@ -89,9 +89,11 @@ bench/weights/%.safetensors: | $(ready)
 	$(PYTHON) -m bench train $(shell echo $* | sed 's/-\([0-9]*\)$$/ --seed \1/')
 
 runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings $$(call weights,$$@) | $(ready)
+	@mkdir -p $(@D)
 	$(PYTHON) -m oracle $(call measure)
 
 runs/%/criteria.safetensors: $(bench) $(criteria) $(filter %.py,$(CRITERIA)) runs/.settings runs/.criteria $$(call weights,$$@) | $(ready)
+	@mkdir -p $(@D)
 	$(PYTHON) -m criteria $(call measure,--criteria $(guesses))
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)

@@ -1,5 +1,6 @@
 """The files of a run: atomic, checksummed, with provenance; imports no torch."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -78,12 +79,17 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuses, before any work, a file that could not be written; leaves nothing behind."""
+    """Refuses, before any work, a file that could not be written; leaves nothing behind.
+
+    Two stages of one run may do so at once: each probes by its own file's name, and a folder that is in use stays.
+    """
     made = [parent for parent in path.parents if not parent.exists()]
-    write_atomically(path.parent / ".probe", b"")
-    (path.parent / ".probe").unlink()
-    for parent in made:
-        parent.rmdir()
+    probe = path.parent / f".{path.name}.probe"
+    write_atomically(probe, b"")
+    probe.unlink()
+    with contextlib.suppress(OSError):
+        for parent in made:
+            parent.rmdir()
 
 
 def save(path: Path, kind: str, arrays: Arrays, facts: dict[str, Any]) -> None:

@@ -28,4 +28,10 @@ def test_first_order_evidence(benchmark, name):
     clock.timed(plain)
     passes = []
     benchmark.pedantic(evidence, setup=lambda: passes.append(clock.once(plain)), rounds=ROUNDS)
-    benchmark.extra_info |= {"network": name, "examples": EXAMPLES, "batch": SIZE, "evidence": sorted(DIFFERENTIATED), "passes, s": passes}
+    benchmark.extra_info |= {
+        "network": name,
+        "examples": EXAMPLES,
+        "batch": SIZE,
+        "evidence": sorted(DIFFERENTIATED),
+        "passes, s": passes,
+    }
