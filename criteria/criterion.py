@@ -120,7 +120,7 @@ def discover() -> dict[str, Criterion]:
 
 
 def choose(names: Iterable[str]) -> list[Criterion]:
-    """The criteria of those names; of a .py file all that it holds; `all` of this suite, also of no name, or the `quick` ones."""
+    """The criteria of those names; of a .py file all that it holds; `all` of this suite (also of no name), or the `quick`."""
     known = dict(discover())
     chosen: dict[str, Criterion] = {}
     for name in list(names) or [ALL]:

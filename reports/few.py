@@ -35,21 +35,16 @@ def grade(run: Run) -> pd.DataFrame:
         ceiling = ceilings(run.sites, changes, reduction, run.seed)
         for count in (count for count in COUNTS if count <= examples // 2):
             random = np.random.default_rng([run.seed, count])
-            drawn: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
-            for _ in range(DRAWS):
-                order = random.permutation(examples)
-                score = [reduction(change[order[:count]]) for change in changes]
-                truths = [change if kind == "shared" else change[order[count:]] for kind in EXAMPLES for change in changes]
-                for place, kind in enumerate(EXAMPLES):
-                    truth = [reduction(change) for change in truths[place * len(changes) : (place + 1) * len(changes)]]
-                    for (scope, scaling), pair in _agreements(run.sites, score, truth).items():
-                        drawn.setdefault((kind, scope, scaling), []).append(pair)
-            for (kind, scope, scaling), pairs in drawn.items():
-                values = np.array(pairs)
-                low, high = np.quantile(values[:, 0], [0.025, 0.975])
-                head = {"criterion": name_of(count), "scope": scope, "scaling": scaling, "oracle": oracle, "examples": kind}
-                means = {"spearman": values[:, 0].mean(), "kendall": values[:, 1].mean(), "low": low, "high": high}
-                rows.append(head | means | {"ceiling": ceiling[scope], "maps": _maps(run, scope), "n": examples})
+            orders = [random.permutation(examples) for _ in range(DRAWS)]
+            score = [np.stack([reduction(change[order[:count]]) for order in orders]) for change in changes]
+            fresh = [np.stack([reduction(change[order[count:]]) for order in orders]) for change in changes]
+            whole = [np.stack([reduction(change)] * DRAWS) for change in changes]
+            for kind, truth in zip(EXAMPLES, (whole, fresh), strict=True):
+                for (scope, scaling), (values, taus) in _agreements(run.sites, score, truth).items():
+                    low, high = np.quantile(values, [0.025, 0.975])
+                    head = {"criterion": name_of(count), "scope": scope, "scaling": scaling, "oracle": oracle, "examples": kind}
+                    means = {"spearman": values.mean(), "kendall": taus.mean(), "low": low, "high": high}
+                    rows.append(head | means | {"ceiling": ceiling[scope], "maps": _maps(run, scope), "n": examples})
     table = pd.DataFrame(rows)
     table.insert(0, "seed", run.seed)
     table.insert(0, "case", run.case)
@@ -61,16 +56,21 @@ def _maps(run: Run, scope: str) -> int:
     return sizes.get(scope, sum(sizes.values()))
 
 
-def _agreements(sites: list[str], score: Scores, truth: Scores) -> dict[tuple[str, str], tuple[float, float]]:
-    """Spearman and Kendall at every site and in both summaries."""
+def _agreements(sites: list[str], score: Scores, truth: Scores) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """Spearman and Kendall of every draw, at every site and in both summaries."""
     guess, known = ranks(score), ranks(truth)
-    values = [float(correlate(a, b)) for a, b in zip(guess.sites, known.sites, strict=True)]
-    taus = [kendall(a, b) for a, b in zip(score, truth, strict=True)]
+    values = [correlate(a, b) for a, b in zip(guess.sites, known.sites, strict=True)]
+    taus = [_kendalls(a, b) for a, b in zip(score, truth, strict=True)]
     found = {(site, "none"): (value, tau) for site, value, tau in zip(sites, values, taus, strict=True)}
-    means = [float(mean_over_sites([np.array(value) for value in some])) for some in (values, taus)]
-    found[MEAN, "none"] = means[0], means[1]
-    whole = np.concatenate(truth)
+    found[MEAN, "none"] = mean_over_sites(values), mean_over_sites(taus)
+    whole = np.concatenate(truth, 1)
     for name, scale in SCALINGS.items():
-        tau = kendall(np.concatenate(scale(score)), whole)
-        found[ALL, name] = float(correlate(guess.whole[name], known.whole["none"])), tau
+        found[ALL, name] = (
+            correlate(guess.whole[name], known.whole["none"]),
+            _kendalls(np.concatenate(scale(score), 1), whole),
+        )
     return found
+
+
+def _kendalls(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.array([kendall(a, b) for a, b in zip(first, second, strict=True)])

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from reports.agreement import correlate, mean_over_sites, ranks
+from reports.agreement import correlate, mean_over_sites, standard_ranks
 from reports.section import Section, Study
 
 
@@ -40,7 +40,7 @@ def agreement(study: Study, names: list[str]) -> pd.DataFrame:
         ranked = []
         for name in names:
             reduction = run.reduction(name)
-            ranked.append(ranks([reduction(run.saliency(name, site, "fresh")) for site in run.sites]).sites)
+            ranked.append([standard_ranks(reduction(run.saliency(name, site, "fresh"))) for site in run.sites])
         seeds.append([[mean_over_sites([correlate(a, b) for a, b in zip(x, y, strict=True)]) for y in ranked] for x in ranked])
     return pd.DataFrame(np.median(np.array(seeds, dtype=float), axis=0), index=names, columns=names)
 

@@ -1,10 +1,12 @@
 """Quality against the number of examples, of the best criteria and of the oracle itself."""
 
+from typing import Any
+
 import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.agreement import ORACLES, correlate, mean_over_sites, ranks
+from reports.agreement import ORACLES, Scores, correlate, mean_over_sites, standard_ranks
 from reports.read import Run
 from reports.section import Section, Study
 
@@ -51,15 +53,13 @@ def curve(study: Study, name: str) -> tuple[list[int], list[float]]:
     counts = sizes(min(len(run.saliency(name, run.sites[0], "fresh")) for run in study.runs))
     found = []
     for run in study.runs:
-        truth = ranks([ORACLES["oracle_abs"](run.change(site)) for site in run.sites]).sites
+        truth = [standard_ranks(ORACLES["oracle_abs"](run.change(site))) for site in run.sites]
         matrices, reduction = [run.saliency(name, site, "fresh") for site in run.sites], run.reduction(name)
-        random = np.random.default_rng([run.seed, 3])
-        found.append(
-            [
-                _mean(matrices, reduction, truth, [random.permutation(len(matrices[0]))[:n] for _ in range(DRAWS)])
-                for n in counts
-            ]
-        )
+        random, values = np.random.default_rng([run.seed, 3]), []
+        for n in counts:
+            draws = [random.permutation(len(matrices[0]))[:n] for _ in range(DRAWS)]
+            values.append(_mean(_ranks(reduction, matrices, draws), truth))
+        found.append(values)
     return counts, [float(value) for value in np.median(found, axis=0)]
 
 
@@ -71,20 +71,19 @@ def oracle_curve(study: Study) -> tuple[list[int], list[float]]:
         changes, reduction = [run.change(site) for site in run.sites], ORACLES["oracle_abs"]
         random, values = np.random.default_rng([run.seed, 4]), []
         for n in counts:
-            drawn = []
-            for _ in range(DRAWS):
-                order = random.permutation(len(changes[0]))
-                truth = ranks([reduction(change[order[n:]]) for change in changes]).sites
-                drawn.append(_mean(changes, reduction, truth, [order[:n]]))
-            values.append(np.mean(drawn))
+            orders = [random.permutation(len(changes[0])) for _ in range(DRAWS)]
+            some, others = [order[:n] for order in orders], [order[n:] for order in orders]
+            values.append(_mean(_ranks(reduction, changes, some), _ranks(reduction, changes, others)))
         found.append(values)
     return counts, [float(value) for value in np.median(found, axis=0)]
 
 
-def _mean(matrices: list[np.ndarray], reduction: object, truth: list[np.ndarray], draws: list[np.ndarray]) -> float:
-    """Agreement per site of the scores of some examples, a mean over draws."""
-    values = []
-    for part in draws:
-        scores = ranks([reduction(matrix[part]) for matrix in matrices]).sites  # type: ignore[operator]  # a Reduction
-        values.append(mean_over_sites([correlate(a, b) for a, b in zip(scores, truth, strict=True)]))
+def _ranks(reduction: Any, matrices: Scores, draws: list[np.ndarray]) -> Scores:
+    """Ranks at every site of the scores from some examples, `[draw, map]`."""
+    return [standard_ranks(np.stack([reduction(matrix[part]) for part in draws])) for matrix in matrices]
+
+
+def _mean(scores: Scores, truth: Scores) -> float:
+    """Agreement per site, a mean over draws."""
+    values = mean_over_sites([correlate(a, b) for a, b in zip(scores, truth, strict=True)])
     return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
