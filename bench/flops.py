@@ -18,10 +18,10 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 from bench.case import Case
-from bench.labels import CONVOLUTIONS, MIXERS
+from bench.labels import CONVOLUTIONS, MIXERS, TRANSPOSED
+from bench.watch import watch
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,7 @@ def layers(case: Case) -> dict[str, Layer]:
         positions[module] += output.numel() // module.out_channels if isinstance(module, CONVOLUTIONS) else 0
 
     found: dict[nn.Module, str] = {module: name for name, module in case.model.named_modules() if isinstance(module, MIXERS)}
-    hooks = [module.register_forward_hook(count, with_kwargs=True) for module in found]
-    try:
-        with torch.no_grad():
-            case.model(next(case.batches(case.train, [0], 1)).inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    watch(case, found, count)
     return {found[module]: Layer(module, uses[module], positions[module]) for module in uses}
 
 

@@ -4,10 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from bench.case import Site
+
+
+def held(owners: Sequence[int], device: torch.device) -> tuple[Int[Tensor, " channel"], Int[Tensor, " channel"]]:
+    """The channels that belong to a map (not −1), and those maps."""
+    index = torch.tensor(list(owners), device=device)
+    channels = (index >= 0).nonzero()[:, 0]
+    return channels, index[channels]
 
 
 class Gate(nn.Module):

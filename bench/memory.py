@@ -14,6 +14,7 @@ from torch import nn
 
 from bench.case import Case
 from bench.errors import BadInput
+from bench.watch import watch
 
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DEFAULT = 4 * 2**30
@@ -36,17 +37,11 @@ def activations(case: Case) -> int:
     """Bytes that the outputs of all layers hold for one example."""
     held = 0
 
-    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+    def count(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         nonlocal held
         held += output.nbytes if isinstance(output, torch.Tensor) else 0
 
-    hooks = [module.register_forward_hook(count) for module in case.model.modules() if not list(module.children())]
-    try:
-        with torch.no_grad():
-            case.model(next(case.batches(case.train, [0], 1)).inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    watch(case, [module for module in case.model.modules() if not list(module.children())], count)
     return held
 
 

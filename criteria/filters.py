@@ -7,8 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bench.case import Case, Site
-
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+from bench.labels import TRANSPOSED
 
 
 def weight(module: nn.Module) -> Tensor:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from bench.case import Case, Site
-from bench.gates import Gate
+from bench.gates import Gate, held
 from criteria.statistics import PRODUCT, STATISTICS, WEIGHT_PRODUCT
 
 Parts = dict[str, Tensor]  # statistic -> [example, map], of one batch
@@ -46,7 +46,7 @@ class Tally:
     def _gate(self, gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Adds what passes a gate; its gradient too, once that comes back."""
         activation = self._positions(output.detach(), gate.axis)
-        channels, maps = self._held(gate.maps)
+        channels, maps = held(gate.maps, self.case.device)
         self.counts.index_add_(0, maps, self.counts.new_full((len(maps),), activation.shape[2]))
         for name, total in self.means.items():
             total.index_add_(1, maps, STATISTICS[name].of(activation).sum(2)[:, channels])
@@ -63,7 +63,7 @@ class Tally:
 
     def _convolution(self, owners: Sequence[int]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         """Adds weight × gradient: output × gradient without the bias, since a convolution is linear in its weights."""
-        total, (channels, maps) = self.products[WEIGHT_PRODUCT], self._held(owners)
+        total, (channels, maps) = self.products[WEIGHT_PRODUCT], held(owners, self.case.device)
 
         def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             bias, kept = getattr(module, "bias", None), output.detach()
@@ -82,9 +82,3 @@ class Tally:
         rows = value.movedim(axis, 1)
         rows = rows.reshape(self.examples, -1, rows.shape[1], math.prod(rows.shape[2:]))  # example, clip, channel, position
         return rows.transpose(1, 2).flatten(2)
-
-    def _held(self, owners: Sequence[int]) -> tuple[Int[Tensor, " channel"], Int[Tensor, " channel"]]:
-        """The channels that belong to a map, and those maps."""
-        index = torch.tensor(list(owners), device=self.case.device)
-        channels = (index >= 0).nonzero()[:, 0]
-        return channels, index[channels]

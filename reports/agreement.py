@@ -22,6 +22,7 @@ from reports.read import EXAMPLES, Run
 
 ORACLES = {"oracle_abs": REDUCTIONS["abs_mean"], "oracle_loss": REDUCTIONS["mean"]}
 RESAMPLES, SPLITS = 500, 20
+FRESH = 1_000_003  # added to the seed: fresh examples are drawn on their own, shared ones as the oracle's
 MEAN, ALL = "mean over sites", "all sites"
 LEAST = 3  # a rank correlation of fewer maps says nothing
 
@@ -184,7 +185,7 @@ def grade(run: Run) -> pd.DataFrame:
         for examples in EXAMPLES:
             matrices = [run.saliency(criterion, site, examples) for site in run.sites]
             count = run.criteria.facts[examples]["examples"]
-            stream = run.seed if examples == "shared" else run.seed + 1_000_003  # the oracle's own draws, or others
+            stream = run.seed if examples == "shared" else run.seed + FRESH
             guess = graded(reduction, matrices, draws(count, stream))
             for target in known:
                 for row in _compare(run.sites, maps, target, guess):

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.runs import digest
-from reports.agreement import ORACLES, Scores, correlate, draws, mean_over_sites, reduce, standard_ranks
+from reports.agreement import FRESH, ORACLES, Scores, correlate, draws, mean_over_sites, reduce, standard_ranks
 from reports.read import Run
 
 DRAWS = 200
 AGREEMENT, PAIRS = "agreement", "pair agreement"
 FIGURES = (AGREEMENT, PAIRS)
-FRESH = 1_000_003  # what `reports.agreement.grade` adds to the seed: fresh examples are drawn on their own
 SMALLEST = 1e-9  # a variance of ranks, 1 over all pairs, below which a draw is constant
 
 

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bench.case import Batch, Case, Site
-from bench.gates import Gate
+from bench.gates import Gate, held
+from bench.watch import watch
 from criteria.passes import by_batch, differentiable, slopeless
 from criteria.source import source
 
@@ -32,8 +33,8 @@ def per_map(case: Case, site: Site, attributions: Sequence[Tensor]) -> Float[Ten
     found = torch.zeros(examples, site.maps, device=case.device, dtype=attributions[0].dtype)
     for gate, attribution in zip(gates_of(case, site), attributions, strict=True):
         channels = attribution.detach().movedim(gate.axis, 1).reshape(examples, len(gate.maps), -1).sum(2)
-        index = torch.tensor(list(gate.maps), device=case.device)
-        found.index_add_(1, index[index >= 0], channels[:, index >= 0])
+        own, maps = held(gate.maps, case.device)
+        found.index_add_(1, maps, channels[:, own])
     return found
 
 
@@ -44,18 +45,14 @@ def _unfit_conductance(case: Case) -> str:
     batch = next(case.batches(case.train, [0], 1))
     if not batch.inputs.is_floating_point():
         return "its inputs are not numbers that a path can lead to"
-    return one_row(case, batch)
+    return one_row(case)
 
 
-def one_row(case: Case, batch: Batch) -> str:
-    """Why captum cannot attribute to the gates, tried on a batch of one example; nothing if it can."""
+def one_row(case: Case) -> str:
+    """Why captum cannot attribute to the gates, tried on one example; nothing if it can."""
     rows: list[int] = []
     gates = [gate for site in case.sites for gate in gates_of(case, site)]
-    hooks = [gate.register_forward_hook(lambda module, inputs, output: rows.append(len(output))) for gate in gates]
-    with torch.no_grad():
-        case.model(batch.inputs)
-    for hook in hooks:
-        hook.remove()
+    watch(case, gates, lambda module, args, kwargs, output: rows.append(len(output)))
     return "" if rows == [1] * len(gates) else "captum takes layers that are called once, with one row per example"
 
 

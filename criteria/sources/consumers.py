@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bench import consumers as layers
 from bench.case import Case
-from criteria.filters import TRANSPOSED
+from bench.labels import TRANSPOSED
 from criteria.source import source
 
 

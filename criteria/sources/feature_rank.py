@@ -1,14 +1,14 @@
 """The rank of feature maps as matrices: how many patterns a map is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.case import Batch, Case, Site
-from bench.gates import Gate
+from bench.case import Batch, Case
+from bench.gates import Gate, held
 from criteria.passes import by_batch
 from criteria.source import source
 
@@ -28,23 +28,24 @@ def ranks(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
     with ExitStack() as stack, torch.no_grad():
         for site in case.sites:
             for name in site.gates:
-                watch = _watch(found[site], counts[site], site)
+                watch = _watch(found[site], counts[site])
                 stack.callback(case.model.get_submodule(name).register_forward_hook(watch).remove)
         case.model(batch.inputs)
     dtype = next(case.model.parameters()).dtype
     return [(found[site] / counts[site]).to(dtype) for site in case.sites]
 
 
-def _watch(total: Tensor, count: Tensor, site: Site):  # type: ignore[no-untyped-def]  # noqa: ANN202 (a forward hook)
+def _watch(total: Tensor, count: Tensor) -> Callable[[Gate, tuple[Tensor, ...], Tensor], None]:
+    """A hook that adds the ranks of what passes a gate."""
+
     def watch(gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         maps = output.movedim(gate.axis, 1)
         while maps.ndim < 4:  # a row, or a number, is a matrix too
             maps = maps.unsqueeze(2)
         per = torch.linalg.matrix_rank(maps.float()).double()  # row, channel, time …
         per = per.reshape(len(total), -1, per.shape[1], per[0, 0].numel()).transpose(1, 2).flatten(2)
-        index = torch.tensor(list(gate.maps), device=output.device)
-        channels = (index >= 0).nonzero()[:, 0]
-        total.index_add_(1, index[channels], per.sum(2)[:, channels])
-        count.index_add_(0, index[channels], count.new_full((len(channels),), per.shape[2]))
+        channels, own = held(gate.maps, output.device)
+        total.index_add_(1, own, per.sum(2)[:, channels])
+        count.index_add_(0, own, count.new_full((len(own),), per.shape[2]))
 
     return watch

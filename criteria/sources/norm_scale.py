@@ -7,6 +7,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bench.case import Case
+from bench.labels import TRANSPOSED
 from criteria.filters import filters
 from criteria.source import source
 
@@ -43,7 +44,7 @@ def norm_scale(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Te
 
     def scale(module: nn.Module) -> Tensor:
         gamma = known[module].get_parameter("weight").detach()
-        if not isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+        if not isinstance(module, TRANSPOSED):
             return gamma[:, None]
         return gamma.view(getattr(module, "groups"), -1)  # noqa: B009 (laid out as its weights are: [in, out / groups])
 

@@ -24,7 +24,7 @@ MIXING = {"add", "iadd", "cat", "mean", "avg_pool2d", "adaptive_avg_pool2d", "ma
 def unfit(case: Case) -> str:
     """Why captum cannot propagate relevance through a network, tried on one example; nothing if it can."""
     batch = next(case.batches(case.train, [0], 1))
-    if reason := missing(case) or one_row(case, batch):
+    if reason := missing(case) or one_row(case):
         return reason
     if not isinstance(case.model, fx.GraphModule):
         return "it is not a traced network"

@@ -1,5 +1,7 @@
 """How many maps a score tells apart: ties, and pairs whose order is noise."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -41,10 +43,10 @@ def of_run(run: Run, criterion: str) -> tuple[float, float, float]:
     return ties / max(pairs, 1), noisy / max(pairs, 1), float(np.nanmean(spreads)) if not np.isnan(spreads).all() else np.nan
 
 
-def error(matrix: np.ndarray, reduction: object) -> np.ndarray:
+def error(matrix: np.ndarray, reduction: Any) -> np.ndarray:
     """Standard error of the difference of every two maps' scores, `[map, map]`; of a magnitude to first order."""
-    before = reduction.before(matrix)  # type: ignore[attr-defined]  # a Reduction, which is written for torch and numpy
-    signs = np.where(reduction.after(before.mean(0)) == before.mean(0), 1.0, -1.0)  # type: ignore[attr-defined]  # as above
+    before = reduction.before(matrix)
+    signs = np.where(reduction.after(before.mean(0)) == before.mean(0), 1.0, -1.0)
     covariance = np.atleast_2d(np.cov(before * signs, rowvar=False))
     own = np.diag(covariance)
     return np.sqrt(np.clip(own[:, None] + own - 2 * covariance, 0, None) / len(matrix))
