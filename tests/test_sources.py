@@ -13,6 +13,7 @@ from bench.assemble import assemble
 from bench.case import load
 from bench.errors import BadInput
 from bench.gates import gated
+from criteria.batchnorm import norm_gamma
 from criteria.evidence import collect, unfit
 from criteria.passes import open_gates
 from criteria.source import source
@@ -181,6 +182,10 @@ def test_the_scale_of_a_batch_norm():
     data = TensorDataset(torch.randn(8, 1, 4, 4), torch.arange(8) % 2)
     case = assemble(randomise(model), data, data)
     assert torch.equal(gathered(case, "norm_scale")["0"][:, 0], model[1].weight)
+    with torch.no_grad():
+        case.model.get_submodule("1").weight.copy_(torch.tensor([0.5, -2.0, 1.0]))
+    seen = collect(case, range(3), 3, frozenset({"norm_scale"}), "test")["0"]
+    assert norm_gamma(seen)[0].tolist() == [0.5, 2.0, 1.0]
     assert unfit(toy_case("plain"), frozenset({"norm_scale"})) == {"norm_scale": "no batch norm follows features.4"}
     resnet = load("resnet-digits", 0)
     assert unfit(resnet, frozenset({"norm_scale"})) == {}
@@ -203,6 +208,15 @@ def test_a_loss_without_slope_is_said():
     case = dataclasses.replace(pixel_case(), loss=lambda output, labels: (output[:, 0] > 0).float())
     needs = frozenset({"gate_grad", "gate_hessian", "mean", "gate_path"})
     assert unfit(case, needs) == dict.fromkeys(needs - {"mean"}, "the loss has no gradient")
+
+
+def test_what_learns_is_afterwards_what_learned_before():
+    case = toy_case("plain")
+    case.model.get_submodule("classifier").weight.requires_grad_(False)
+    before = {name: parameter.requires_grad for name, parameter in case.model.named_parameters()}
+    collect(case, range(3), 2, frozenset({"gate_grad", "weight_grad", "gate_path"}), "test")
+    assert {name: parameter.requires_grad for name, parameter in case.model.named_parameters()} == before
+    assert set(before.values()) == {True, False}
 
 
 def test_evidence_has_one_name():
