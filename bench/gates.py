@@ -1,5 +1,6 @@
 """Gate, gated(): the only way a map is removed; the gradient at open gates comes from here too."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from bench.case import Site
 
 
-def held(owners: Sequence[int], device: torch.device) -> tuple[Int[Tensor, " channel"], Int[Tensor, " channel"]]:
+@functools.lru_cache(maxsize=1024)
+def held(owners: tuple[int, ...] | range, device: torch.device) -> tuple[Int[Tensor, " channel"], Int[Tensor, " channel"]]:
     """The channels that belong to a map (not −1), and those maps."""
     index = torch.tensor(list(owners), device=device)
     channels = (index >= 0).nonzero()[:, 0]

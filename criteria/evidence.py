@@ -9,12 +9,11 @@ from torch import Tensor, nn
 
 from bench.case import Batch, Case, Site
 from bench.errors import BadInput
-from bench.gates import gated
 from criteria.criterion import Evidence
 from criteria.filters import convolutions, filters
-from criteria.passes import differentiable, open_gates, slopeless, stream
+from criteria.passes import differentiable, slopeless, stream
 from criteria.source import sources
-from criteria.statistics import DIFFERENTIATED, GATE_GRAD, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
+from criteria.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
 from criteria.tally import Parts, Tally
 
 Statistics = dict[str, dict[str, Tensor]]  # site -> statistic -> its values
@@ -80,34 +79,29 @@ def _observe(
     learning = list(convolutions(case).values()) if needs & {WEIGHT_GRAD, WEIGHT_PRODUCT} else []
     weights = [module.get_parameter("weight") for module in learning]
     tallies = {site: Tally(case, site, len(batch.labels), needs) for site in case.sites}
-    gates = open_gates(case, len(batch.labels))
     with ExitStack() as stack:
         stack.enter_context(differentiable(case.model, weights))
         stack.enter_context(torch.set_grad_enabled(bool(needs & DIFFERENTIATED)))
-        stack.enter_context(gated(case.model, gates))
         for hook in [hook for tally in tallies.values() for hook in tally.hooks()]:
             stack.callback(hook.remove)
         loss = case.losses(batch)
-        if not needs & DIFFERENTIATED:
-            return {site: (tally.parts(), tally.counts) for site, tally in tallies.items()}
-        if not loss.requires_grad:
-            raise BadInput(f"{case.name}: the loss has no gradient, which {', '.join(sorted(needs & DIFFERENTIATED))} needs")
-        # examples do not see each other in eval mode, so the sum gives each its own gradient
-        grads = torch.autograd.grad(loss.sum(), [*gates.values(), *weights], allow_unused=True, materialize_grads=True)
-    for module, grad in zip(learning, grads[len(gates) :], strict=True):
-        slopes[module] = slopes[module] + grad if module in slopes else grad
-    found = {}
-    for (site, tally), grad in zip(tallies.items(), grads, strict=False):
-        parts = tally.parts() | ({GATE_GRAD: grad} if GATE_GRAD in needs else {})
-        found[site] = parts, tally.counts
-    return found
+        if needs & DIFFERENTIATED:
+            if not loss.requires_grad:
+                raise BadInput(
+                    f"{case.name}: the loss has no gradient, which {', '.join(sorted(needs & DIFFERENTIATED))} needs"
+                )
+            by = [*weights, *(leaf for tally in tallies.values() for leaf in tally.leaves)]
+            # examples do not see each other in eval mode, so the sum gives each its own gradient
+            grads = torch.autograd.grad(loss.sum(), by, allow_unused=True, materialize_grads=True)
+            for module, grad in zip(learning, grads, strict=False):
+                slopes[module] = slopes[module] + grad if module in slopes else grad
+    return {site: (tally.parts(), tally.counts) for site, tally in tallies.items()}
 
 
 def _check_finite(case: Case, site: Site, parts: Parts, block: Sequence[int]) -> None:
     for name, part in parts.items():
-        broken = (~part.isfinite()).nonzero()
-        if len(broken):
-            row, column = broken[0].tolist()
+        if not bool(part.isfinite().all()):
+            row, column = (~part.isfinite()).nonzero()[0].tolist()
             where = f", on training example {block[row]}" if len(part) == len(block) else ""
             index = column if part.shape[1] == site.maps else row
             raise BadInput(

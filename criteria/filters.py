@@ -24,11 +24,8 @@ def filters(model: nn.Module, site: Site, of: Callable[[nn.Module], Tensor] = we
         if isinstance(module, TRANSPOSED):
             groups = values.unflatten(0, (module.groups, -1)).transpose(1, 2)
             values = groups.flatten(0, 1)  # stored as [in, out / groups, …]
-        rows: list[list[Tensor]] = [[] for _ in range(site.maps)]
-        for filter_, index in zip(values.flatten(1), channels, strict=True):
-            if index >= 0:
-                rows[index].append(filter_)
-        columns.append(torch.stack([torch.cat(row) for row in rows]))
+        held = sorted((index, channel) for channel, index in enumerate(channels) if index >= 0)
+        columns.append(values.flatten(1)[[channel for _, channel in held]].reshape(site.maps, -1))
     return torch.cat(columns, 1)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.case import Case, Site
 from bench.gates import Gate, held
-from criteria.statistics import PRODUCT, STATISTICS, WEIGHT_PRODUCT
+from criteria.statistics import GATE_GRAD, PRODUCT, STATISTICS, WEIGHT_PRODUCT
 
 Parts = dict[str, Tensor]  # statistic -> [example, map], of one batch
 
@@ -22,7 +22,8 @@ class Tally:
         self.case, self.site, self.examples = case, site, examples
         self.means = {name: self.blank(0.0) for name in STATISTICS if name in needs and not STATISTICS[name].largest}
         self.largest = {name: self.blank(-math.inf) for name in STATISTICS if name in needs and STATISTICS[name].largest}
-        self.products = {name: self.blank(0.0) for name in (PRODUCT, WEIGHT_PRODUCT) if name in needs}
+        self.products = {name: self.blank(0.0) for name in (GATE_GRAD, PRODUCT, WEIGHT_PRODUCT) if name in needs}
+        self.leaves: list[Tensor] = []  # where gradients start if no weight is differentiated by
         self.counts = self.blank(0.0)[0]
 
     def blank(self, value: float) -> Float[Tensor, "example map"]:
@@ -43,7 +44,7 @@ class Tally:
         """Every statistic, over all positions that were seen."""
         return {name: total / self.counts for name, total in self.means.items()} | self.largest | self.products
 
-    def _gate(self, gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def _gate(self, gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Adds what passes a gate; its gradient too, once that comes back."""
         activation = self._positions(output.detach(), gate.axis)
         channels, maps = held(gate.maps, self.case.device)
@@ -53,24 +54,37 @@ class Tally:
         for name, best in self.largest.items():
             found = STATISTICS[name].of(activation).amax(2)[:, channels]
             best.scatter_reduce_(1, maps.expand_as(found), found, "amax")
-        if PRODUCT in self.products and output.requires_grad:
-            total, kept = self.products[PRODUCT], output.detach()
+        if not torch.is_grad_enabled():
+            return output
+        if not output.requires_grad:
+            output = output.detach().requires_grad_()
+            self.leaves.append(output)
+        wanted = {name: self.products[name] for name in (GATE_GRAD, PRODUCT) if name in self.products}
 
-            def multiply(grad: Tensor) -> None:
-                total.index_add_(1, maps, self._positions(kept * grad, gate.axis).abs().sum(2)[:, channels])
+        def multiply(grad: Tensor) -> None:
+            product = activation * self._positions(grad, gate.axis)
+            if GATE_GRAD in wanted:
+                wanted[GATE_GRAD].index_add_(1, maps, product.sum(2)[:, channels])
+            if PRODUCT in wanted:
+                wanted[PRODUCT].index_add_(1, maps, product.abs_().sum(2)[:, channels])
 
+        if wanted:
             output.register_hook(multiply)
+        return output
 
     def _convolution(self, owners: Sequence[int]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         """Adds weight × gradient: output × gradient without the bias, since a convolution is linear in its weights."""
         total, (channels, maps) = self.products[WEIGHT_PRODUCT], held(owners, self.case.device)
 
         def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            bias, kept = getattr(module, "bias", None), output.detach()
-            made = kept if bias is None else kept - bias.detach().view(-1, *[1] * (kept.ndim - 2))
+            bias, kept = getattr(module, "bias", None), self._positions(output.detach(), 1)
 
             def multiply(grad: Tensor) -> None:
-                total.index_add_(1, maps, self._positions(made * grad, 1).sum(2)[:, channels])
+                slope = self._positions(grad, 1)
+                product = (kept * slope).sum(2)
+                if bias is not None:
+                    product -= bias.detach() * slope.sum(2)
+                total.index_add_(1, maps, product[:, channels])
 
             if output.requires_grad:
                 output.register_hook(multiply)
