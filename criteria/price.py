@@ -12,27 +12,30 @@ from criteria.criterion import Criterion, Evidence
 from criteria.evidence import collect
 from criteria.source import sources
 
-EXAMPLES = 32
+LEAST, MOST = 8, 32  # examples to measure on
+SECONDS = 0.05  # between the two, as many as a forward pass looks at in this time
 
 
 def prices(case: Case, chosen: Sequence[Criterion], rows: Sequence[int], size: int) -> tuple[dict[str, float], float]:
     """Forward passes over all rows that each criterion costs alone; and the seconds that one takes per example.
 
-    Measured on 32 of the rows, after the network has run; evidence from the first few rows only counts for as many. What any
-    criterion takes, such as reading the examples and laying out the filters, is left out.
+    Measured on 8 to 32 of the rows, after the network has run; evidence from the first few rows only counts for as many. What
+    any criterion takes, such as reading the examples and laying out the filters, is left out.
     """
-    some = list(rows)[:EXAMPLES]
 
-    def gather(needs: frozenset[str]) -> dict[str, Evidence]:
-        return collect(case, some, size, needs, "price")
-
-    def forward() -> None:
+    def forward(some: Sequence[int]) -> None:
         with torch.no_grad():
             for batch in case.batches(case.train, some, size):
                 case.losses(batch)
 
+    each = clock.timed(partial(forward, rows[:LEAST])) / len(rows[:LEAST])
+    some = list(rows)[: min(MOST, max(LEAST, int(SECONDS / each)))]
+
+    def gather(needs: frozenset[str]) -> dict[str, Evidence]:
+        return collect(case, some, size, needs, "price")
+
     nothing = clock.timed(lambda: gather(frozenset()))
-    unit = min(clock.timed(forward) for _ in range(3))
+    unit = min(clock.timed(partial(forward, some)) for _ in range(3))
     gathered: dict[frozenset[str], tuple[float, dict[str, Evidence]]] = {}
     found = {}
     for criterion in chosen:

@@ -6,6 +6,7 @@ measured value. A percentile interval would lie too low: a resampled oracle carr
 answer as one example (weights, a standard deviation over everything) are held fixed.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,8 @@ from scipy import stats
 
 from bench.errors import BadInput
 from bench.runs import REDUCTIONS
-from bench.scale import SCALINGS as SCALINGS  # noqa: PLC0414 (the reports take them from here)
-from bench.scale import Scores as Scores  # noqa: PLC0414
+from bench.scale import SCALINGS, none, regularised
+from bench.scale import Scores as Scores  # noqa: PLC0414 (the reports take them from here)
 from bench.scale import l2 as l2  # noqa: PLC0414
 from reports.read import EXAMPLES, Run
 
@@ -24,6 +25,7 @@ ORACLES = {"oracle_abs": REDUCTIONS["abs_mean"], "oracle_loss": REDUCTIONS["mean
 RESAMPLES, SPLITS = 500, 20
 FRESH = 1_000_003  # added to the seed: fresh examples are drawn on their own, shared ones as the oracle's
 MEAN, ALL = "mean over sites", "all sites"
+FLOPS = "l2, flops"  # ℓ2 scaling, and then eq. 9 with the paper's λ
 LEAST = 3  # a rank correlation of fewer maps says nothing
 
 
@@ -91,12 +93,21 @@ class Ranks:
     whole: dict[str, np.ndarray]
 
 
-def ranks(scores: Scores) -> Ranks:
+Scalings = Mapping[str, Callable[[Scores], Scores]]
+
+
+def scalings(run: Run) -> Scalings:
+    """What makes scores of different sites of a run's network comparable."""
+    mflops = [site["mflops"] for site in run.oracle.facts["sites"]]
+    return SCALINGS | {FLOPS: lambda scores: regularised(l2(scores), mflops)}
+
+
+def ranks(scores: Scores, scaled: Scalings) -> Ranks:
     """Ranks of scores, `[map]` or `[resample, map]`; a site whose scores do not depend on the examples has one resample."""
     rows = max(site.shape[:-1] for site in scores)
     whole = {
         name: standard_ranks(np.concatenate([np.broadcast_to(part, (*rows, part.shape[-1])) for part in scale(scores)], -1))
-        for name, scale in SCALINGS.items()
+        for name, scale in scaled.items()
     }
     return Ranks([standard_ranks(site) for site in scores], whole)
 
@@ -119,10 +130,10 @@ class Target:
     ceilings: dict[str, float]
 
 
-def graded(reduction: Any, matrices: Scores, weights: np.ndarray) -> Graded:
+def graded(reduction: Any, matrices: Scores, weights: np.ndarray, scaled: Scalings) -> Graded:
     """Scores of saliencies, one matrix per site, and of their resamples."""
     scores = reduce(reduction, matrices)
-    return Graded(scores, ranks(scores), ranks(reduce(reduction, matrices, weights)))
+    return Graded(scores, ranks(scores, scaled), ranks(reduce(reduction, matrices, weights), scaled))
 
 
 def targets(run: Run) -> list[Target]:
@@ -132,7 +143,7 @@ def targets(run: Run) -> list[Target]:
     return [
         Target(
             name,
-            graded(reduction, changes, weights),
+            graded(reduction, changes, weights, {"none": none}),
             ceilings(run.sites, changes, reduction, run.seed),
         )
         for name, reduction in ORACLES.items()
@@ -179,23 +190,23 @@ def grade(run: Run) -> pd.DataFrame:
     if sum(maps) < LEAST:
         raise BadInput(f"{run.case} has {sum(maps)} maps in all; a rank correlation needs at least {LEAST}")
     rows: list[dict[str, Any]] = []
-    known = targets(run)
+    known, scaled = targets(run), scalings(run)
     for criterion in run.criteria.facts["criteria"]:
         reduction = run.reduction(criterion)
         for examples in EXAMPLES:
             matrices = [run.saliency(criterion, site, examples) for site in run.sites]
             count = run.criteria.facts[examples]["examples"]
             stream = run.seed if examples == "shared" else run.seed + FRESH
-            guess = graded(reduction, matrices, draws(count, stream))
+            guess = graded(reduction, matrices, draws(count, stream), scaled)
             for target in known:
-                for row in _compare(run.sites, maps, target, guess):
+                for row in _compare(run.sites, maps, target, guess, scaled):
                     rows.append({"criterion": criterion, "oracle": target.name, "examples": examples} | row)
     table = pd.DataFrame(rows).assign(case=run.case, seed=run.seed, n=run.oracle.facts["examples"])
     head = ["case", "seed", "criterion", "scope", "scaling", "oracle", "examples"]
     return table[[*head, "spearman", "kendall", "low", "high", "ceiling", "maps", "n"]]
 
 
-def _compare(sites: list[str], maps: list[int], target: Target, guess: Graded) -> list[dict[str, Any]]:
+def _compare(sites: list[str], maps: list[int], target: Target, guess: Graded, scaled: Scalings) -> list[dict[str, Any]]:
     """Rows for every scope and scaling of one criterion against one oracle."""
     rows: list[dict[str, Any]] = []
 
@@ -213,7 +224,7 @@ def _compare(sites: list[str], maps: list[int], target: Target, guess: Graded) -
     defined = sum(size for size, value in zip(maps, values, strict=True) if not np.isnan(value))
     tau = float(mean_over_sites([np.array(tau) for tau in taus]))
     add(MEAN, "none", defined, mean_over_sites(values), tau, mean_over_sites(drawn))
-    for name, scale in SCALINGS.items():
+    for name, scale in scaled.items():
         value = correlate(guess.ranks.whole[name], truth.ranks.whole["none"])
         drawn_whole = correlate(guess.resampled.whole[name], truth.resampled.whole["none"])
         tau = kendall(np.concatenate(scale(guess.scores)), np.concatenate(truth.scores))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.agreement import ALL, MEAN, ORACLES, SCALINGS, Scores, ceilings, correlate, kendall, mean_over_sites, ranks
+from reports.agreement import ALL, MEAN, ORACLES, Scores, ceilings, correlate, kendall, mean_over_sites, ranks, scalings
 from reports.read import EXAMPLES, Run
 
 COUNTS = (4, 16, 64)
@@ -40,7 +40,7 @@ def grade(run: Run) -> pd.DataFrame:
             fresh = [np.stack([reduction(change[order[count:]]) for order in orders]) for change in changes]
             whole = [np.stack([reduction(change)] * DRAWS) for change in changes]
             for kind, truth in zip(EXAMPLES, (whole, fresh), strict=True):
-                for (scope, scaling), (values, taus) in _agreements(run.sites, score, truth).items():
+                for (scope, scaling), (values, taus) in _agreements(run, score, truth).items():
                     low, high = np.quantile(values, [0.025, 0.975])
                     head = {"criterion": name_of(count), "scope": scope, "scaling": scaling, "oracle": oracle, "examples": kind}
                     means = {"spearman": values.mean(), "kendall": taus.mean(), "low": low, "high": high}
@@ -56,15 +56,16 @@ def _maps(run: Run, scope: str) -> int:
     return sizes.get(scope, sum(sizes.values()))
 
 
-def _agreements(sites: list[str], score: Scores, truth: Scores) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+def _agreements(run: Run, score: Scores, truth: Scores) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
     """Spearman and Kendall of every draw, at every site and in both summaries."""
-    guess, known = ranks(score), ranks(truth)
+    scaled, sites = scalings(run), run.sites
+    guess, known = ranks(score, scaled), ranks(truth, scaled)
     values = [correlate(a, b) for a, b in zip(guess.sites, known.sites, strict=True)]
     taus = [_kendalls(a, b) for a, b in zip(score, truth, strict=True)]
     found = {(site, "none"): (value, tau) for site, value, tau in zip(sites, values, taus, strict=True)}
     found[MEAN, "none"] = mean_over_sites(values), mean_over_sites(taus)
     whole = np.concatenate(truth, 1)
-    for name, scale in SCALINGS.items():
+    for name, scale in scaled.items():
         found[ALL, name] = (
             correlate(guess.whole[name], known.whole["none"]),
             _kendalls(np.concatenate(scale(score), 1), whole),

@@ -19,6 +19,7 @@ from reports.section import Section, Study
 from reports.sections import (
     alike,
     dispersion,
+    flops,
     heat_map,
     loss_change,
     oracle_ranks,
@@ -40,6 +41,7 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (
     heat_map.section,
     alike.section,
     dispersion.section,
+    flops.section,
     loss_change.section,
     oracle_ranks.section,
     scatter.section,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.agreement import ALL, MEAN
 from reports.read import Run
 
-SCOPES = ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))  # the three summaries of a network
+SCOPES = ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))  # the paper's three summaries of a network
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,19 @@ from scipy.stats import kendalltau, spearmanr
 from bench import runs
 from bench.errors import BadInput
 from reports.__main__ import grade_run, page, show, study
-from reports.agreement import ALL, MEAN, ceilings, draws, grade, interval, kendall, l2, maps_table, mean_over_sites, spearman
+from reports.agreement import (
+    ALL,
+    MEAN,
+    ceilings,
+    draws,
+    grade,
+    interval,
+    kendall,
+    l2,
+    maps_table,
+    mean_over_sites,
+    spearman,
+)
 from reports.read import read, read_table
 from reports.section import number, over_seeds
 from reports.tables import summary
@@ -25,7 +37,7 @@ def write_run(root, case="toy", seed=0, noise=0.5, examples=200, commit="c1", we
     folder = runs.folder(case, seed, root)
     common = {"case": case, "seed": seed, "weights": weights, "commit": commit, "why": "a test", "precision": "float32"}
     common |= {"device": "none", "threads": 1, "batch": 1, "left_out": [], "versions": {}, "engine": "literal", "seconds": 8}
-    common["sites"] = [{"name": name, "maps": maps, "convolutions": [name]} for name, maps in sites.items()]
+    common["sites"] = [{"name": name, "maps": maps, "convolutions": [name], "mflops": 5 * maps} for name, maps in sites.items()]
     truth = {name: np.arange(1, maps + 1) * (1 if name == "first" else 10) for name, maps in sites.items()}
     change = {f"change/{name}": worth + noise * random.normal(size=(examples, len(worth))) for name, worth in truth.items()}
     facts = common | {"examples": examples, "data": data, "test": {"loss": 1, "accuracy": 0.5, "examples": 3}}

@@ -4,17 +4,18 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from test_agreement import SITES, write_run
 
 from bench.errors import BadInput
 from bench.runs import REDUCTIONS
 from reports import few
 from reports.__main__ import grade_run, study
-from reports.agreement import ALL, MEAN, grade
+from reports.agreement import ALL, FLOPS, MEAN, grade
 from reports.fit import fit
 from reports.price import oracle_price, price, readable
 from reports.read import read
-from reports.sections import alike, dispersion, paper, sample_size
+from reports.sections import alike, dispersion, flops, paper, sample_size
 from reports.sections import price as quality_and_cost
 
 
@@ -54,6 +55,28 @@ def test_costs_by_hand(known):
     assert [readable(value) for value in (0.04, 3.21, 40.2)] == ["0.0", "3.2", "40"]
     shown = quality_and_cost.section(known)
     assert {text.get_text() for text in shown.figure.axes[0].texts} == {"perfect", "opposite", *map(few.name_of, few.COUNTS)}
+
+
+def test_regularisation_by_flops_by_hand(tmp_path):
+    """Exact scores of 1 to 6 at 30 MFLOPs a map and of 10 to 90 at 45: a large λ has the dear ones go first."""
+    write_run(tmp_path, noise=0.0)
+    run = read("toy", 0, tmp_path)
+    assert flops.of_run(run, "perfect", 0.0)[1] == pytest.approx((30 + 3 * 45) / (6 * 30 + 9 * 45))
+    dear_first, share = flops.of_run(run, "perfect", 1.0)
+    assert share == pytest.approx(4 * 45 / (6 * 30 + 9 * 45))
+    order = [*range(10, 16), *range(1, 10)]  # whatever a map is worth, those of the second site come before those of the first
+    truth = [*range(1, 7), *range(10, 100, 10)]
+    assert dear_first == pytest.approx(spearmanr(order, truth).statistic)
+    # the paper's λ takes 0.03 from the first site's scores, k/√91, and 0.045 from the second's, k/√285
+    table = grade(run).query("criterion == 'perfect' and examples == 'shared' and oracle == 'oracle_loss' and scope == @ALL")
+    scores = [np.arange(1, 7) / 91**0.5 - 0.03, np.arange(1, 10) / 285**0.5 - 0.045]
+    found = table.set_index("scaling").spearman
+    assert found[FLOPS] == pytest.approx(spearmanr(np.concatenate(scores), truth).statistic)
+    assert found[FLOPS] != pytest.approx(found["l2"])
+    grade_run("toy", 0, tmp_path)
+    shown = flops.section(study("toy", [0], tmp_path)).table
+    assert shown["ranking"].unique().tolist() == ["the oracle itself"]
+    assert shown["all sites"].iloc[0] != shown["all sites"].iloc[-1]
 
 
 def test_likeness(known):

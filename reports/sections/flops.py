@@ -1,0 +1,56 @@
+"""What regularisation by FLOPs costs and buys: agreement lost, and how much of the work the first maps to go make."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.runs import REDUCTIONS
+from bench.scale import Scores, l2, regularised
+from reports.agreement import ORACLES, spearman
+from reports.read import Run
+from reports.section import Section, Study, number
+
+LAMBDAS = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
+CRITERIA = ("taylor", "weight_mean_square", "activation_mean", "random")
+SHARE = 0.3  # of all maps, those that go first
+
+
+def section(study: Study) -> Section:
+    """One row per ranking and λ."""
+    rows = []
+    for name in ("the oracle itself", *(known for known in CRITERIA if known in study.criteria)):
+        for lam in LAMBDAS:
+            found = np.median([of_run(run, name, lam) for run in study.runs], axis=0)
+            rows.append({"ranking": name, "λ": f"{lam:g}", "all sites": number(found[0]), "work": f"{found[1]:.0%}"})
+    costs = [site["mflops"] for site in study.runs[0].oracle.facts["sites"]]
+    caption = (
+        "Θ − λ·Θ_flops (the paper's equation 9): scores on fresh examples, divided by their ℓ2 norm within each site, less λ"
+        " times the MFLOPs that a map takes. All sites: Spearman with oracle_abs, which knows nothing of FLOPs, over all maps."
+        f" Work: what the {SHARE:.0%} of all maps that are ranked lowest make of the convolutions' FLOPs. The paper's λ is"
+        " 1e-3, for a network (VGG-16) whose maps take 2 to 58 MFLOPs each; here they take"
+        f" {min(costs):.2g} to {max(costs):.2g}. Medians over seeds. {study.said}."
+    )
+    return Section("flops", "Regularisation by FLOPs", caption, table=pd.DataFrame(rows))
+
+
+def of_run(run: Run, name: str, lam: float) -> tuple[float, float]:
+    """Spearman with oracle_abs over all maps, and the share of the FLOPs that the lowest-ranked maps make."""
+    mflops = [site["mflops"] for site in run.oracle.facts["sites"]]
+    truth = [ORACLES["oracle_abs"](run.change(site)) for site in run.sites]
+    scores = np.concatenate(regularised(l2(_scores(run, name, truth)), mflops, lam))
+    return float(spearman(scores, np.concatenate(truth))), work(scores, mflops, [len(site) for site in truth])
+
+
+def work(scores: np.ndarray, mflops: Sequence[float], maps: Sequence[int]) -> float:
+    """The share of all maps' FLOPs that the lowest-ranked ones make."""
+    costs = np.repeat(mflops, maps)
+    lowest = np.argsort(scores, kind="stable")[: round(SHARE * len(scores))]
+    return float(costs[lowest].sum() / costs.sum())
+
+
+def _scores(run: Run, name: str, truth: Scores) -> Scores:
+    if name not in run.criteria.facts["criteria"]:
+        return truth
+    reduction = REDUCTIONS[run.criteria.facts["criteria"][name]["reduce"]]
+    return [reduction(run.saliency(name, site, "fresh")) for site in run.sites]
