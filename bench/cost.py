@@ -57,6 +57,27 @@ def maps(case: Case) -> dict[str, MapCost]:
     return {site.name: _map_cost(case, site, known, feeds[site.name]) for site in case.sites}
 
 
+def making(case: Case) -> dict[str, float]:
+    """`MapCost.made` of every site alone: FLOPs of making one of its maps, found in a single pass."""
+    known = {layer.module: layer for layer in layers(case).values()}
+    found = {}
+    for site in case.sites:
+        makers = [case.model.get_submodule(name) for name in site.convolutions]
+        total = sum(
+            sum(owner >= 0 for owner in channels) * _made(known[module])
+            for module, channels in zip(makers, site.channels, strict=True)
+            if module in known
+        )
+        found[site.name] = total / site.maps
+    return found
+
+
+def _made(layer: Layer) -> int:
+    """FLOPs of making one output channel of a convolution, its bias counted as one more input."""
+    module: Any = layer.module
+    return layer.flops // module.out_channels + 2 * layer.positions
+
+
 def _map_cost(case: Case, site: Site, known: dict[nn.Module, Layer], feeds: list[tuple[str, Channels]]) -> MapCost:
     find = case.model.get_submodule
     makers = {find(name): Counter(channels) for name, channels in zip(site.convolutions, site.channels, strict=True)}
@@ -74,7 +95,7 @@ def _map_cost(case: Case, site: Site, known: dict[nn.Module, Layer], feeds: list
             lost = _lost(module, inputs, outputs)
             saved += 2 * layer.uses * lost
             parameters += lost + outputs * (module.bias is not None)
-            made += outputs * (layer.flops // module.out_channels + 2 * layer.positions) if outputs else 0
+            made += outputs * _made(layer) if outputs else 0
     return MapCost(made / site.maps, saved / site.maps, parameters / site.maps)
 
 

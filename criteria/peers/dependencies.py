@@ -20,7 +20,7 @@ from bench.errors import BadInput
 from criteria.passes import differentiable
 from criteria.source import Gather, source
 
-MISSING = "torch-pruning is not installed: pip install 'pruning-oracle[peers]'"
+MISSING = "torch-pruning is not installed: pip install pruning-oracle"
 MOST = 2000  # steps to a group; of torchvision's networks DenseNet-121 takes most, 102
 Coupling = dict[str, dict[int, int]]  # convolution -> channel -> the map that it belongs to
 

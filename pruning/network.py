@@ -1,0 +1,90 @@
+"""A pruned network as a file: its tensors, and the sizes of every layer that is smaller, from which any process loads it."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from bench import embedded, runs
+from bench.case import Case, Site, load
+from bench.errors import BadInput
+from bench.flops import RECURRENT
+from bench.gates import Gate
+from bench.labels import CONVOLUTIONS
+from pruning.padding import pad_amounts, set_pad_amounts
+
+SIZES: dict[tuple[type[nn.Module], ...], tuple[str, ...]] = {
+    CONVOLUTIONS: ("in_channels", "out_channels", "groups"),
+    (nn.Linear,): ("in_features",),
+    (_NormBase,): ("num_features",),
+    (nn.PReLU,): ("num_parameters",),
+    RECURRENT: ("input_size",),
+}
+KIND = "network"
+
+
+def describe(case: Case) -> dict[str, Any]:
+    """The sizes of the layers of a case's network, what its gates hold, and its sites."""
+    layers = {
+        name: {size: getattr(module, size) for size in sizes}
+        for name, module in case.model.named_modules()
+        for types, sizes in SIZES.items()
+        if isinstance(module, types)
+    }
+    gates = {name: list(module.maps) for name, module in case.model.named_modules() if isinstance(module, Gate)}
+    sites = [dataclasses.asdict(site) for site in case.sites]
+    return {"layers": layers, "gates": gates, "pads": pad_amounts(case.model), "sites": sites}
+
+
+def save(path: Path, case: Case, facts: dict[str, Any]) -> None:
+    """Writes a case's network with its description."""
+    runs.save(path, KIND, embedded.arrays(case.model), facts | {"case": case.name, "seed": case.seed} | describe(case))
+
+
+def restore(path: Path, source: str | None = None) -> tuple[Case, dict[str, Any]]:
+    """The case with the network that a file holds, and the file's facts; `source` is the .py file of a user's own case."""
+    file = runs.load(path, KIND)
+    whole = load(source or file.facts["case"], file.facts["seed"])
+    return fill(whole, file.facts, file.arrays, str(path)), file.facts
+
+
+def fill(whole: Case, description: dict[str, Any], arrays: runs.Arrays, where: str) -> Case:
+    """A case with its network made smaller as described, and filled."""
+    model = whole.model
+    modules = dict(model.named_modules())
+    missing = [name for part in ("layers", "gates") for name in description[part] if name not in modules]
+    if missing:
+        raise BadInput(f"{where} describes {missing[0]}, which the network of {whole.name} has not")
+    for name, sizes in description["layers"].items():
+        for size, value in sizes.items():
+            setattr(modules[name], size, value)
+    for name, maps in description["gates"].items():
+        gate: Any = modules[name]
+        gate.maps = range(len(maps)) if maps == list(range(len(maps))) else tuple(maps)
+    set_pad_amounts(model, description["pads"])
+    _resize(model, arrays)
+    embedded.fill(model, arrays, where)
+    return dataclasses.replace(whole, model=model, sites=tuple(_site(site) for site in description["sites"]))
+
+
+def _resize(model: nn.Module, arrays: runs.Arrays) -> None:
+    """Gives parameters and buffers the shapes of the arrays of their names."""
+    for prefix, module in model.named_modules():
+        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+            array = arrays.get(f"{prefix}.{name}" if prefix else name)
+            if array is not None and array.shape != tuple(tensor.shape) and array.ndim == tensor.ndim:
+                empty = torch.zeros(array.shape, dtype=tensor.dtype)
+                setattr(module, name, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
+
+
+def _site(facts: dict[str, Any]) -> Site:
+    return Site(
+        facts["name"],
+        facts["maps"],
+        tuple(facts["convolutions"]),
+        tuple(facts["gates"]),
+        tuple(tuple(channels) for channels in facts["channels"]),
+    )

@@ -1,0 +1,61 @@
+"""A run's state as a file, from which it goes on after a kill as it would have gone on without."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import embedded, runs
+from bench.case import Case
+from pruning import network
+from pruning.loop import State, start
+from pruning.surgery import Pruned
+
+KIND = "pruning state"
+SECONDS = 20.0  # between two savings: what a kill costs at most
+
+
+class Keeper:
+    """Saves a run's state now and then."""
+
+    def __init__(self, path: Path, setting: dict[str, Any], seconds: float = SECONDS) -> None:
+        self.path, self.setting, self.seconds, self.last = path, setting, seconds, time.monotonic()
+
+    def __call__(self, state: State) -> None:
+        """Saves the state if the last time is long ago."""
+        if time.monotonic() - self.last >= self.seconds:
+            self.save(state)
+
+    def save(self, state: State) -> None:
+        """Saves the state."""
+        case = state.pruned.case
+        arrays = {f"network/{name}": array for name, array in embedded.arrays(case.model).items()}
+        arrays |= {f"momentum/{name}": tensor.detach().cpu().numpy() for name, tensor in state.momenta.items()}
+        arrays |= {f"scores/{site.name}": score for site, score in zip(case.sites, state.scores, strict=bool(state.scores))}
+        facts = {"maps": dict(state.pruned.wiring.maps), "update": state.update, "rows": state.rows, "done": state.done}
+        runs.save(self.path, KIND, arrays, facts | {"setting": self.setting} | network.describe(case))
+        self.last = time.monotonic()
+
+    def found(self, case: Case) -> State:
+        """The state that was saved by a run of the same setting, or the start."""
+        if not self.path.is_file():
+            return start(case)
+        file = runs.load(self.path, KIND)
+        if file.facts["setting"] != self.setting:
+            return start(case)
+        first = start(case)
+        gone = {
+            (name, index)
+            for name, maps in first.pruned.wiring.maps.items()
+            for index in set(maps) - set(file.facts["maps"][name])
+        }
+        parts: dict[str, runs.Arrays] = {"network": {}, "momentum": {}, "scores": {}}
+        for name, array in file.arrays.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = array
+        smaller = network.fill(case, file.facts, parts["network"], str(self.path))
+        momenta = {name: torch.tensor(array).to(case.device) for name, array in parts["momentum"].items()}
+        scores = [parts["scores"][site.name] for site in smaller.sites] if parts["scores"] else []
+        pruned = Pruned(smaller, first.pruned.whole, first.pruned.wiring.without(gone))
+        return State(pruned, momenta, scores, file.facts["update"], file.facts["rows"], file.facts["done"])

@@ -1,0 +1,88 @@
+"""Fine-tuning updates: SGD on minibatches that the update's number and the seed decide, so that runs can go on."""
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from bench.case import CASES, Batch, Case
+from bench.errors import BadInput
+from bench.training import Augment, unchanged
+from pruning.gathering import Gathering
+from pruning.settings import Settings
+
+WORST = 1e3  # nats: a loss beyond is none that learning comes back from
+
+
+class Diverged(BadInput):
+    """Fine-tuning ended with a loss that is not finite, or is enormous."""
+
+
+def augmentation(case: Case) -> Augment:
+    """How the case's own recipe varies its training examples."""
+    known = CASES.get(case.name)
+    return known.recipe.augment if known and known.recipe else unchanged
+
+
+def minibatches(case: Case, settings: Settings, first: int, augment: Augment) -> Iterator[Batch]:
+    """Training minibatches from the `first` update on, for ever: each epoch in an order of its own."""
+    size = min(settings.batch, len(case.train))
+    each = len(case.train) // size
+    update = first
+    while True:
+        epoch, place = divmod(update, each)
+        order = torch.randperm(len(case.train), generator=_generator(settings.seed, 1, epoch)).tolist()
+        for batch in case.batches(case.train, order[place * size : each * size], size):
+            inputs = augment(batch.inputs.cpu(), _generator(settings.seed, 2, update)).to(batch.inputs)
+            yield Batch(inputs, batch.labels)
+            update += 1
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    seed = 0
+    for number in numbers:
+        seed = (seed * 1_000_003 + number) % 2**63
+    return torch.Generator().manual_seed(seed)
+
+
+def optimizer(model: nn.Module, settings: Settings, momenta: dict[str, Tensor]) -> torch.optim.SGD:
+    """SGD over all of a model's parameters, with the momentum that they had."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    made = torch.optim.SGD(model.parameters(), lr=settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    for name, parameter in model.named_parameters():
+        if name in momenta:
+            made.state[parameter]["momentum_buffer"] = momenta[name]
+    return made
+
+
+def momenta(model: nn.Module, of: torch.optim.SGD) -> dict[str, Tensor]:
+    """The momentum of every parameter that has any, by name."""
+    buffers = {name: of.state[parameter].get("momentum_buffer") for name, parameter in model.named_parameters()}
+    return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def with_momenta(model: nn.Module, known: dict[str, Tensor]) -> nn.Module:
+    """A twin of a model that holds momenta where that holds parameters."""
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        for name, parameter in twin.named_parameters():
+            if name in known:
+                parameter.copy_(known[name])
+    return twin
+
+
+def learn(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gathering: Gathering) -> tuple[float, int]:
+    """One update by the mean loss of a minibatch, shown to `gathering`; that loss, and how many examples were right."""
+    torch.manual_seed(update)  # of dropout
+    step.zero_grad()
+    with gathering.watching(batch):
+        output = case.model(batch.inputs)
+        loss = case.checked(case.loss(output, batch.labels), batch).mean()
+        if not bool(loss < WORST):
+            raise Diverged(f"{case.name}: the loss became {loss.item()} at fine-tuning update {update}: try a smaller --rate")
+        loss.backward()
+    step.step()
+    right = int((output.argmax(1) == batch.labels).sum()) if isinstance(output, Tensor) and output.ndim == 2 else 0
+    return loss.item(), right

@@ -1,0 +1,162 @@
+"""Surgery: the physically smaller network gives the gated network's outputs, and a wrong cut is refused by name."""
+
+import copy
+import dataclasses
+import os
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.utils.data import TensorDataset
+from toys import TOYS, pixel_case, randomise, toy_case
+
+from bench import cost
+from bench.assemble import assemble
+from bench.case import load
+from bench.data import cifar10
+from bench.errors import BadInput
+from bench.gates import gated
+from pruning.surgery import Pruned, check, cut
+from pruning.wiring import wire
+
+NETWORKS = {
+    "squeezenet1_0": (3, 64, 64),
+    "vgg16_bn": (3, 32, 32),
+    "resnet50": (3, 32, 32),
+    "mobilenet_v2": (3, 32, 32),
+    "mobilenet_v3_small": (3, 32, 32),
+    "r3d_18": (3, 4, 32, 32),
+}
+EMBEDDED = ["vgg-digits", "resnet-digits", "r3dcnn-gestures"]
+
+
+def network_case(name):
+    torch.manual_seed(0)
+    family = torchvision.models.video if name == "r3d_18" else torchvision.models
+    model = getattr(family, name)(weights=None, num_classes=10)
+    if name == "vgg16_bn":  # a hundred million weights behind the last map add time and nothing else
+        model.classifier = nn.Linear(512 * 49, 10)
+    data = TensorDataset(torch.randn(8, *NETWORKS[name]), torch.arange(8) % 10)
+    return assemble(randomise(model), data, data)
+
+
+def pruned(case):
+    return Pruned(case, case.sites, wire(case))
+
+
+def third(case, generator):
+    """A third of every site's maps, at random."""
+    return {
+        site.name: torch.randperm(site.maps, generator=generator)[: site.maps // 3].tolist()
+        for site in case.sites
+        if site.maps > 2
+    }
+
+
+def twice(case):
+    """Deletes a third of the maps, and a third of what is left: numbers have changed in between."""
+    generator, known = torch.Generator().manual_seed(0), pruned(case)
+    batch = next(case.batches(case.train, range(3), 3))
+    for _ in range(2):
+        gone = third(known.case, generator)
+        smaller = cut(known, gone)
+        assert check(known.case, smaller.case, gone, batch) <= 1e-5
+        maps = [site.maps for site in smaller.case.sites]
+        assert maps == [site.maps - len(gone.get(site.name, ())) for site in known.case.sites]
+        assert not gone or cost.whole(smaller.case).flops < cost.whole(known.case).flops
+        known = smaller
+    return known
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_torchvision(name):
+    twice(network_case(name))
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded(name):
+    twice(load(name, 0))
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_toys(name):
+    twice(toy_case(name).to("cpu", "float64"))
+
+
+@pytest.mark.skipif(
+    not (cifar10.root() / "cifar10").is_dir(), reason=f"no real data at DATA={os.environ.get('DATA', '../shared/data')}"
+)
+def test_resnet20_whose_shortcuts_pad_channels():
+    twice(load("resnet20-cifar10", 0))
+
+
+def test_the_gates_of_a_smaller_network_remove_its_maps():
+    """Map 5 of the whole is the smaller one's map 3: removing it there gives what removing all three gave in the whole."""
+    case = load("resnet-digits", 0).to("cpu", "float64")
+    batch = next(case.batches(case.train, range(3), 3))
+    for site in (case.sites[0], case.sites[4]):
+        smaller = cut(pruned(case), {site.name: [1, 4]})
+        own = smaller.case.site(site.name)
+        assert smaller.owners(site.name, [3]) == {(site.name, 5)}
+        with torch.no_grad():
+            with gated(case.model, {site: closed(site.maps, [1, 4, 5])}):
+                expected = case.model(batch.inputs)
+            with gated(smaller.case.model, {own: closed(own.maps, [3])}):
+                assert torch.allclose(smaller.case.model(batch.inputs), expected, atol=1e-12)
+
+
+def closed(maps, gone):
+    value = torch.ones(3, maps, dtype=torch.float64)
+    value[:, gone] = 0
+    return value
+
+
+def test_by_hand():
+    """Pixel: maps have weights 1, 2, −1 and are read with 10, −1, 5; without map 1 the rest stays as it is."""
+    case = pixel_case()
+    smaller = cut(pruned(case), {case.sites[0].name: [1]}).case.model
+    weights = [parameter.flatten().tolist() for parameter in smaller.parameters()]
+    assert weights == [[1.0, -1.0], [10.0, 5.0]]
+
+
+def test_a_twin_is_cut_alike_and_the_case_stays():
+    case = toy_case("plain")
+    before = copy.deepcopy(case.model.state_dict())
+    twin = copy.deepcopy(case.model)
+    smaller = cut(pruned(case), {case.sites[0].name: [0, 2]}, [twin])
+    for ours, theirs in zip(smaller.case.model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    for name, tensor in case.model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+@pytest.mark.parametrize(("maps", "said"), [([0, 1, 2, 3, 4], "all 5 maps"), ([7], "map 7 of 5")])
+def test_a_site_is_never_emptied(maps, said):
+    case = toy_case("plain")
+    with pytest.raises(BadInput, match=said):
+        cut(pruned(case), {case.sites[0].name: maps})
+
+
+def test_a_wrong_cut_is_refused_by_name():
+    """The reader loses another map's weights than the maker lost."""
+    case = toy_case("plain")
+    known = pruned(case)
+    reader = next(name for name in known.wiring.inputs if isinstance(case.model.get_submodule(name), nn.Conv2d))
+    turned = known.wiring.inputs[reader]
+    wrong = dataclasses.replace(known.wiring, inputs=dict(known.wiring.inputs) | {reader: (*turned[1:], turned[0])})
+    gone = {case.sites[0].name: [1]}
+    smaller = cut(dataclasses.replace(known, wiring=wrong), gone)
+    with pytest.raises(BadInput, match=f"the first to differ is {reader}"):
+        check(case, smaller.case, gone, next(case.batches(case.train, range(3), 3)))
+
+
+def test_a_grouped_convolution_is_refused():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=2), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)
+    )
+    data = TensorDataset(torch.randn(8, 2, 8, 8), torch.arange(8) % 2)
+    case = assemble(model.eval(), data, data)
+    with pytest.raises(BadInput, match=r"2 is a convolution of 2 groups"):
+        cut(pruned(case), {case.sites[0].name: [0]})
