@@ -37,12 +37,34 @@ measured := $(foreach run,$(call backwards,$(runs)),$(run)/criteria.safetensors 
 report := reports/out/index.html reports/out/agreement.csv reports/out/agreement.md reports/out/agreement.tex
 tables := agreement.csv maps.csv maps-fresh.csv tables.json
 
-.PHONY: help oracle compare report regress regress-accept train test timings lint check clean FORCE
+# How each case is pruned: so many maps at a time that the whole takes minutes, and λ for the size of its maps
+loop_vgg-digits := --remove 20 --rate 3e-3 --until maps=0.2 --final-updates 200
+loop_resnet-digits := --remove 14 --rate 3e-3 --until maps=0.2 --final-updates 200
+loop_r3dcnn-gestures := --remove 16 --rate 1e-2 --until maps=0.2 --final-updates 200 --tested 300
+loop_resnet20-cifar10 := --remove 20 --rate 3e-3 --until maps=0.4 --final-updates 200 --tested 2000
+loop_cnn3-cifar10 := --remove 6 --rate 3e-3 --until maps=0.3 --final-updates 200 --tested 2000
+lambda_vgg-digits := 0.5
+lambda_resnet-digits := 0.5
+lambda_r3dcnn-gestures := 0.1
+# the loop's runs by name, and what each ranks by
+ranked_taylor-flops = --criterion taylor --flops-lambda $(or $(lambda_$(call case,$@)),0.1)
+ranked_taylor := --criterion taylor --flops-lambda 0
+ranked_activation := --criterion activation_mean --flops-lambda 0
+ranked_weight := --criterion weight_l2 --flops-lambda 0
+ranked_random := --criterion random --flops-lambda 0
+ranked_oracle := --criterion oracle_abs --flops-lambda 0 --fresh 64 --again 2
+pruned_names := $(if $(SMALL),taylor-flops random,taylor-flops taylor activation weight random oracle)
+pruned_seeds := $(if $(SMALL),$(firstword $(SEEDS)),$(SEEDS))
+pruned_runs := $(foreach case,$(CASES),$(foreach seed,$(pruned_seeds),runs/$(case)/$(seed)/pruning))
+pruned_files := $(addsuffix .safetensors,$(pruned_names)) $(if $(SMALL),,subsets.survival)
+prunings := $(foreach run,$(call backwards,$(pruned_runs)),$(addprefix $(run)/,$(pruned_files)))
+
+.PHONY: help oracle compare report regress regress-accept train test timings lint check clean prune FORCE
 .PRECIOUS: bench/weights/%.safetensors
 .SECONDEXPANSION:
 
 help: ## list the targets
-	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 oracle: $(addsuffix /oracle.safetensors,$(runs)) ## measure the oracle of CASES at SEEDS
@@ -57,6 +79,9 @@ regress: $(measured) ## hold every criterion to reports/baselines, and fail wher
 
 regress-accept: $(measured) ## make what is measured the new baselines, for the REASON given
 	@$(PYTHON) -m reports accept $(CASES) --seeds $(SEEDS) --reason "$$REASON"
+
+prune: $(prunings) ## prune CASES at SEEDS by several criteria, and write the curves to reports/out/pruning.html
+	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
 
 train: $(ready) ## train the models of CASES at SEEDS again from nothing
 	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $$case --seed $$seed; done; done
@@ -100,6 +125,16 @@ runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings $$(ca
 runs/%/criteria.safetensors: $(bench) $(criteria) $(filter %.py,$(CRITERIA)) runs/.settings runs/.criteria $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
 	$(PYTHON) -m criteria $(call measure,--criteria $(guesses))
+
+learnt := $(wildcard pruning/*.py oracle/*.py)
+$(foreach run,$(pruned_runs),$(addprefix $(run)/,$(addsuffix .safetensors,$(pruned_names)))): $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
+	@mkdir -p $(@D)
+	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --updates 20 $(loop_$(call case,$@)) \
+		$(ranked_$(basename $(@F))) --name $(basename $(@F)) --out $(@D)
+
+runs/%/pruning/subsets.survival: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
+	@mkdir -p $(@D)
+	$(PYTHON) -m pruning.survival $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --rate 3e-3 --each 3 --updates 60 --out $@
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
 	$(PYTHON) -m reports grade $(call case,$@) --seeds $(call seed,$@)

@@ -153,7 +153,8 @@ class Loop:
         seconds |= {"learning": middle - start, "scoring": time.perf_counter() - middle}
         return scores, learned
 
-    def _learn(self, updates: int, gathering: Gathering) -> dict[str, float]:
+    def _learn(self, updates: int, gathering: Gathering, falling: bool = False) -> dict[str, float]:
+        """Mean loss and accuracy over some updates; with a `falling` rate, which ends at 0 along a cosine."""
         state, settings = self.state, self.settings
         case = state.pruned.case
         if not updates:
@@ -162,7 +163,9 @@ class Loop:
         total, right, seen = 0.0, 0, 0
         case.model.train()
         try:
-            for _, batch in zip(range(updates), minibatches(case, settings, state.update, self.augment), strict=False):
+            for place, batch in zip(range(updates), minibatches(case, settings, state.update, self.augment), strict=False):
+                if falling:
+                    step.param_groups[0]["lr"] = settings.rate * (1 + math.cos(math.pi * place / updates)) / 2
                 loss, hits = learn(case, step, batch, state.update, gathering)
                 total, right, seen = total + loss * len(batch.labels), right + hits, seen + len(batch.labels)
                 state.update += 1
@@ -211,7 +214,7 @@ class Loop:
         }
 
     def _finish(self) -> None:
-        """The final fine-tuning."""
+        """The final fine-tuning, whose rate falls to 0."""
         state, seconds = self.state, dict[str, float]()
         state.finished = True
         if not self.settings.final_updates:
@@ -219,7 +222,7 @@ class Loop:
         before = self._copied()
         start = time.perf_counter()
         try:
-            learned = self._learn(self.settings.final_updates, Gathering(state.pruned.case, frozenset()))
+            learned = self._learn(self.settings.final_updates, Gathering(state.pruned.case, frozenset()), falling=True)
         except Diverged:
             self._take_back(before)
             raise

@@ -2,7 +2,7 @@
 
 `regress` holds the criteria of measured cases to their baselines, `accept` writes new baselines, and `false-alarms` says how
 often criteria are found worse than themselves. `fit` fits the weights of the criterion `weighted_rank` to other cases' oracles.
-`python -m reports speed` prints what `make timings` measured.
+`python -m reports speed` prints what `make timings` measured, `pruning` what `make prune` came to, and writes its page.
 """
 
 import argparse
@@ -14,14 +14,14 @@ import pandas as pd
 
 from bench import runs
 from bench.errors import BadInput, exit_with
-from reports import baseline, compare, few, records, regress
+from reports import baseline, compare, few, pruned, records, regress
 from reports.agreement import grade, maps_table
 from reports.false_alarms import false_alarms
 from reports.fit import fit
 from reports.page import render
 from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
 from reports.section import Study
-from reports.sections import precision, speed
+from reports.sections import curves, precision, speed
 from reports.tables import everything, latex, summary
 
 OUT = Path(__file__).parent / "out"
@@ -91,6 +91,15 @@ def accept(cases: list[str], seeds: list[int], root: Path, folder: Path, reason:
             print(regress.table(changes).to_markdown(index=False, disable_numparse=True) + "\n")
 
 
+def prunings(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
+    """Prints what the pruning runs came to, and writes their page."""
+    known = [pruned.read(case, seeds, root) for case in cases]
+    page = pruned.write(known, out)
+    for found in known:
+        print(f"\n{found.case}: {found.said}\n\n{curves.table(found).to_markdown(index=False, disable_numparse=True)}")
+    print(f"\nreport: {page}")
+
+
 def alarms(cases: list[str], seeds: list[int], root: Path, splits: int) -> None:
     """Prints how often a criterion is found worse, or better, than itself."""
     found = false_alarms([regress.measured(case, seeds, root).runs for case in cases], splits)
@@ -103,7 +112,9 @@ def alarms(cases: list[str], seeds: list[int], root: Path, splits: int) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
-    parser.add_argument("what", choices=["grade", "page", "show", "speed", "regress", "accept", "false-alarms", "fit"])
+    parser.add_argument(
+        "what", choices=["grade", "page", "show", "speed", "regress", "accept", "false-alarms", "fit", "pruning"]
+    )
     parser.add_argument("cases", nargs="*", help="case names")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--runs", type=Path, default=runs.RUNS, help="the folder of the run files")
@@ -129,6 +140,8 @@ def main() -> None:
         accept(*measured, given.baselines, given.reason)
     elif given.what == "false-alarms":
         alarms(*measured, given.splits)
+    elif given.what == "pruning":
+        prunings(*measured, given.out)
     elif given.what == "fit":
         print(json.dumps(fit({case: [read(case, seed, given.runs) for seed in given.seeds] for case in given.cases})))
     else:

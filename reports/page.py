@@ -61,24 +61,35 @@ class Part:
 
 def render(studies: list[Study], out: Path) -> Path:
     """Writes `index.html` and a PNG of every figure into a folder; returns the page's path."""
-    matplotlib.use("agg")
-    sns.set_theme(style="ticks", context="paper")
-    plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
-    first = [_part(part, "all", out) for part in (overview.section(studies), paper.section(studies))]
+    style()
+    first = [part(found, "all", out) for found in (overview.section(studies), paper.section(studies))]
     cases = [
-        {"name": study.case, "sections": [_part(section(study), study.case, out) for section in SECTIONS]} for study in studies
+        {"name": study.case, "sections": [part(section(study), study.case, out) for section in SECTIONS]} for study in studies
     ]
     described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    template = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template("page.html")
     record = newest()
-    timings = [_part(part, "timings", out) for part in (speed.section(record), precision.section(record))] if record else []
-    page = template.render(overview=first, cases=cases, timings=timings, described=described, criteria=len(described))
+    timings = [part(found, "timings", out) for found in (speed.section(record), precision.section(record))] if record else []
+    facts = {"described": described, "criteria": len(described)}
+    page = template("page.html").render(overview=first, cases=cases, timings=timings, **facts)
     write_atomically(out / "index.html", page)
     return out / "index.html"
 
 
-def _part(section: Section, case: str, out: Path) -> Part:
+def style() -> None:
+    """How every figure looks."""
+    matplotlib.use("agg")
+    sns.set_theme(style="ticks", context="paper")
+    plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder, which escapes whatever it is given."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template(name)
+
+
+def part(section: Section, case: str, out: Path) -> Part:
+    """A section with its figure drawn, whose PNG is written."""
     svg = None if section.figure is None else _draw(section, f"{case}-{section.name}", out)
     return Part(section.title, section.caption, svg, section.table)
 

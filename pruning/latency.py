@@ -1,0 +1,136 @@
+"""What a pruned network takes beside the whole one: median, 5th and 95th percentile of passes over 1, 16 and 128 examples."""
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import clock, cost, runs
+from bench.case import Case, load
+from bench.command import describe
+from bench.errors import BadInput, exit_with
+from pruning import network
+from pruning.export import export
+
+KIND = "latency"
+BATCHES = (1, 16, 128)
+SECONDS, LEAST, MOST = 2.0, 9, 200  # of passes of the whole network, and how many at least and at most
+Pass = Callable[[], Any]
+Way = Callable[[Case, torch.Tensor, Path], Pass]
+
+
+def eager(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
+    """As torch runs it by itself."""
+    return lambda: case.model(inputs)
+
+
+def compiled(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
+    """As `torch.compile` makes it."""
+    made = torch.compile(case.model, dynamic=False)
+    return lambda: made(inputs)
+
+
+def onnx(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
+    """As onnxruntime runs it on a CPU, with as many threads as torch."""
+    export(case, scratch)
+    import onnxruntime  # noqa: PLC0415 (an optional package)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(scratch), options, providers=["CPUExecutionProvider"])
+    given = {session.get_inputs()[0].name: inputs.cpu().numpy()}
+    return lambda: session.run(None, given)
+
+
+WAYS: dict[str, Way] = {"eager": eager, "compiled": compiled, "onnxruntime": onnx}
+
+
+def measure(whole: Case, pruned: Case, scratch: Path) -> list[dict[str, Any]]:
+    """Rows of every way and number of examples, in seconds; the two networks take turns, after passes outside the clock."""
+    rows = []
+    for way, make in WAYS.items():
+        if way == "onnxruntime" and whole.device.type != "cpu":
+            continue
+        for batch in BATCHES:
+            inputs = next(whole.batches(whole.train, range(batch), batch)).inputs
+            try:
+                with warnings.catch_warnings(), torch.no_grad():
+                    warnings.simplefilter("ignore")  # of compilers
+                    both = [turns(make(case, inputs, scratch)) for case in (whole, pruned)]
+                    seconds = interleaved(*both)
+            except Exception as error:  # what a way cannot do is said in the table: compilers fail in many ways
+                rows.append({"way": way, "batch": batch, "missing": f"{type(error).__name__}: {str(error).splitlines()[0]}"})
+                torch.compiler.reset()
+                continue
+            for name, taken in zip(("whole", "pruned"), seconds, strict=True):
+                low, median, high = np.quantile(taken, [0.05, 0.5, 0.95])
+                found = {"median": median, "5 %": low, "95 %": high, "passes": len(taken)}
+                rows.append({"way": way, "batch": batch, "network": name} | found)
+    return rows
+
+
+def turns(run: Pass) -> Pass:
+    """The same after three passes to warm up."""
+    for _ in range(3):
+        run()
+    return run
+
+
+def interleaved(first: Pass, second: Pass) -> tuple[list[float], list[float]]:
+    """Seconds of passes of one and the other, by turns."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    begin = time.perf_counter()
+    while len(seconds[0]) < LEAST or (time.perf_counter() - begin < SECONDS and len(seconds[0]) < MOST):
+        for taken, run in zip(seconds, (first, second), strict=True):
+            taken.append(clock.once(run))
+    return seconds
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The rows as lines to print: milliseconds, and the speed-up."""
+    lines = []
+    for way in dict.fromkeys(row["way"] for row in rows):
+        for batch in BATCHES:
+            found = {row.get("network"): row for row in rows if (row["way"], row["batch"]) == (way, batch)}
+            if None in found:
+                lines.append(f"{way:12} batch {batch:3}: missing, {found[None]['missing']}")
+            elif found:
+                said = [f"{1e3 * found[name]['median']:8.2f} ms" for name in ("whole", "pruned")]
+                gain = found["whole"]["median"] / found["pruned"]["median"]
+                lines.append(f"{way:12} batch {batch:3}: {' → '.join(said)}, {gain:.1f} times as fast")
+    return lines
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m pruning.latency", description=__doc__)
+    parser.add_argument("network", type=Path, help="a .network file that python -m pruning wrote")
+    parser.add_argument("--source", help="the .py file of the case, if it is your own")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--out", type=Path, help="the file to write (default: beside the network, .latency)")
+    given = parser.parse_args()
+    out = given.out or given.network.with_suffix(".latency")
+    runs.check_writable(out)
+    pruned, facts = network.restore(given.network, given.source)
+    if len(pruned.train) < max(BATCHES):
+        raise BadInput(f"{pruned.name} has {len(pruned.train)} training examples; {max(BATCHES)} are needed")
+    pruned = pruned.to(given.device, facts["precision"])
+    whole = load(given.source or pruned.name, pruned.seed).to(given.device, facts["precision"])
+    rows = measure(whole, pruned, out.with_suffix(".scratch"))
+    out.with_suffix(".scratch").unlink(missing_ok=True)
+    sizes = {name: cost.whole(case) for name, case in (("whole", whole), ("pruned", pruned))}
+    said: dict[str, Any] = {name: {"flops": size.flops, "parameters": size.parameters} for name, size in sizes.items()}
+    said |= {"case": pruned.name, "seed": pruned.seed, "device": describe(pruned.device), "threads": torch.get_num_threads()}
+    runs.save(out, KIND, {}, said | {"rows": rows, "settings": facts["settings"]} | runs.provenance())
+    ratio = sizes["whole"].flops / sizes["pruned"].flops
+    print(f"{pruned.name} seed {pruned.seed}: {ratio:.1f} times fewer FLOPs; {said['device']}, {said['threads']} threads")
+    print("\n".join(table(rows)))
+
+
+if __name__ == "__main__":
+    exit_with(main)

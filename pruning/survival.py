@@ -1,0 +1,102 @@
+"""Does the loss before retraining predict the accuracy after it? Many subsets, each pruned at once and retrained alike.
+
+The question of "Is Oracle Pruning the True Oracle?" (arXiv:2412.00143). Subsets of several sizes are drawn at random or chosen
+by criteria with a random disturbance; each network's loss on training examples is measured as it is, and its accuracy on the
+test set after the same updates.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from bench import embedded, memory, runs
+from bench.case import Case, load
+from bench.command import describe
+from bench.errors import BadInput, exit_with
+from bench.evaluation import evaluate
+from criteria.criterion import choose
+from criteria.evidence import collect
+from pruning.gathering import Gathering
+from pruning.loop import State, start
+from pruning.ranking import by_criterion, lowest
+from pruning.settings import Settings
+from pruning.surgery import cut
+from pruning.updates import augmentation, learn, minibatches, optimizer
+
+KIND = "survival"
+SHARES = (0.2, 0.4, 0.6)  # of all maps that go
+CHOSEN = ("taylor", "weight_l2", "activation_mean")
+DISTURBED = 0.5  # standard deviation of what is added to the logarithm of a score
+
+
+def subsets(case: Case, each: int, size: int, seed: int) -> Iterator[tuple[str, float, dict[str, list[int]]]]:
+    """Where from, what share, and which maps: of every share `each` random subsets and as many by each criterion."""
+    random = np.random.default_rng(seed)
+    rows = case.split(None)[0]
+    ranked: dict[str, list[np.ndarray]] = {"random": [np.ones(site.maps) for site in case.sites]}
+    for criterion in choose(CHOSEN):
+        scores = by_criterion(case, criterion, collect(case, rows, size, criterion.needs, "subsets"))
+        ranked[criterion.name] = [score / max(np.sqrt((score**2).sum()), 1e-30) for score in scores]
+    total = sum(site.maps for site in case.sites)
+    for share in SHARES:
+        for name, scores in ranked.items():
+            for _ in range(each):
+                noise = [random.normal(0, 5.0 if name == "random" else DISTURBED, len(score)) for score in scores]
+                disturbed = [score * np.exp(part) for score, part in zip(scores, noise, strict=True)]
+                yield name, share, lowest(case, disturbed, round(share * total))
+
+
+def survive(case: Case, settings: Settings, state: State, gone: dict[str, list[int]]) -> tuple[float, float]:
+    """Loss on training examples without those maps, and test accuracy after retraining."""
+    smaller = cut(state.pruned, gone).case
+    loss = evaluate(smaller, case.train, case.split(None)[0])[0]
+    step, nothing = optimizer(smaller.model, settings, {}), Gathering(smaller, frozenset())
+    smaller.model.train()
+    batches = minibatches(smaller, settings, 0, augmentation(case))
+    for update, batch in zip(range(settings.updates), batches, strict=False):
+        learn(smaller, step, batch, update, nothing)
+    smaller.model.eval()
+    return loss, evaluate(smaller, case.test, range(len(case.test)))[1]
+
+
+def main() -> None:
+    """The command line."""
+    known = Settings()
+    parser = argparse.ArgumentParser(prog="python -m pruning.survival", description=__doc__)
+    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("--seed", type=int, default=0, help="which trained network (default 0)")
+    parser.add_argument("--each", type=int, default=4, help="subsets of every share and kind (default 4)")
+    parser.add_argument("--updates", type=int, default=100, help="of retraining (default 100)")
+    parser.add_argument("--rate", type=float, default=known.rate, help=f"learning rate (default {known.rate:g})")
+    parser.add_argument("--batch", type=int, default=known.batch, help=f"examples per update (default {known.batch})")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
+    given = parser.parse_args()
+    if given.each < 1:
+        raise BadInput(f"--each is {given.each}; at least 1 is needed")
+    settings = Settings(updates=given.updates, rate=given.rate, batch=given.batch, seed=given.seed)
+    case = load(given.case, given.seed)
+    out = given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
+    runs.check_writable(out)
+    weights = runs.digest(embedded.arrays(case.model))
+    case = case.to(given.device, "float32")
+    memory.keep_heap()
+    state = start(case)
+    wanted = list(subsets(case, given.each, settings.batch, case.seed))
+    rows: list[dict[str, Any]] = []
+    for name, share, gone in tqdm(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False):
+        loss, accuracy = survive(case, settings, state, gone)
+        rows.append({"chosen by": name, "share": share, "loss": loss, "accuracy": accuracy})
+    facts = {"case": case.name, "seed": case.seed, "weights": weights, "settings": settings.facts, "rows": rows}
+    facts |= {"device": describe(case.device), "threads": torch.get_num_threads(), "examples": case.examples}
+    runs.save(out, KIND, {}, facts | runs.provenance())
+    print(f"{case.name} seed {case.seed}: {len(rows)} subsets pruned and retrained, in {out}")
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,97 @@
+"""Accuracy against maps left and against FLOPs, one line per run's name, and what each comes to."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from reports.section import Section
+
+if TYPE_CHECKING:
+    from reports.pruned import Pruned, Row
+
+QUANTITIES = {"maps": "maps left", "flops": "FLOPs left"}
+POINTS = 101
+
+
+def curve(rows: list["Row"], quantity: str, grid: np.ndarray) -> np.ndarray:
+    """Test accuracy of one run where shares of a quantity are left; between two steps a straight line, NaN beyond the last."""
+    share = np.array([row[quantity] / rows[0][quantity] for row in rows])
+    accuracy = np.array([row["test_accuracy"] for row in rows])
+    found = np.interp(grid, share[::-1], accuracy[::-1])
+    return np.where(grid < share[-1] - 1e-9, np.nan, found)
+
+
+def grid_of(pruned: "Pruned", quantity: str) -> np.ndarray:
+    """Shares of a quantity from all down to what every run still has reached."""
+    least = max(rows[-1][quantity] / rows[0][quantity] for name in pruned.runs for rows in pruned.rows(name))
+    return np.linspace(1, least, POINTS)
+
+
+def area(rows: list["Row"], quantity: str, grid: np.ndarray) -> float:
+    """Mean test accuracy over shares of a quantity: the area under the curve, of its width."""
+    return float(curve(rows, quantity, grid).mean())
+
+
+def section(pruned: "Pruned") -> Section:
+    """Median of the seeds, with their range."""
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
+    colours = dict(zip(pruned.runs, sns.color_palette("colorblind", len(pruned.runs)), strict=True))
+    for panel, (quantity, label) in zip(panels, QUANTITIES.items(), strict=True):
+        for name, colour in colours.items():
+            lowest = max(rows[-1][quantity] / rows[0][quantity] for rows in pruned.rows(name))
+            grid = np.linspace(1, lowest, POINTS)
+            lines = np.stack([curve(rows, quantity, grid) for rows in pruned.rows(name)])
+            panel.plot(grid, np.median(lines, 0), color=colour, label=name, lw=1.4)
+            panel.fill_between(grid, lines.min(0), lines.max(0), color=colour, alpha=0.15, lw=0)
+        panel.set(xlabel=label, xlim=(1, None))
+        panel.xaxis.set_major_formatter(lambda value, place: f"{value:.0%}")
+    panels[0].set(ylabel="test accuracy")
+    panels[0].legend(frameon=False, fontsize=7, loc="lower left")
+    sns.despine(figure)
+    return Section("curves", "Accuracy against what is left", _caption(pruned), figure, table(pruned))
+
+
+def table(pruned: "Pruned") -> pd.DataFrame:
+    """What every run came to: the median over seeds, with the range."""
+    grids = {quantity: grid_of(pruned, quantity) for quantity in QUANTITIES}
+    rows = []
+    for name, files in pruned.runs.items():
+        steps, whole = pruned.rows(name), [file.facts["rows"] for file in files]
+        row: dict[str, str] = {"run": name}
+        for quantity, label in QUANTITIES.items():
+            row[f"area, {label}"] = spread([area(found, quantity, grids[quantity]) for found in steps], "{:.3f}")
+        row["accuracy before"] = spread([found[0]["test_accuracy"] for found in steps], "{:.3f}")
+        row["pruned"] = spread([found[-1]["test_accuracy"] for found in steps], "{:.3f}")
+        row["and fine-tuned"] = spread([found[-1]["test_accuracy"] for found in whole], "{:.3f}")
+        row["maps left"] = spread([found[-1]["maps"] / found[0]["maps"] for found in steps], "{:.0%}")
+        row["fewer FLOPs"] = spread([found[0]["flops"] / found[-1]["flops"] for found in steps], "{:.1f}×")
+        row["fewer parameters"] = spread([found[0]["parameters"] / found[-1]["parameters"] for found in steps], "{:.1f}×")
+        spent = [sum(step["seconds"].get("scoring", 0) for step in found) for found in steps]
+        learned = [sum(step["seconds"].get("learning", 0) for step in found) for found in steps]
+        shares = [ranking / max(learning, 1e-9) for ranking, learning in zip(spent, learned, strict=True)]
+        row["ranking, of the learning's time"] = spread(shares, "{:.1%}")
+        rows.append((float(np.median([area(found, "flops", grids["flops"]) for found in steps])), row))
+    return pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: -pair[0])])
+
+
+def spread(values: list[float], form: str) -> str:
+    """The median with the range."""
+    low, middle, high = (form.format(value) for value in (min(values), float(np.median(values)), max(values)))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _caption(pruned: "Pruned") -> str:
+    settings = next(iter(pruned.runs.values()))[0].facts["settings"]
+    return (
+        f"Test accuracy while maps are deleted, {settings['remove']} at a time with {settings['updates']} updates in between"
+        f" (SGD, rate {settings['rate']:g}, momentum {settings['momentum']:g}, weight decay {settings['weight_decay']:g},"
+        f" batches of {settings['batch']}); line: median over seeds, band: their range. All have the same updates for the same"
+        " number of maps. Areas are mean accuracies over the range that all runs reached, the table is sorted by the one over"
+        f" FLOPs. The last networks are shown as they were pruned and after {settings['final_updates']} further updates."
+        " Ranking is what scores take beside the updates; the statistics that they need are gathered in the updates"
+        " themselves. The accuracy is on the test set, which chose nothing but where a run with an accuracy as its target"
+        f" stops. {pruned.said}."
+    )
