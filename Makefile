@@ -38,9 +38,10 @@ report := reports/out/index.html reports/out/agreement.csv reports/out/agreement
 tables := agreement.csv maps.csv maps-fresh.csv tables.json
 
 # How each case is pruned: so many maps at a time that the whole takes minutes, and λ for the size of its maps
-loop_vgg-digits := --remove 20 --rate 3e-3 --until maps=0.2 --final-updates 200
-loop_resnet-digits := --remove 14 --rate 3e-3 --until maps=0.2 --final-updates 200
-loop_r3dcnn-gestures := --remove 16 --rate 1e-2 --until maps=0.2 --final-updates 200 --tested 300
+loop_vgg-digits := --remove 24 --rate 3e-3 --until maps=0.2 --final-updates 200
+loop_resnet-digits := --remove 16 --rate 3e-3 --until maps=0.2 --final-updates 200
+loop_r3dcnn-gestures := --remove 16 --rate 1e-2 --until maps=0.2 --updates 10 --batch 24 --final-updates 150 --tested 300
+survive_r3dcnn-gestures := --each 2 --updates 40 --batch 24
 loop_resnet20-cifar10 := --remove 20 --rate 3e-3 --until maps=0.4 --final-updates 200 --tested 2000
 loop_cnn3-cifar10 := --remove 6 --rate 3e-3 --until maps=0.3 --final-updates 200 --tested 2000
 lambda_vgg-digits := 0.5
@@ -59,7 +60,15 @@ pruned_runs := $(foreach case,$(CASES),$(foreach seed,$(pruned_seeds),runs/$(cas
 pruned_files := $(addsuffix .safetensors,$(pruned_names)) $(if $(SMALL),,subsets.survival)
 prunings := $(foreach run,$(call backwards,$(pruned_runs)),$(addprefix $(run)/,$(pruned_files)))
 
-.PHONY: help oracle compare report regress regress-accept train test timings lint check clean prune FORCE
+still := oracle-abs oracle-loss taylor random
+still_oracle-abs := oracle_abs
+still_oracle-loss := oracle_loss
+still_taylor := taylor
+still_random := random
+more := $(prunings) $(foreach run,$(pruned_runs),$(patsubst %,$(run)-still/%.safetensors,$(still)) \
+	$(patsubst %,$(run)-updates/%.safetensors,10 30 100))
+
+.PHONY: help oracle compare report regress regress-accept train test timings lint check clean prune prune-more FORCE
 .PRECIOUS: bench/weights/%.safetensors
 .SECONDEXPANSION:
 
@@ -81,6 +90,9 @@ regress-accept: $(measured) ## make what is measured the new baselines, for the 
 	@$(PYTHON) -m reports accept $(CASES) --seeds $(SEEDS) --reason "$$REASON"
 
 prune: $(prunings) ## prune CASES at SEEDS by several criteria, and write the curves to reports/out/pruning.html
+	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
+
+prune-more: $(more) ## prune without learning, and with 10, 30 and 100 updates between removals; then as prune
 	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
 
 train: $(ready) ## train the models of CASES at SEEDS again from nothing
@@ -132,9 +144,16 @@ $(foreach run,$(pruned_runs),$(addprefix $(run)/,$(addsuffix .safetensors,$(prun
 	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --updates 20 $(loop_$(call case,$@)) \
 		$(ranked_$(basename $(@F))) --name $(basename $(@F)) --out $(@D)
 
+runs/%.safetensors: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
+	@mkdir -p $(@D)
+	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(loop_$(call case,$@)) --flops-lambda 0 \
+		$(if $(findstring -still,$@),--criterion $(still_$(basename $(@F))) --updates 0 --fresh 128 --final-updates 0,--updates $(basename $(@F))) \
+		--name $(basename $(@F)) --out $(@D)
+
 runs/%/pruning/subsets.survival: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m pruning.survival $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --rate 3e-3 --each 3 --updates 60 --out $@
+	$(PYTHON) -m pruning.survival $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --rate 3e-3 --each 3 --updates 60 \
+		$(survive_$(call case,$@)) --out $@
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
 	$(PYTHON) -m reports grade $(call case,$@) --seeds $(call seed,$@)

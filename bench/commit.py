@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-MEASURES = ("bench", "oracle", "criteria")  # a change of the report or of a page of text does not age a measurement
+MEASURES = ("bench", "oracle", "criteria", "pruning")  # a change of the report or of a page of text does not age a measurement
 
 
 def commit() -> str:

@@ -106,7 +106,8 @@ def main() -> None:
     }
     keeper = Keeper(out.with_suffix(".state"), facts | {name: known[name] for name in ("commit", "versions")})
     state = keeper.found(case)
-    state = Loop(state, settings, criterion, Shown(case, settings, keeper)).run()
+    with Shown(case, settings, keeper) as shown:
+        state = Loop(state, settings, criterion, shown).run()
     facts |= {"rows": state.rows, "sites": [site.name for site in state.pruned.whole], "why": state.why} | known
     network.save(out.with_suffix(".network"), state.pruned.case, facts)
     runs.save(out, KIND, {}, facts)
@@ -120,6 +121,12 @@ class Shown:
     def __init__(self, case: Case, settings: Settings, keeper: Keeper) -> None:
         self.keeper, self.settings = keeper, settings
         self.bar = tqdm(total=1.0, desc=f"{case.name} seed {case.seed} {settings.criterion}", bar_format=BAR, leave=False)
+
+    def __enter__(self) -> "Shown":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
 
     def __call__(self, state: State) -> None:
         """One step is done."""

@@ -1,5 +1,6 @@
 """A run's state as a file, from which it goes on after a kill as it would have gone on without."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pruning.loop import State, start
 from pruning.surgery import Pruned
 
 KIND = "pruning state"
-SECONDS = 20.0  # between two savings: what a kill costs at most
+SECONDS = float(os.environ.get("PRUNING_ORACLE_KEEP", "20"))  # between two savings: what a kill costs at most
 
 
 class Keeper:

@@ -93,10 +93,11 @@ def accept(cases: list[str], seeds: list[int], root: Path, folder: Path, reason:
 
 def prunings(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
     """Prints what the pruning runs came to, and writes their page."""
-    known = [pruned.read(case, seeds, root) for case in cases]
+    known = [pruned.read_all(case, seeds, root) for case in cases]
     page = pruned.write(known, out)
-    for found in known:
-        print(f"\n{found.case}: {found.said}\n\n{curves.table(found).to_markdown(index=False, disable_numparse=True)}")
+    for found in (found for studies in known for found in studies):
+        print(f"\n{found.case}, {found.folder}: {found.said}\n")
+        print(curves.table(found).to_markdown(index=False, disable_numparse=True))
     print(f"\nreport: {page}")
 
 

@@ -140,7 +140,20 @@ def test_weights_that_are_missing_are_trained(tree):
 def test_help_lists_every_target_and_every_target_exists():
     shown = subprocess.run(["make"], env=OUTSIDE, capture_output=True, text=True, check=True).stdout
     listed = [line.split()[0] for line in shown.splitlines()[1:]]
-    first = ["help", "oracle", "compare", "report", "regress", "regress-accept", "train", "test", "timings", "lint"]
+    first = [
+        "help",
+        "oracle",
+        "compare",
+        "report",
+        "regress",
+        "regress-accept",
+        "prune",
+        "prune-more",
+        "train",
+        "test",
+        "timings",
+        "lint",
+    ]
     assert listed == [*first, "check", "clean"]
     assert all(len(line.split()) > 3 for line in shown.splitlines()[1:])
     assert shown == subprocess.run(["make", "help"], env=OUTSIDE, capture_output=True, text=True, check=True).stdout

@@ -35,7 +35,7 @@ def area(rows: list["Row"], quantity: str, grid: np.ndarray) -> float:
     return float(curve(rows, quantity, grid).mean())
 
 
-def section(pruned: "Pruned") -> Section:
+def section(pruned: "Pruned", title: str = "Accuracy against what is left") -> Section:
     """Median of the seeds, with their range."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
     colours = dict(zip(pruned.runs, sns.color_palette("colorblind", len(pruned.runs)), strict=True))
@@ -46,12 +46,13 @@ def section(pruned: "Pruned") -> Section:
             lines = np.stack([curve(rows, quantity, grid) for rows in pruned.rows(name)])
             panel.plot(grid, np.median(lines, 0), color=colour, label=name, lw=1.4)
             panel.fill_between(grid, lines.min(0), lines.max(0), color=colour, alpha=0.15, lw=0)
-        panel.set(xlabel=label, xlim=(1, None))
+        panel.set(xlabel=label)
+        panel.invert_xaxis()
         panel.xaxis.set_major_formatter(lambda value, place: f"{value:.0%}")
     panels[0].set(ylabel="test accuracy")
     panels[0].legend(frameon=False, fontsize=7, loc="lower left")
     sns.despine(figure)
-    return Section("curves", "Accuracy against what is left", _caption(pruned), figure, table(pruned))
+    return Section(f"{pruned.folder}-curves", title, _caption(pruned), figure, table(pruned))
 
 
 def table(pruned: "Pruned") -> pd.DataFrame:
@@ -85,8 +86,9 @@ def spread(values: list[float], form: str) -> str:
 
 def _caption(pruned: "Pruned") -> str:
     settings = next(iter(pruned.runs.values()))[0].facts["settings"]
+    between = " or ".join(sorted({str(files[0].facts["settings"]["updates"]) for files in pruned.runs.values()}))
     return (
-        f"Test accuracy while maps are deleted, {settings['remove']} at a time with {settings['updates']} updates in between"
+        f"Test accuracy while maps are deleted, {settings['remove']} at a time with {between} updates in between"
         f" (SGD, rate {settings['rate']:g}, momentum {settings['momentum']:g}, weight decay {settings['weight_decay']:g},"
         f" batches of {settings['batch']}); line: median over seeds, band: their range. All have the same updates for the same"
         " number of maps. Areas are mean accuracies over the range that all runs reached, the table is sorted by the one over"
