@@ -12,15 +12,16 @@ from tqdm import tqdm
 from bench import embedded, memory, runs
 from bench.case import PRECISIONS, Case, find, load
 from bench.command import describe
-from bench.errors import BadInput, exit_with
+from bench.errors import BadInput, exit_with, unknown
 from criteria.criterion import Criterion, choose
 from criteria.evidence import unfit
 from pruning import network
 from pruning.loop import Loop, State
-from pruning.resume import Keeper
+from pruning.resume import SECONDS, Keeper
 from pruning.settings import ORACLES, Settings, Target
 
 KIND = "pruning"
+LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # its 8 bits lose the small steps of learning
 
 
 def options() -> argparse.ArgumentParser:
@@ -51,8 +52,9 @@ def options() -> argparse.ArgumentParser:
     )
     add("--tested", type=int, default=known.tested, help="test examples that judge every step (default: all)")
     add("--again", type=int, default=known.again, help="measure an oracle anew every so many removals (default 1)")
+    add("--keep", type=float, default=SECONDS, help=f"seconds of work that a kill may cost at most (default {SECONDS:g})")
     add("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    add("--precision", default="float32", help=f"{' or '.join(PRECISIONS)} (default float32)")
+    add("--precision", default="float32", help=f"{' or '.join(LEARNT)} (default float32)")
     add("--name", help="of the run's files (default: its criterion and settings)")
     add("--out", type=Path, help="the folder to write to (default: the run's own under runs/)")
     return parser
@@ -82,6 +84,8 @@ def main() -> None:
     given = options().parse_args()
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
+    if given.precision not in LEARNT:
+        raise unknown("precision", given.precision, LEARNT)
     settings = settings_of(given)
     case = load(given.case, given.seed)
     weights = runs.digest(embedded.arrays(case.model))
@@ -102,9 +106,9 @@ def main() -> None:
         "device": describe(case.device),
         "threads": torch.get_num_threads(),
         "settings": settings.facts | ({"criterion": criterion.name} if criterion else {}),
-        "source": hashlib.sha256(source).hexdigest(),
+        "source": hashlib.sha256(source + (criterion.file.read_bytes() if criterion else b"")).hexdigest(),
     }
-    keeper = Keeper(out.with_suffix(".state"), facts | {name: known[name] for name in ("commit", "versions")})
+    keeper = Keeper(out.with_suffix(".state"), facts | {name: known[name] for name in ("commit", "versions")}, given.keep)
     state = keeper.found(case)
     with Shown(case, settings, keeper) as shown:
         state = Loop(state, settings, criterion, shown).run()

@@ -42,6 +42,7 @@ def onnx(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else one session's threads slow the other's
     session = onnxruntime.InferenceSession(str(scratch), options, providers=["CPUExecutionProvider"])
     given = {session.get_inputs()[0].name: inputs.cpu().numpy()}
     return lambda: session.run(None, given)

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from bench import clock, cost
-from bench.case import Case
+from bench.case import Batch, Case
 from bench.errors import BadInput
 from bench.evaluation import evaluate
 from criteria.criterion import Criterion
@@ -21,7 +21,7 @@ from pruning.gathering import FREE, Gathering
 from pruning.ranking import by_criterion, by_oracle, lowest, removable, scaled
 from pruning.settings import Settings, Target
 from pruning.surgery import Pruned, check, cut
-from pruning.updates import Diverged, augmentation, learn, minibatches, momenta, optimizer, with_momenta
+from pruning.updates import WORST, Diverged, augmentation, learn, minibatches, momenta, optimizer, with_momenta
 from pruning.wiring import wire
 
 CHECKED = 4  # examples on which every smaller network is compared with the gated one
@@ -36,6 +36,7 @@ class State:
     momenta: dict[str, Tensor] = field(default_factory=dict)
     scores: list[Any] = field(default_factory=list)
     update: int = 0
+    scored: int = 0  # how often maps were ranked
     rows: list[Row] = field(default_factory=list)
     done: bool = False  # but for the final fine-tuning
     why: str = ""  # it ended before the target
@@ -45,6 +46,10 @@ class State:
 def start(case: Case) -> State:
     """The state before anything was removed; the case itself learns nothing."""
     return State(Pruned(_copy(case), case.sites, wire(case)))
+
+
+def _few(case: Case) -> Batch:
+    return next(case.batches(case.train, range(min(CHECKED, len(case.train))), CHECKED))
 
 
 def _copy(case: Case) -> Case:
@@ -67,7 +72,7 @@ class Loop:
         try:
             if not self.state.rows:
                 self._first()
-            while not self.state.done:
+            while not (self.state.done or self.state.finished):
                 self._step()
             if not self.state.finished:
                 self._finish()
@@ -82,9 +87,12 @@ class Loop:
         case = state.pruned.case
         loss, accuracy = evaluate(case, case.train, case.split(min(512, len(case.train) // 2))[0])
         state.rows.append(self._row({"train_loss": loss, "train_accuracy": accuracy}, {}, {}))
+        if self.settings.until.quantity == "accuracy" and math.isnan(state.rows[0]["test_accuracy"]):
+            raise BadInput(f"{case.name}: {self.settings.until} needs an output of class scores, [example, class]")
         before = self._copied()
         try:
-            state.scores = self._learn_and_score(self.settings.updates)[0]
+            state.scores, learned = self._learn_and_score(self.settings.updates, state.rows[0]["seconds"])
+            self._checked(learned, {}, {})
         except Diverged:
             self._take_back(before)
             raise
@@ -96,7 +104,7 @@ class Loop:
         before, seconds = dataclasses.replace(state), {}
         count = self.settings.remove
         if until.quantity == "maps":
-            count = min(count, self._left() - math.ceil(until.value * state.rows[0]["maps"]))
+            count = min(count, self._left() - until.least(state.rows[0]["maps"]))
         gone = lowest(state.pruned.case, state.scores, count)
         removed = sorted(owner for name, maps in gone.items() for owner in state.pruned.owners(name, maps))
         start = time.perf_counter()
@@ -104,10 +112,10 @@ class Loop:
         seconds["cutting"] = time.perf_counter() - start
         try:
             state.scores, learned = self._learn_and_score(self.settings.updates, seconds)
+            row = self._checked(learned, seconds, {"removed": removed})
         except Diverged:
             self._take_back(before)
             raise
-        row = self._row(learned, seconds, {"removed": removed})
         if until.quantity == "accuracy" and row["test_accuracy"] < state.rows[0]["test_accuracy"] + until.value:
             self._take_back(before)
             state.done = True
@@ -119,12 +127,15 @@ class Loop:
     def _copied(self) -> State:
         """The state with a network of its own, to take back what learning does in place."""
         return dataclasses.replace(
-            self.state, pruned=dataclasses.replace(self.state.pruned, case=_copy(self.state.pruned.case))
+            self.state,
+            pruned=dataclasses.replace(self.state.pruned, case=_copy(self.state.pruned.case)),
+            momenta={name: momentum.clone() for name, momentum in self.state.momenta.items()},
         )
 
     def _take_back(self, before: State) -> None:
         state = self.state
         state.pruned, state.momenta, state.scores, state.update = before.pruned, before.momenta, before.scores, before.update
+        state.scored = before.scored
 
     def _left(self) -> int:
         return sum(site.maps for site in self.state.pruned.case.sites)
@@ -135,7 +146,7 @@ class Loop:
         case = state.pruned.case
         twin = with_momenta(case.model, state.momenta)
         smaller = cut(state.pruned, gone, [twin])
-        check(case, smaller.case, gone, next(case.batches(case.train, range(min(CHECKED, len(case.train))), CHECKED)))
+        check(case, smaller.case, gone, _few(case))
         state.momenta = {name: dict(twin.named_parameters())[name].detach() for name in state.momenta}
         state.scores = [np.delete(score, gone.get(site.name, [])) for site, score in zip(case.sites, state.scores, strict=True)]
         state.pruned = smaller
@@ -160,7 +171,7 @@ class Loop:
         if not updates:
             return {"train_loss": math.nan, "train_accuracy": math.nan}
         step = optimizer(case.model, settings, state.momenta)
-        total, right, seen = 0.0, 0, 0
+        total, right, seen = 0.0, 0.0, 0
         case.model.train()
         try:
             for place, batch in zip(range(updates), minibatches(case, settings, state.update, self.augment), strict=False):
@@ -177,7 +188,8 @@ class Loop:
 
     def _scores(self, gathering: Gathering) -> list[Any]:
         """The score of every map: of the updates' evidence, of fresh passes, or of an oracle measured anew."""
-        case, settings, step = self.state.pruned.case, self.settings, len(self.state.rows)
+        case, settings, step = self.state.pruned.case, self.settings, self.state.scored
+        self.state.scored += 1
         if self.criterion is None:
             if self.state.scores and step % settings.again:
                 return self.state.scores
@@ -193,6 +205,14 @@ class Loop:
         rows = case.split(settings.fresh or None)[0]
         found = collect(case, rows, settings.batch, self.needs, f"step {step}")
         return {name: dataclasses.replace(evidence, seed=settings.seed + 7919 * step) for name, evidence in found.items()}
+
+    def _checked(self, learned: dict[str, float], seconds: dict[str, float], more: Row) -> Row:
+        """What is recorded of a step, unless learning has spoiled the network."""
+        row = self._row(learned, seconds, more)
+        if self.settings.updates and not row["test_loss"] < WORST:
+            name, at = self.state.pruned.case.name, self.state.update
+            raise Diverged(f"{name}: the test loss is {row['test_loss']} after fine-tuning update {at}: try a smaller --rate")
+        return row
 
     def _row(self, learned: dict[str, float], seconds: dict[str, float], more: Row) -> Row:
         """What is recorded of a step."""
@@ -223,34 +243,34 @@ class Loop:
         start = time.perf_counter()
         try:
             learned = self._learn(self.settings.final_updates, Gathering(state.pruned.case, frozenset()), falling=True)
+            seconds["learning"] = time.perf_counter() - start
+            state.rows.append(self._checked(learned, seconds, {"final": True}))
         except Diverged:
             self._take_back(before)
             raise
-        seconds["learning"] = time.perf_counter() - start
-        state.rows.append(self._row(learned, seconds, {"final": True}))
 
 
 def reached(first: Row, row: Row, until: Target) -> bool:
     """Whether a network is as small as it should be."""
-    return until.quantity != "accuracy" and row[until.quantity] <= until.value * first[until.quantity] + (
-        1 - 1e-9 if until.quantity == "maps" else 0  # the first whole number of maps from above
-    )
+    return until.quantity != "accuracy" and row[until.quantity] <= until.least(first[until.quantity])
 
 
 def check_reachable(pruned: Pruned, until: Target) -> None:
-    """Refuses a target below what is left when every site keeps a single map."""
+    """Refuses a target below what is left when every site keeps a single map, and a network that cannot be cut so."""
+    case = pruned.case
+    gone = {site.name: range(1, site.maps) for site in case.sites if site.maps > 1}
+    least = cut(pruned, gone).case
+    check(case, least, gone, _few(case))
+    whole, small = cost.whole(case), cost.whole(least)
     if until.quantity == "accuracy":
         return
-    case = pruned.case
-    least = cut(pruned, {site.name: range(1, site.maps) for site in case.sites if site.maps > 1}).case
-    whole, small = cost.whole(case), cost.whole(least)
     sizes = {
         "maps": (sum(site.maps for site in case.sites), len(case.sites)),
         "flops": (whole.flops, small.flops),
         "parameters": (whole.parameters, small.parameters),
     }
     before, after = sizes[until.quantity]
-    if after > until.value * before:
+    if after > until.least(before):
         raise BadInput(
             f"{case.name}: {until} cannot be reached: a site keeps at least one map, and with one at each"
             f" {until.quantity}={after / before:.4f} is left"

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -76,7 +75,7 @@ def _resize(model: nn.Module, arrays: runs.Arrays) -> None:
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             array = arrays.get(f"{prefix}.{name}" if prefix else name)
             if array is not None and array.shape != tuple(tensor.shape) and array.ndim == tensor.ndim:
-                empty = torch.zeros(array.shape, dtype=tensor.dtype)
+                empty = tensor.detach().new_zeros(array.shape)
                 setattr(module, name, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
 
 

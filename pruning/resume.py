@@ -1,6 +1,5 @@
 """A run's state as a file, from which it goes on after a kill as it would have gone on without."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pruning.loop import State, start
 from pruning.surgery import Pruned
 
 KIND = "pruning state"
-SECONDS = float(os.environ.get("PRUNING_ORACLE_KEEP", "20"))  # between two savings: what a kill costs at most
+SECONDS = 20.0  # between two savings: what a kill costs at most
 
 
 class Keeper:
@@ -34,7 +33,8 @@ class Keeper:
         arrays = {f"network/{name}": array for name, array in embedded.arrays(case.model).items()}
         arrays |= {f"momentum/{name}": tensor.detach().cpu().numpy() for name, tensor in state.momenta.items()}
         arrays |= {f"scores/{site.name}": score for site, score in zip(case.sites, state.scores, strict=bool(state.scores))}
-        facts = {"maps": dict(state.pruned.wiring.maps), "update": state.update, "rows": state.rows, "done": state.done}
+        facts = {"maps": dict(state.pruned.wiring.maps), "update": state.update, "rows": state.rows, "scored": state.scored}
+        facts |= {"done": state.done, "finished": state.finished, "why": state.why}
         runs.save(self.path, KIND, arrays, facts | {"setting": self.setting} | network.describe(case))
         self.last = time.monotonic()
 
@@ -44,6 +44,7 @@ class Keeper:
             return start(case)
         file = runs.load(self.path, KIND)
         if file.facts["setting"] != self.setting:
+            print(f"{self.path} is of other settings or another version: it is not used")
             return start(case)
         first = start(case)
         gone = {
@@ -59,4 +60,5 @@ class Keeper:
         momenta = {name: torch.tensor(array).to(case.device) for name, array in parts["momentum"].items()}
         scores = [parts["scores"][site.name] for site in smaller.sites] if parts["scores"] else []
         pruned = Pruned(smaller, first.pruned.whole, first.pruned.wiring.without(gone))
-        return State(pruned, momenta, scores, file.facts["update"], file.facts["rows"], file.facts["done"])
+        known = {name: file.facts[name] for name in ("update", "scored", "rows", "done", "finished", "why")}
+        return State(pruned, momenta, scores, **known)

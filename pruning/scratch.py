@@ -21,11 +21,18 @@ KIND = "scratch"
 def reset(model: nn.Module) -> nn.Module:
     """The same architecture with random weights, as torch initialises every layer."""
     for module in model.modules():
-        if callable(start := getattr(module, "reset_parameters", None)):
-            start()
+        if _starts(module):
+            module.reset_parameters()  # type: ignore[operator]  # nn.Module types every attribute as Tensor or Module
+    kept = [name for name, module in model.named_modules() if list(module.parameters(recurse=False)) and not _starts(module)]
+    if kept:
+        raise BadInput(f"{kept[0] or 'the network itself'} holds parameters that torch cannot draw anew")
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     return model
+
+
+def _starts(module: nn.Module) -> bool:
+    return callable(getattr(module, "reset_parameters", None))
 
 
 def train(case: Case, source: str, seed: int) -> Case:

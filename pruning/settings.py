@@ -1,6 +1,7 @@
 """What a pruning run is asked to do: which maps go, how fast, how the network learns meanwhile, and when to stop."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bench.errors import BadInput, unknown
@@ -34,6 +35,11 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.quantity}={self.value:g}"
+
+    def least(self, whole: int) -> int:
+        """The share of a whole number, which rounding does not move; of maps the next whole number from above."""
+        exact = self.value * whole
+        return math.ceil(exact - 1e-9 * whole) if self.quantity == "maps" else math.floor(exact + 1e-9 * whole)
 
 
 @dataclass(frozen=True)
@@ -84,5 +90,9 @@ class Settings:
     @property
     def name(self) -> str:
         """What tells a run from others in file names."""
-        words = [self.criterion, self.scaling, f"{self.flops_lambda:g}", str(self.remove), str(self.updates), str(self.until)]
-        return "-".join(words).replace("=", "")
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        usual = {field.name: field.default for field in fields(self)}
+        other = [
+            f"{name}={value}" for name, value in given.items() if name not in {"criterion", "seed"} and value != usual[name]
+        ]
+        return ",".join([self.criterion, *other]).replace("_", "-")

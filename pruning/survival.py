@@ -6,6 +6,7 @@ test set after the same updates.
 """
 
 import argparse
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from pruning.loop import State, start
 from pruning.ranking import by_criterion, lowest
 from pruning.settings import Settings
 from pruning.surgery import cut
-from pruning.updates import augmentation, learn, minibatches, optimizer
+from pruning.updates import Diverged, augmentation, learn, minibatches, optimizer
 
 KIND = "survival"
 SHARES = (0.2, 0.4, 0.6)  # of all maps that go
@@ -90,7 +91,10 @@ def main() -> None:
     wanted = list(subsets(case, given.each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []
     for name, share, gone in tqdm(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False):
-        loss, accuracy = survive(case, settings, state, gone)
+        try:
+            loss, accuracy = survive(case, settings, state, gone)
+        except Diverged:
+            loss, accuracy = math.nan, math.nan
         rows.append({"chosen by": name, "share": share, "loss": loss, "accuracy": accuracy})
     facts = {"case": case.name, "seed": case.seed, "weights": weights, "settings": settings.facts, "rows": rows}
     facts |= {"device": describe(case.device), "threads": torch.get_num_threads(), "examples": case.examples}

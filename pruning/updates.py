@@ -1,6 +1,7 @@
 """Fine-tuning updates: SGD on minibatches that the update's number and the seed decide, so that runs can go on."""
 
 import copy
+import math
 from collections.abc import Iterator
 
 import torch
@@ -73,7 +74,7 @@ def with_momenta(model: nn.Module, known: dict[str, Tensor]) -> nn.Module:
     return twin
 
 
-def learn(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gathering: Gathering) -> tuple[float, int]:
+def learn(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gathering: Gathering) -> tuple[float, float]:
     """One update by the mean loss of a minibatch, shown to `gathering`; that loss, and how many examples were right."""
     torch.manual_seed(update)  # of dropout
     step.zero_grad()
@@ -84,5 +85,5 @@ def learn(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gatherin
             raise Diverged(f"{case.name}: the loss became {loss.item()} at fine-tuning update {update}: try a smaller --rate")
         loss.backward()
     step.step()
-    right = int((output.argmax(1) == batch.labels).sum()) if isinstance(output, Tensor) and output.ndim == 2 else 0
-    return loss.item(), right
+    scores = isinstance(output, Tensor) and output.ndim == 2
+    return loss.item(), float((output.argmax(1) == batch.labels).sum()) if scores else math.nan

@@ -74,6 +74,8 @@ def _inputs(case: Case) -> dict[str, Owners]:
     found: dict[str, list[Owner | None]] = {}
     for name, feeds in consumers(case, (*PER_MAP, Gate)).items():
         for layer, channels_of in feeds:
+            if isinstance(find(layer), nn.PReLU) and width(find(layer)) == 1:
+                continue  # one slope for all maps
             owners = found.setdefault(layer, [None] * width(find(layer)))
             for index, own in enumerate(channels_of):
                 for channel in own:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bench import runs
 from bench.errors import BadInput
 from bench.runs import RunFile
@@ -48,14 +50,32 @@ def read(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: str = 
         raise BadInput(f"no pruning runs under {folders[0]}: `make prune` or `python -m pruning {case}` makes them")
     found = {name: [runs.load(folder / f"{name}.safetensors", "pruning") for folder in folders] for name in names}
     survival = [runs.load(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
-    check_commits([file for files in found.values() for file in files])
+    check_commits([file for files in found.values() for file in files] + survival)
     return Pruned(case, folder, tuple(seeds), found, survival)
 
 
 def read_all(case: str, seeds: Sequence[int], root: Path = runs.RUNS) -> list[Pruned]:
     """The runs of `make prune`, and those of `make prune-more` that are there."""
-    more = [name for name in MORE if (runs.folder(case, seeds[0], root) / name).is_dir()]
+    more = [name for name in MORE if list((runs.folder(case, seeds[0], root) / name).glob("*.safetensors"))]
     return [read(case, seeds, root, name) for name in ("pruning", *more)]
+
+
+def steps(pruned: Pruned) -> pd.DataFrame:
+    """One row per step of every run, and one per retrained subset."""
+    rows = []
+    for name, files in pruned.runs.items():
+        for file in files:
+            head = {"case": pruned.case, "study": pruned.folder, "run": name, "seed": file.facts["seed"]}
+            for step, row in enumerate(file.facts["rows"]):
+                plain = {key: value for key, value in row.items() if key not in {"removed", "seconds", "sites", "final"}}
+                left_over = {"sites": " ".join(map(str, row["sites"])), "final": bool(row.get("final"))}
+                rows.append(head | {"step": step} | plain | left_over | {f"{key}, s": s for key, s in row["seconds"].items()})
+    for file in pruned.survival:
+        head = {"case": pruned.case, "study": "survival", "seed": file.facts["seed"]}
+        for row in file.facts["rows"]:
+            found = {"run": f"{row['chosen by']} {row['share']:.0%}", "loss before": row["loss"]}
+            rows.append(head | found | {"test_accuracy": row["accuracy"]})
+    return pd.DataFrame(rows)
 
 
 def write(known: list[list[Pruned]], out: Path) -> Path:
@@ -69,5 +89,7 @@ def write(known: list[list[Pruned]], out: Path) -> Path:
         made += [curves.section(other, MORE[other.folder]) for other in others]
         shown = [part(found, f"pruning-{first.case}", out) for found in made if found]
         cases.append({"name": first.case, "sections": shown})
+    studies = [study for found in known for study in found]
+    runs.write_atomically(out / "pruning.csv", pd.concat([steps(study) for study in studies]).to_csv(index=False))
     runs.write_atomically(out / "pruning.html", template("pruning.html").render(cases=cases))
     return out / "pruning.html"

@@ -97,6 +97,7 @@ MISTAKES = {
     "no such criterion": (["--criterion", "tailor"], "unknown criterion 'tailor'"),
     "what the network lacks": (["--criterion", "norm_gamma"], "criterion 'norm_gamma' cannot be had here, since it needs"),
     "no such scaling": (["--scaling", "l7"], "unknown --scaling 'l7': choose from l1, l2, none, rank"),
+    "a precision too coarse": (["--precision", "bfloat16"], "unknown precision 'bfloat16': choose from float32, float64, tf32"),
     "nothing to remove": (["--remove", "0"], "--remove is 0; at least 1 is needed"),
     "learning that diverges": (["--rate", "1e9", "--updates", "8", "--until", "maps=0.5"], "the last good network is kept in"),
 }
@@ -115,8 +116,8 @@ def test_a_mistake_is_one_line(tmp_path, mistake):
 
 def test_killed_by_the_system_the_command_goes_on(tmp_path):
     (tmp_path / "mine.py").write_text(MINE.replace("Conv2d(1, 3, 1)", "Conv2d(1, 60, 1)").replace("(12, 2)", "(240, 2)"))
-    where = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1", "PRUNING_ORACLE_KEEP": "0"}
-    call = [sys.executable, "-m", "pruning", "mine.py", *FEW, "--updates", "20"]
+    where = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    call = [sys.executable, "-m", "pruning", "mine.py", *FEW, "--keep", "0", "--updates", "20"]
     running = subprocess.Popen(call, cwd=tmp_path, env=where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (tmp_path / "here/few.state").exists() and running.poll() is None:
         time.sleep(0.01)

@@ -173,9 +173,48 @@ def test_too_much_accuracy_lost_takes_the_last_step_back(monkeypatch):
 
 
 def fake(seen):
-    """0.9 for the training examples and the whole network, and 0.02 less after every step."""
+    """0.9 for the training examples, the whole network and after the first updates, and 0.02 less after every step."""
     seen.append(0)
-    return 0.9 if len(seen) <= 2 else round(0.9 - 0.02 * (len(seen) - 2), 2)
+    return 0.9 if len(seen) <= 3 else round(0.9 - 0.02 * (len(seen) - 3), 2)
+
+
+def test_rounding_moves_no_target():
+    """0.07 × 100 is 7.000000000000001: a target of 8 would never be called reached."""
+    assert [Target("maps", share).least(100) for share in (0.07, 0.14, 0.075, 0.5)] == [7, 14, 8, 50]
+    assert Target("flops", 0.07).least(100) == 7
+
+
+@pytest.mark.parametrize("updates", [0, 4])
+def test_learning_that_breaks_the_network_at_its_very_end_is_taken_back(monkeypatch, updates):
+    """The loss of the last update is that of the network before it."""
+    case = case_of("plain")
+    before, count = tensors(case), [0]
+
+    def breaking(*given):
+        count[0] += 1
+        found = learn(*given)
+        if count[0] == (6 if updates == 0 else 2):
+            next(iter(given[0].model.parameters())).data.fill_(float("nan"))
+        return found
+
+    monkeypatch.setattr(loop_file, "learn", breaking)
+    state = run(case, dataclasses.replace(QUICK, final_updates=updates))
+    assert "the test loss is nan after fine-tuning update" in state.why
+    found = tensors(state.pruned.case)
+    assert all(np.isfinite(tensor).all() for tensor in found.values())
+    assert len(state.rows) == (2 if updates == 0 else 1)
+    if updates:
+        assert all(np.array_equal(tensor, before[name]) for name, tensor in found.items())
+
+
+def test_a_state_that_was_finished_learns_no_more(tmp_path):
+    keeper = Keeper(tmp_path / "a.state", {"a": 1})
+    settings = dataclasses.replace(QUICK, final_updates=2)
+    first = Loop(start(case_of()), settings, choose(["taylor"])[0], lambda state: None).run()
+    keeper.save(first)
+    again = Loop(keeper.found(case_of()), settings, choose(["taylor"])[0], lambda state: None).run()
+    assert len(again.rows) == len(first.rows)
+    assert again.update == first.update
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,16 @@ from pruning.survival import SHARES, subsets, survive
 from reports import pruned
 from reports.sections import curves, survival
 
-SETTINGS = {"remove": 2, "updates": 3, "rate": 0.1, "momentum": 0.9, "weight_decay": 0, "batch": 4, "final_updates": 1}
+SETTINGS = {
+    "fresh": 0,
+    "remove": 2,
+    "updates": 3,
+    "rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0,
+    "batch": 4,
+    "final_updates": 1,
+}
 
 
 def row(maps, accuracy, **more):
@@ -26,7 +35,15 @@ def row(maps, accuracy, **more):
 def write(root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), commit="c", last=()):
     rows = [row(maps, accuracy) for maps, accuracy in zip((10, 8, 6), accuracies, strict=True)]
     rows += [row(6, accuracy, final=True) for accuracy in last]
-    facts = {"case": case, "seed": seed, "settings": SETTINGS, "rows": rows, "sites": ["a<b>", "b"], "commit": commit}
+    facts = {
+        "case": case,
+        "seed": seed,
+        "settings": SETTINGS,
+        "rows": rows,
+        "sites": ["a<b>", "b"],
+        "commit": commit,
+        "why": "",
+    }
     facts |= {"precision": "float32", "device": "none"}
     runs.save(runs.folder(case, seed, root) / "pruning" / f"{name}.safetensors", "pruning", {}, facts)
 
@@ -56,6 +73,9 @@ def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
     page = pruned.write([[known]], tmp_path / "out").read_text()
     assert "a&lt;b&gt;" in page or "a<b>" not in page
     assert "Accuracy against what is left" in page
+    every = pd.read_csv(tmp_path / "out/pruning.csv")
+    assert len(every) == 2 * 3 + 2 * 4
+    assert every[every.final].test_accuracy.tolist() == [0.95, 0.95]
     assert (tmp_path / "out/pruning-toy-pruning-curves.png").stat().st_size > 5000
 
 
@@ -82,8 +102,8 @@ def test_tau_is_within_seeds_and_shares():
     assert survival.tau(rows) > 0
     assert survival.interval(rows)[1] < -0.5
     assert np.isnan(survival.within(rows.assign(accuracy=1.0)))
-    said = [survival.verdict(*pair) for pair in ((-0.9, -0.6), (-0.9, -0.1), (-0.1, 0.1), (0.1, 0.5))]
-    assert [text.split(":")[0].split(",")[0] for text in said] == ["Yes", "Somewhat", "No", "No"]
+    said = [survival.verdict(*pair) for pair in ((-0.9, -0.6), (-0.9, -0.1), (-0.1, 0.1), (0.1, 0.5), (np.nan, 0.1))]
+    assert [text.split(":")[0].split(",")[0] for text in said] == ["Yes", "Somewhat", "No", "No", "Undefined"]
 
 
 def test_subsets_have_the_sizes_that_they_say():

@@ -17,6 +17,8 @@ from bench.case import load
 from bench.data import cifar10
 from bench.errors import BadInput
 from bench.gates import gated
+from pruning.loop import check_reachable
+from pruning.settings import Target
 from pruning.surgery import Pruned, check, cut
 from pruning.wiring import wire
 
@@ -149,6 +151,33 @@ def test_a_wrong_cut_is_refused_by_name():
     smaller = cut(dataclasses.replace(known, wiring=wrong), gone)
     with pytest.raises(BadInput, match=f"the first to differ is {reader}"):
         check(case, smaller.case, gone, next(case.batches(case.train, range(3), 3)))
+
+
+@pytest.mark.parametrize("slopes", [1, 4])
+def test_prelu_with_one_slope_and_with_many(slopes):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.PReLU(slopes), nn.Flatten(), nn.Linear(144, 2))
+    data = TensorDataset(torch.randn(8, 2, 8, 8), torch.arange(8) % 2)
+    found = twice(assemble(model.eval(), data, data))
+    assert found.case.model.get_submodule("1").weight.numel() == min(slopes, 2)
+
+
+class Fixed(nn.Module):
+    """The width of its maps is written into its code."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.read = nn.Conv2d(2, 4, 3), nn.Linear(144, 2)
+
+    def forward(self, images):
+        return self.read(torch.relu(self.conv(images)).view(-1, 144))
+
+
+def test_a_width_written_into_the_code_is_refused_before_anything_is_learnt():
+    data = TensorDataset(torch.randn(8, 2, 8, 8), torch.arange(8) % 2)
+    known = pruned(assemble(Fixed().eval(), data, data))
+    with pytest.raises(BadInput, match="the first to differ is read"):
+        check_reachable(known, Target("maps", 0.5))
 
 
 def test_a_grouped_convolution_is_refused():

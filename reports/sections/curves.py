@@ -26,7 +26,8 @@ def curve(rows: list["Row"], quantity: str, grid: np.ndarray) -> np.ndarray:
 
 def grid_of(pruned: "Pruned", quantity: str) -> np.ndarray:
     """Shares of a quantity from all down to what every run still has reached."""
-    least = max(rows[-1][quantity] / rows[0][quantity] for name in pruned.runs for rows in pruned.rows(name))
+    ends = [rows[-1][quantity] / rows[0][quantity] for name in pruned.runs for rows in pruned.rows(name) if len(rows) > 1]
+    least = max(ends, default=1.0)
     return np.linspace(1, least, POINTS)
 
 
@@ -72,8 +73,10 @@ def table(pruned: "Pruned") -> pd.DataFrame:
         row["fewer parameters"] = spread([found[0]["parameters"] / found[-1]["parameters"] for found in steps], "{:.1f}×")
         spent = [sum(step["seconds"].get("scoring", 0) for step in found) for found in steps]
         learned = [sum(step["seconds"].get("learning", 0) for step in found) for found in steps]
-        shares = [ranking / max(learning, 1e-9) for ranking, learning in zip(spent, learned, strict=True)]
-        row["ranking, of the learning's time"] = spread(shares, "{:.1%}")
+        shares = [ranking / learning for ranking, learning in zip(spent, learned, strict=True) if learning > 0.1 * ranking]
+        row["ranking, of the learning's time"] = spread(shares, "{:.1%}") if shares else "—"
+        stopped = [file.facts["why"] for file in files if file.facts["why"]]
+        row["and fine-tuned"] += f" ({len(stopped)} stopped: {stopped[0]})" if stopped else ""
         rows.append((float(np.median([area(found, "flops", grids["flops"]) for found in steps])), row))
     return pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: -pair[0])])
 
@@ -85,15 +88,23 @@ def spread(values: list[float], form: str) -> str:
 
 
 def _caption(pruned: "Pruned") -> str:
-    settings = next(iter(pruned.runs.values()))[0].facts["settings"]
-    between = " or ".join(sorted({str(files[0].facts["settings"]["updates"]) for files in pruned.runs.values()}))
+    """States what all runs share, and lists what they do not."""
+    every = [files[0].facts["settings"] for files in pruned.runs.values()]
+
+    def said(name: str) -> str:
+        return " or ".join(str(value) for value in sorted({settings[name] for settings in every}))
+
+    own = (
+        "gathered in the updates themselves"
+        if any(known["updates"] and not known["fresh"] for known in every)
+        else "passes of their own"
+    )
     return (
-        f"Test accuracy while maps are deleted, {settings['remove']} at a time with {between} updates in between"
-        f" (SGD, rate {settings['rate']:g}, momentum {settings['momentum']:g}, weight decay {settings['weight_decay']:g},"
-        f" batches of {settings['batch']}); line: median over seeds, band: their range. All have the same updates for the same"
-        " number of maps. Areas are mean accuracies over the range that all runs reached, the table is sorted by the one over"
-        f" FLOPs. The last networks are shown as they were pruned and after {settings['final_updates']} further updates."
-        " Ranking is what scores take beside the updates; the statistics that they need are gathered in the updates"
-        " themselves. The accuracy is on the test set, which chose nothing but where a run with an accuracy as its target"
-        f" stops. {pruned.said}."
+        f"Test accuracy while maps are deleted, {said('remove')} at a time with {said('updates')} updates in between (SGD, rate"
+        f" {said('rate')}, momentum {said('momentum')}, weight decay {said('weight_decay')}, batches of {said('batch')}); line:"
+        " median over seeds, band: their range. Areas are mean accuracies over the range that all runs reached, the table is"
+        " sorted by the one over FLOPs. The last networks are shown as they were pruned and after"
+        f" {said('final_updates')} further updates, whose rate falls to 0. Ranking is what scores take beside the updates; what"
+        f" criteria need is {own}, the oracles are measured. The accuracy is on the test set, which chose nothing but where a"
+        f" run with an accuracy as its target stops. {pruned.said}."
     )

@@ -45,7 +45,8 @@ def section(pruned: "Pruned") -> Section | None:
     """A point per subset; τ for every share, and in all."""
     if not pruned.survival:
         return None
-    rows = pd.concat([pd.DataFrame(file.facts["rows"]).assign(seed=file.facts["seed"]) for file in pruned.survival])
+    every = pd.concat([pd.DataFrame(file.facts["rows"]).assign(seed=file.facts["seed"]) for file in pruned.survival])
+    rows = every.dropna(subset="accuracy")
     low, high = interval(rows)
     figure, panel = plt.subplots(figsize=(6.5, 3.4))
     sns.scatterplot(rows, x="loss", y="accuracy", hue="share", style="chosen by", palette="viridis", s=22, ax=panel)
@@ -63,14 +64,17 @@ def section(pruned: "Pruned") -> Section | None:
         f"{verdict(low, high)} Kendall's τ between the two is {number(middle)} [{number(low)}, {number(high)}] (95 % of"
         " bootstrap draws), a mean over seeds and shares, so that subsets are compared with others of the same size only."
         " Subsets are drawn at random, or chosen by criteria whose scores are disturbed; each is deleted at once and retrained"
-        f" with the same {facts['settings']['updates']} updates. {len(rows)} subsets, {len(pruned.survival)} seeds,"
-        f" {facts['examples']} training examples for the loss, commit {facts['commit'][:12]}."
+        f" with the same {facts['settings']['updates']} updates. {len(every)} subsets ({len(every) - len(rows)} of which"
+        f" diverged), {every.seed.nunique()} seeds, {facts['examples']} training examples for the loss, commit"
+        f" {facts['commit'][:12]}."
     )
     return Section("survival", "Does the oracle predict what survives retraining?", caption, figure, pd.DataFrame(shown))
 
 
 def verdict(low: float, high: float) -> str:
     """What an interval of τ says, in words."""
+    if np.isnan(low) or np.isnan(high):
+        return "Undefined: too few subsets, or all end alike."
     if high < -0.5:
         return "Yes: the lower the loss before retraining, the higher as a rule the accuracy after it."
     if high < 0:
