@@ -90,6 +90,8 @@ def write(known: list[list[Pruned]], out: Path) -> Path:
         shown = [part(found, f"pruning-{first.case}", out) for found in made if found]
         cases.append({"name": first.case, "sections": shown})
     studies = [study for found in known for study in found]
-    runs.write_atomically(out / "pruning.csv", pd.concat([steps(study) for study in studies]).to_csv(index=False))
+    runs.write_atomically(
+        out / "pruning.csv", pd.concat([steps(study) for study in studies]).to_csv(index=False, float_format="%.8g")
+    )
     runs.write_atomically(out / "pruning.html", template("pruning.html").render(cases=cases))
     return out / "pruning.html"
