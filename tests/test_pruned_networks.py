@@ -93,7 +93,7 @@ def test_the_gru_is_exported_for_any_number_of_examples(tmp_path):
 MISTAKES = {
     "a target that is none": (["--until", "size=3"], "unknown --until 'size': choose from accuracy, flops, maps, parameters"),
     "a share beyond 1": (["--until", "maps=3"], "--until maps=3: allowed is a share between 0 and 1"),
-    "a target out of reach": (["--until", "maps=0.01"], "maps=0.01 cannot be reached: a site keeps at least one map"),
+    "a target out of reach": (["--until", "flops=0.01"], "flops=0.01 cannot be reached: a site keeps at least one map"),
     "no such criterion": (["--criterion", "tailor"], "unknown criterion 'tailor'"),
     "what the network lacks": (["--criterion", "norm_gamma"], "criterion 'norm_gamma' cannot be had here, since it needs"),
     "no such scaling": (["--scaling", "l7"], "unknown --scaling 'l7': choose from l1, l2, none, rank"),

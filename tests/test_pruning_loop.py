@@ -12,7 +12,7 @@ from toys import toy_case
 from bench import cost
 from bench.errors import BadInput
 from bench.scale import l2
-from criteria.criterion import choose, criterion, mean
+from criteria.criterion import choose
 from criteria.evidence import collect
 from pruning import loop as loop_file
 from pruning.gathering import Gathering
@@ -254,15 +254,10 @@ def test_learning_that_diverges_keeps_the_last_good_network():
     assert len(state.rows) == 1
 
 
-@criterion(needs={"gate_grad"}, reduce=mean, unit="none", source="a test")
-def broken_for_pruning(site):
-    """Not finite."""
-    return site.gate_grad / 0
-
-
 def test_a_criterion_that_breaks_is_named():
-    with pytest.raises(BadInput, match="broken_for_pruning"):
-        Loop(start(case_of()), QUICK, broken_for_pruning, lambda state: None).run()
+    broken = dataclasses.replace(choose(["taylor"])[0], name="broken", saliency=lambda site: site.gate_grad / 0)
+    with pytest.raises(BadInput, match="criterion 'broken' at site"):
+        Loop(start(case_of()), QUICK, broken, lambda state: None).run()
 
 
 @pytest.mark.parametrize("name", ["taylor", "random", "activation_deviation", "brain_damage", "oracle_abs"])

@@ -116,5 +116,5 @@ def test_costs_are_in_forward_passes():
     names = ["random", "taylor", "path"]
     found, seconds = prices(case, choose(names), range(64), 16)
     assert set(found) == set(names)
-    assert 0 <= found["random"] < found["taylor"] < found["path"]
+    assert 0 <= found["random"] < min(found["taylor"], found["path"])
     assert 0 < seconds < 1
