@@ -1,5 +1,6 @@
 """A pruned network as a file: another process loads it, exports it and times it, and gets the same outputs."""
 
+import copy
 import dataclasses
 import os
 import signal
@@ -20,6 +21,7 @@ from bench.case import load
 from bench.errors import BadInput
 from pruning import latency, network
 from pruning.export import export
+from pruning.scratch import reset, train
 from pruning.surgery import cut
 
 MINE = CASE.format(label=1, mode=".eval()")
@@ -163,3 +165,17 @@ def test_latencies_ways_run_the_network(tmp_path):
         expected = case.model(inputs).numpy()
         np.testing.assert_allclose(latency.eager(case, inputs, tmp_path / "a")().numpy(), expected)
         np.testing.assert_allclose(latency.onnx(case, inputs, tmp_path / "a")()[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_trained_from_nothing_means_new_weights_everywhere():
+    case = smaller(toy_case("plain"))
+    before = {name: parameter.clone() for name, parameter in case.model.named_parameters()}
+    again = reset(copy.deepcopy(case.model))
+    for name, parameter in again.named_parameters():
+        assert parameter.shape == before[name].shape
+        assert not torch.equal(parameter, before[name])
+    again.register_parameter("own", torch.nn.Parameter(torch.ones(1)))
+    with pytest.raises(BadInput, match="the network itself holds parameters"):
+        reset(again)
+    with pytest.raises(BadInput, match="has no training recipe"):
+        train(case, "cnn3-cifar10", 0)
