@@ -26,6 +26,7 @@ mean_abs = Reduction(abs, _same)
 abs_mean = Reduction(_same, abs)
 
 REDUCTIONS = {"mean": mean, "mean_abs": mean_abs, "abs_mean": abs_mean}
+ORACLES = {"oracle_abs": abs_mean, "oracle_loss": mean}
 
 
 def name_of(reduction: Reduction) -> str:

@@ -19,7 +19,8 @@ from safetensors.numpy import save as to_bytes
 
 from bench.commit import commit
 from bench.errors import BadInput
-from bench.reductions import REDUCTIONS as REDUCTIONS  # noqa: PLC0414 (part of the file format: a run names its reductions)
+from bench.reductions import ORACLES as ORACLES  # noqa: PLC0414 (part of the file format: a run names its reductions)
+from bench.reductions import REDUCTIONS as REDUCTIONS  # noqa: PLC0414
 
 FORMAT = "pruning-oracle 1"
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")

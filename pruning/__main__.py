@@ -13,12 +13,13 @@ from bench import embedded, memory, runs
 from bench.case import PRECISIONS, Case, find, load
 from bench.command import describe
 from bench.errors import BadInput, exit_with, unknown
+from bench.reductions import ORACLES
 from criteria.criterion import Criterion, choose
 from criteria.evidence import unfit
 from pruning import network
 from pruning.loop import Loop, State
 from pruning.resume import SECONDS, Keeper
-from pruning.settings import ORACLES, Settings, Target
+from pruning.settings import Settings, Target
 
 KIND = "pruning"
 LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # its 8 bits lose the small steps of learning
@@ -52,7 +53,12 @@ def options() -> argparse.ArgumentParser:
     )
     add("--tested", type=int, default=known.tested, help="test examples that judge every step (default: all)")
     add("--again", type=int, default=known.again, help="measure an oracle anew every so many removals (default 1)")
-    add("--keep", type=float, default=SECONDS, help=f"seconds of work that a kill may cost at most (default {SECONDS:g})")
+    add(
+        "--keep",
+        type=float,
+        default=SECONDS,
+        help=f"seconds of work, and a step, after which the state is saved (default {SECONDS:g})",
+    )
     add("--device", default="auto", help="auto, cpu or cuda (default auto)")
     add("--precision", default="float32", help=f"{' or '.join(LEARNT)} (default float32)")
     add("--name", help="of the run's files (default: its criterion and settings)")

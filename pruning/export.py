@@ -1,6 +1,5 @@
 """Writes a pruned network as ONNX, for any number of examples, and refuses it where onnxruntime gives other outputs."""
 
-import argparse
 import warnings
 from pathlib import Path
 
@@ -48,14 +47,9 @@ def export(case: Case, path: Path) -> float:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pruning.export", description=__doc__)
-    parser.add_argument("network", type=Path, help="a .network file that python -m pruning wrote")
-    parser.add_argument("--source", help="the .py file of the case, if it is your own")
-    parser.add_argument("--out", type=Path, help="the file to write (default: beside the network, .onnx)")
+    parser = network.options("export", __doc__, ".onnx")
     given = parser.parse_args()
-    case, _ = network.restore(given.network, given.source)
-    out = given.out or given.network.with_suffix(".onnx")
-    runs.check_writable(out)
+    case, _, out = network.opened(given, ".onnx")
     worst = export(case, out)
     print(f"{case.name} seed {case.seed}: {out}; onnxruntime gives torch's outputs up to {worst:.1g} of the largest")
 

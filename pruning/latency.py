@@ -1,6 +1,5 @@
 """What a pruned network takes beside the whole one: median, 5th and 95th percentile of passes over 1, 16 and 128 examples."""
 
-import argparse
 import time
 import warnings
 from collections.abc import Callable
@@ -109,15 +108,10 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pruning.latency", description=__doc__)
-    parser.add_argument("network", type=Path, help="a .network file that python -m pruning wrote")
-    parser.add_argument("--source", help="the .py file of the case, if it is your own")
+    parser = network.options("latency", __doc__, ".latency")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    parser.add_argument("--out", type=Path, help="the file to write (default: beside the network, .latency)")
     given = parser.parse_args()
-    out = given.out or given.network.with_suffix(".latency")
-    runs.check_writable(out)
-    pruned, facts = network.restore(given.network, given.source)
+    pruned, facts, out = network.opened(given, ".latency")
     if len(pruned.train) < max(BATCHES):
         raise BadInput(f"{pruned.name} has {len(pruned.train)} training examples; {max(BATCHES)} are needed")
     pruned = pruned.to(given.device, facts["precision"])

@@ -209,7 +209,7 @@ class Loop:
     def _checked(self, learned: dict[str, float], seconds: dict[str, float], more: Row) -> Row:
         """What is recorded of a step, unless learning has spoiled the network."""
         row = self._row(learned, seconds, more)
-        if self.settings.updates and not row["test_loss"] < WORST:
+        if (self.settings.updates or "final" in more) and not row["test_loss"] < WORST:
             name, at = self.state.pruned.case.name, self.state.update
             raise Diverged(f"{name}: the test loss is {row['test_loss']} after fine-tuning update {at}: try a smaller --rate")
         return row

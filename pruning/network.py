@@ -1,5 +1,6 @@
 """A pruned network as a file: its tensors, and the sizes of every layer that is smaller, from which any process loads it."""
 
+import argparse
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,22 @@ def restore(path: Path, source: str | None = None) -> tuple[Case, dict[str, Any]
     file = runs.load(path, KIND)
     whole = load(source or file.facts["case"], file.facts["seed"])
     return fill(whole, file.facts, file.arrays, str(path)), file.facts
+
+
+def options(stage: str, doc: str | None, suffix: str) -> argparse.ArgumentParser:
+    """A parser for a command on a network's file, whose result has its name with another suffix."""
+    parser = argparse.ArgumentParser(prog=f"python -m pruning.{stage}", description=doc)
+    parser.add_argument("network", type=Path, help="a .network file that python -m pruning wrote")
+    parser.add_argument("--source", help="the .py file of the case, if it is your own")
+    parser.add_argument("--out", type=Path, help=f"the file to write (default: beside the network, {suffix})")
+    return parser
+
+
+def opened(given: argparse.Namespace, suffix: str) -> tuple[Case, dict[str, Any], Path]:
+    """The case with the network that a command names, its file's facts, and the file to write."""
+    out = given.out or given.network.with_suffix(suffix)
+    runs.check_writable(out)
+    return *restore(given.network, given.source), out
 
 
 def fill(whole: Case, description: dict[str, Any], arrays: runs.Arrays, where: str) -> Case:

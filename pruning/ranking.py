@@ -10,15 +10,13 @@ from torch import Tensor
 from bench import cost, memory
 from bench.case import Case
 from bench.errors import BadInput
-from bench.reductions import Reduction, abs_mean, mean
+from bench.reductions import ORACLES
 from bench.scale import SCALINGS, regularised
 from criteria.criterion import Criterion, Evidence
 from oracle.choices import Choices
 from oracle.measure import measure
 from oracle.replay import Replay
 from pruning.settings import Settings
-
-REDUCED: Mapping[str, Reduction] = {"oracle_abs": abs_mean, "oracle_loss": mean}
 
 
 class First(Choices):
@@ -32,7 +30,7 @@ class First(Choices):
 def by_oracle(case: Case, name: str, rows: Sequence[int], size: int) -> list[np.ndarray]:
     """The oracle's score of every map, measured anew on those training examples."""
     found = measure(case, Replay(case, memory.default(case.device), First()), rows, size).changes
-    return [np.asarray(REDUCED[name](found[site.name]).double()) for site in case.sites]
+    return [np.asarray(ORACLES[name](found[site.name]).double()) for site in case.sites]
 
 
 def by_criterion(case: Case, criterion: Criterion, evidence: Mapping[str, Evidence]) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from pruning.loop import State, start
 from pruning.surgery import Pruned
 
 KIND = "pruning state"
-SECONDS = 20.0  # between two savings: what a kill costs at most
+SECONDS = 20.0  # of work between two savings, which come at the end of a step
 
 
 class Keeper:

@@ -1,8 +1,6 @@
 """The control of a pruned network: its architecture trained from nothing by the case's own recipe, with new random weights."""
 
-import argparse
 import dataclasses
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -46,14 +44,9 @@ def train(case: Case, source: str, seed: int) -> Case:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pruning.scratch", description=__doc__)
-    parser.add_argument("network", type=Path, help="a .network file that python -m pruning wrote")
-    parser.add_argument("--source", help="the .py file of the case, if it is your own")
-    parser.add_argument("--out", type=Path, help="the file to write (default: beside the network, .scratch)")
+    parser = network.options("scratch", __doc__, ".scratch")
     given = parser.parse_args()
-    out = given.out or given.network.with_suffix(".scratch")
-    runs.check_writable(out)
-    case, facts = network.restore(given.network, given.source)
+    case, facts, out = network.opened(given, ".scratch")
     before = evaluate(case, case.test, range(len(case.test)))
     trained = train(case, given.source or case.name, case.seed)
     loss, accuracy = evaluate(trained, case.test, range(len(case.test)))

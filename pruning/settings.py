@@ -8,7 +8,6 @@ from bench.errors import BadInput, unknown
 from bench.scale import SCALINGS
 
 QUANTITIES = ("maps", "flops", "parameters", "accuracy")
-ORACLES = ("oracle_abs", "oracle_loss")
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,12 @@ import pandas as pd
 from scipy import stats
 
 from bench.errors import BadInput
-from bench.runs import REDUCTIONS
+from bench.runs import ORACLES as ORACLES  # noqa: PLC0414 (the sections take them from here)
 from bench.scale import SCALINGS, none, regularised
 from bench.scale import Scores as Scores  # noqa: PLC0414 (the reports take them from here)
 from bench.scale import l2 as l2  # noqa: PLC0414
 from reports.read import EXAMPLES, Run
 
-ORACLES = {"oracle_abs": REDUCTIONS["abs_mean"], "oracle_loss": REDUCTIONS["mean"]}
 RESAMPLES, SPLITS = 500, 20
 FRESH = 1_000_003  # added to the seed: fresh examples are drawn on their own, shared ones as the oracle's
 MEAN, ALL = "mean over sites", "all sites"

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
-from scipy import stats
 
+from reports.agreement import kendall
 from reports.section import Section, number
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ RESAMPLES = 500
 
 def tau(rows: pd.DataFrame) -> float:
     """Kendall's τ-b of loss before and accuracy after; −1: the lower the loss, the higher the accuracy."""
-    if len(rows) < 3 or rows.loss.nunique() < 2 or rows.accuracy.nunique() < 2:
-        return float("nan")
-    return float(stats.kendalltau(rows.loss, rows.accuracy).statistic)
+    return kendall(rows.loss.to_numpy(), rows.accuracy.to_numpy())
 
 
 def within(rows: pd.DataFrame) -> float:
