@@ -18,7 +18,7 @@ from reports import baseline, compare, few, pruned, records, regress
 from reports.agreement import grade, maps_table
 from reports.false_alarms import false_alarms
 from reports.fit import fit
-from reports.page import render
+from reports.page import render, render_pruning
 from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
 from reports.section import Study
 from reports.sections import curves, precision, speed
@@ -94,7 +94,7 @@ def accept(cases: list[str], seeds: list[int], root: Path, folder: Path, reason:
 def prunings(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
     """Prints what the pruning runs came to, and writes their page."""
     known = [pruned.read_all(case, seeds, root) for case in cases]
-    page = pruned.write(known, out)
+    page = render_pruning(known, out)
     for found in (found for studies in known for found in studies):
         print(f"\n{found.case}, {found.folder}: {found.said}\n")
         print(curves.table(found).to_markdown(index=False, disable_numparse=True))

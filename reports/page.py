@@ -14,13 +14,16 @@ from markupsafe import Markup
 from matplotlib import pyplot as plt
 
 from bench.runs import write_atomically
+from reports.pruned import MORE, Pruned, steps
 from reports.records import newest
 from reports.section import Section, Study
 from reports.sections import (
     alike,
+    curves,
     dispersion,
     flops,
     heat_map,
+    left,
     loss_change,
     oracle_ranks,
     overview,
@@ -31,6 +34,7 @@ from reports.sections import (
     sample_size,
     scatter,
     speed,
+    survival,
     table,
 )
 
@@ -61,34 +65,49 @@ class Part:
 
 def render(studies: list[Study], out: Path) -> Path:
     """Writes `index.html` and a PNG of every figure into a folder; returns the page's path."""
-    style()
-    first = [part(found, "all", out) for found in (overview.section(studies), paper.section(studies))]
+    _style()
+    first = [_part(found, "all", out) for found in (overview.section(studies), paper.section(studies))]
     cases = [
-        {"name": study.case, "sections": [part(section(study), study.case, out) for section in SECTIONS]} for study in studies
+        {"name": study.case, "sections": [_part(section(study), study.case, out) for section in SECTIONS]} for study in studies
     ]
     described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
     record = newest()
-    timings = [part(found, "timings", out) for found in (speed.section(record), precision.section(record))] if record else []
+    timings = [_part(found, "timings", out) for found in (speed.section(record), precision.section(record))] if record else []
     facts = {"described": described, "criteria": len(described)}
-    page = template("page.html").render(overview=first, cases=cases, timings=timings, **facts)
+    page = _template("page.html").render(overview=first, cases=cases, timings=timings, **facts)
     write_atomically(out / "index.html", page)
     return out / "index.html"
 
 
-def style() -> None:
+def render_pruning(known: list[list[Pruned]], out: Path) -> Path:
+    """Writes `pruning.html` with its figures, and `pruning.csv`, a row per step; each case is a list of its studies."""
+    _style()
+    cases = []
+    for first, *others in known:
+        made = [curves.section(first), left.section(first), survival.section(first)]
+        made += [curves.section(other, MORE[other.folder]) for other in others]
+        shown = [_part(found, f"pruning-{first.case}", out) for found in made if found]
+        cases.append({"name": first.case, "sections": shown})
+    rows = pd.concat([steps(study) for found in known for study in found])
+    write_atomically(out / "pruning.csv", rows.to_csv(index=False, float_format="%.8g"))
+    write_atomically(out / "pruning.html", _template("pruning.html").render(cases=cases))
+    return out / "pruning.html"
+
+
+def _style() -> None:
     """How every figure looks."""
     matplotlib.use("agg")
     sns.set_theme(style="ticks", context="paper")
     plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
 
 
-def template(name: str) -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     """A template of this folder, which escapes whatever it is given."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template(name)
 
 
-def part(section: Section, case: str, out: Path) -> Part:
+def _part(section: Section, case: str, out: Path) -> Part:
     """A section with its figure drawn, whose PNG is written."""
     svg = None if section.figure is None else _draw(section, f"{case}-{section.name}", out)
     return Part(section.title, section.caption, svg, section.table)

@@ -1,4 +1,4 @@
-"""The runs of the pruning loop: reads their files, and makes the page of their curves."""
+"""The runs of the pruning loop: reads their files, and lays their steps out as one table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ import pandas as pd
 from bench import runs
 from bench.errors import BadInput
 from bench.runs import RunFile
-from reports.page import part, style, template
 from reports.read import check_commits
 
 Row = dict[str, Any]
@@ -76,22 +75,3 @@ def steps(pruned: Pruned) -> pd.DataFrame:
             found = {"run": f"{row['chosen by']} {row['share']:.0%}", "loss before": row["loss"]}
             rows.append(head | found | {"test_accuracy": row["accuracy"]})
     return pd.DataFrame(rows)
-
-
-def write(known: list[list[Pruned]], out: Path) -> Path:
-    """Writes `pruning.html` with its figures."""
-    from reports.sections import curves, left, survival  # noqa: PLC0415 (they read this file)
-
-    style()
-    cases = []
-    for first, *others in known:
-        made = [curves.section(first), left.section(first), survival.section(first)]
-        made += [curves.section(other, MORE[other.folder]) for other in others]
-        shown = [part(found, f"pruning-{first.case}", out) for found in made if found]
-        cases.append({"name": first.case, "sections": shown})
-    studies = [study for found in known for study in found]
-    runs.write_atomically(
-        out / "pruning.csv", pd.concat([steps(study) for study in studies]).to_csv(index=False, float_format="%.8g")
-    )
-    runs.write_atomically(out / "pruning.html", template("pruning.html").render(cases=cases))
-    return out / "pruning.html"

@@ -12,6 +12,7 @@ from pruning.loop import start
 from pruning.settings import Settings
 from pruning.survival import SHARES, subsets, survive
 from reports import pruned
+from reports.page import render_pruning
 from reports.sections import curves, survival
 
 SETTINGS = {
@@ -70,7 +71,7 @@ def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
     assert table.loc["bad", "and fine-tuned"] == "0.300"
     assert "to" in table.loc["bad", "area, maps left"]
     assert table.loc["good", "ranking, of the learning's time"] == "1.0%"
-    page = pruned.write([[known]], tmp_path / "out").read_text()
+    page = render_pruning([[known]], tmp_path / "out").read_text()
     assert "a&lt;b&gt;" in page or "a<b>" not in page
     assert "Accuracy against what is left" in page
     every = pd.read_csv(tmp_path / "out/pruning.csv")

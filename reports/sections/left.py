@@ -1,18 +1,14 @@
 """How many maps each site keeps."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 
+from reports.pruned import Pruned
 from reports.section import Section
 
-if TYPE_CHECKING:
-    from reports.pruned import Pruned
 
-
-def section(pruned: "Pruned") -> Section:
+def section(pruned: Pruned) -> Section:
     """One row per run's name, one column per site: the share of its maps at the end, median over seeds."""
     files = next(iter(pruned.runs.values()))
     sites = files[0].facts["sites"]

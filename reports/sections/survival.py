@@ -1,17 +1,13 @@
 """Does the oracle's loss before retraining predict the accuracy after it? Kendall's τ over many subsets, in plain words."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
 from reports.agreement import kendall
+from reports.pruned import Pruned
 from reports.section import Section, number
-
-if TYPE_CHECKING:
-    from reports.pruned import Pruned
 
 RESAMPLES = 500
 
@@ -39,7 +35,7 @@ def interval(rows: pd.DataFrame) -> tuple[float, float]:
     return tuple(np.nanquantile(drawn, [0.025, 0.975]).tolist())
 
 
-def section(pruned: "Pruned") -> Section | None:
+def section(pruned: Pruned) -> Section | None:
     """A point per subset; τ for every share, and in all."""
     if not pruned.survival:
         return None
