@@ -2,7 +2,7 @@
 
 import argparse
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +12,64 @@ import torch
 from bench import cost, embedded, memory, runs
 from bench.case import PRECISIONS, Case, load
 from bench.data import Examples
-from bench.errors import BadInput
+from bench.errors import BadInput, unknown
+
+
+def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECISIONS) -> argparse.ArgumentParser:
+    """A parser with the options of every command that takes a case."""
+    parser = argparse.ArgumentParser(prog=f"python -m {stage}", description=doc)
+    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--precision", default="float32", help=f"{' or '.join(precisions)} (default float32)")
+    parser.set_defaults(precisions=precisions)
+    return parser
 
 
 def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     """A parser with the options that every measuring stage takes."""
-    parser = argparse.ArgumentParser(prog=f"python -m {stage}", description=doc)
-    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
-    parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
+    parser = case_options(stage, doc)
     parser.add_argument("--examples", type=int, help="training examples (default: the case's own number)")
     parser.add_argument("--batch", type=int, help="examples per pass (default: what half of the memory holds, at most 128)")
     parser.add_argument("--memory", help="what activations may take, such as 4GiB (default 4GiB; on a GPU half of its memory)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    parser.add_argument("--precision", default="float32", help=f"{' or '.join(PRECISIONS)} (default float32)")
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
     return parser
 
 
-def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str, Any]]:
-    """The case on its device in its precision, the file to write, and the facts that say what is measured."""
-    if given.batch is not None and given.batch < 1:
-        raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
+def opened(given: argparse.Namespace, file: Callable[[Case], Path]) -> tuple[Case, Path, dict[str, Any]]:
+    """The case that a command names, on its device in its precision, the file to write, and the facts of every file."""
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
-    given.memory = given.memory and memory.parse(given.memory)
+    if given.precision not in given.precisions:
+        raise unknown("precision", given.precision, given.precisions)
     case = load(given.case, given.seed)
-    out = given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors"
+    out = file(case)
     runs.check_writable(out)
     weights = runs.digest(embedded.arrays(case.model))
     case = case.to(given.device, given.precision)
     memory.keep_heap()
-    given.memory = given.memory or memory.default(case.device)
-    given.batch = given.batch or memory.batch_size(case, given.memory)
-    whole, maps = cost.whole(case), cost.maps(case)
     facts = {
         "case": case.name,
         "seed": case.seed,
-        "why": case.why,
         "weights": weights,
         "precision": case.precision,
         "device": describe(case.device),
         "threads": torch.get_num_threads(),
+    }
+    return case, out, facts
+
+
+def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str, Any]]:
+    """What `opened` gives for a measuring stage, with the sizes of batches, of the network and of its sites."""
+    if given.batch is not None and given.batch < 1:
+        raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
+    given.memory = given.memory and memory.parse(given.memory)
+    case, out, facts = opened(given, lambda case: given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")
+    given.memory = given.memory or memory.default(case.device)
+    given.batch = given.batch or memory.batch_size(case, given.memory)
+    whole, maps = cost.whole(case), cost.maps(case)
+    facts |= {
+        "why": case.why,
         "batch": given.batch,
         "memory": given.memory,
         "mflops": whole.flops / 1e6,

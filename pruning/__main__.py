@@ -4,15 +4,13 @@ import argparse
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any
 
-import torch
 from tqdm import tqdm
 
-from bench import embedded, memory, runs
-from bench.case import PRECISIONS, Case, find, load
-from bench.command import describe
-from bench.errors import BadInput, exit_with, unknown
+from bench import runs
+from bench.case import Case, find
+from bench.command import case_options, opened
+from bench.errors import BadInput, exit_with
 from bench.reductions import ORACLES
 from criteria.criterion import Criterion, choose
 from criteria.evidence import unfit
@@ -20,18 +18,16 @@ from pruning import network
 from pruning.loop import Loop, State
 from pruning.resume import SECONDS, Keeper
 from pruning.settings import Settings, Target
+from pruning.updates import LEARNT
 
 KIND = "pruning"
-LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # its 8 bits lose the small steps of learning
 
 
 def options() -> argparse.ArgumentParser:
     """The command line's options; those of the loop have the paper's values."""
-    parser = argparse.ArgumentParser(prog="python -m pruning", description=__doc__)
-    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser = case_options("pruning", __doc__, LEARNT)
     known = Settings()
     add = parser.add_argument
-    add("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
     add("--criterion", default=known.criterion, help="a name, a .py file with one @criterion, or oracle_abs or oracle_loss")
     add("--scaling", default=known.scaling, help=f"of scores within each site: none, l1, l2 or rank (default {known.scaling})")
     add("--flops-lambda", type=float, default=known.flops_lambda, help=f"less this per MFLOP of a map ({known.flops_lambda:g})")
@@ -59,61 +55,52 @@ def options() -> argparse.ArgumentParser:
         default=SECONDS,
         help=f"seconds of work, and a step, after which the state is saved (default {SECONDS:g})",
     )
-    add("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    add("--precision", default="float32", help=f"{' or '.join(LEARNT)} (default float32)")
     add("--name", help="of the run's files (default: its criterion and settings)")
     add("--out", type=Path, help="the folder to write to (default: the run's own under runs/)")
     return parser
 
 
-def criterion_of(case: Case, name: str) -> Criterion | None:
-    """The criterion of that name, if the case can give what it needs; None for an oracle."""
+def criterion_of(name: str) -> Criterion | None:
+    """The criterion of that name, or in that file; None for an oracle."""
     if name in ORACLES:
         return None
     chosen = choose([name])
     if len(chosen) != 1:
         raise BadInput(f"--criterion {name} names {len(chosen)} criteria: give one")
-    for need, reason in unfit(case, chosen[0].needs).items():
-        raise BadInput(f"{case.name}: criterion {chosen[0].name!r} cannot be had here, since it needs {need}: {reason}")
     return chosen[0]
 
 
-def settings_of(given: argparse.Namespace) -> Settings:
-    """The settings that the command line names."""
+def check_fit(case: Case, criterion: Criterion) -> None:
+    """Refuses a criterion whose evidence the case cannot give."""
+    for need, reason in unfit(case, criterion.needs).items():
+        raise BadInput(f"{case.name}: criterion {criterion.name!r} cannot be had here, since it needs {need}: {reason}")
+
+
+def settings_of(given: argparse.Namespace, criterion: Criterion | None) -> Settings:
+    """The settings that the command line names; a user's own criterion goes by its name, not by its file's."""
     names = [field.name for field in dataclasses.fields(Settings)]
     values = {name: value for name, value in vars(given).items() if name in names}
-    return Settings(**values | {"until": Target.parse(given.until)})
+    values |= {"until": Target.parse(given.until), "criterion": criterion.name if criterion else given.criterion}
+    return Settings(**values)
+
+
+def files(given: argparse.Namespace, case: Case, settings: Settings) -> Path:
+    """The run's file, whose name is given or says what the run is."""
+    folder: Path = given.out or runs.folder(case.name, case.seed) / "pruning"
+    return folder / f"{given.name or settings.name}.safetensors"
 
 
 def main() -> None:
     """The command line."""
     given = options().parse_args()
-    if not 0 <= given.seed < 2**32:
-        raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
-    if given.precision not in LEARNT:
-        raise unknown("precision", given.precision, LEARNT)
-    settings = settings_of(given)
-    case = load(given.case, given.seed)
-    weights = runs.digest(embedded.arrays(case.model))
-    case = case.to(given.device, given.precision)
-    memory.keep_heap()
-    criterion = criterion_of(case, settings.criterion)
-    name = given.name or (settings if criterion is None else dataclasses.replace(settings, criterion=criterion.name)).name
-    folder = given.out or runs.folder(case.name, case.seed) / "pruning"
-    out = folder / f"{name}.safetensors"
-    runs.check_writable(out)
+    criterion = criterion_of(given.criterion)
+    settings = settings_of(given, criterion)
+    case, out, facts = opened(given, lambda case: files(given, case, settings))
+    if criterion:
+        check_fit(case, criterion)
     known = runs.provenance()
-    source = Path(find(given.case).file).read_bytes()
-    facts: dict[str, Any] = {
-        "case": case.name,
-        "seed": case.seed,
-        "weights": weights,
-        "precision": given.precision,
-        "device": describe(case.device),
-        "threads": torch.get_num_threads(),
-        "settings": settings.facts | ({"criterion": criterion.name} if criterion else {}),
-        "source": hashlib.sha256(source + (criterion.file.read_bytes() if criterion else b"")).hexdigest(),
-    }
+    source = Path(find(given.case).file).read_bytes() + (criterion.file.read_bytes() if criterion else b"")
+    facts |= {"settings": settings.facts, "source": hashlib.sha256(source).hexdigest()}
     keeper = Keeper(out.with_suffix(".state"), facts | {name: known[name] for name in ("commit", "versions")}, given.keep)
     state = keeper.found(case)
     with Shown(case, settings, keeper) as shown:

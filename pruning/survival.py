@@ -5,19 +5,17 @@ by criteria with a random disturbance; each network's loss on training examples 
 test set after the same updates.
 """
 
-import argparse
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from bench import embedded, memory, runs
-from bench.case import Case, load
-from bench.command import describe
+from bench import runs
+from bench.case import Case
+from bench.command import case_options, opened
 from bench.errors import BadInput, exit_with
 from bench.evaluation import evaluate
 from criteria.criterion import choose
@@ -27,7 +25,7 @@ from pruning.loop import State, start
 from pruning.ranking import by_criterion, lowest
 from pruning.settings import Settings
 from pruning.surgery import cut
-from pruning.updates import Diverged, augmentation, learn, minibatches, optimizer
+from pruning.updates import LEARNT, Diverged, augmentation, learn, minibatches, optimizer
 
 KIND = "survival"
 SHARES = (0.2, 0.4, 0.6)  # of all maps that go
@@ -68,25 +66,19 @@ def survive(case: Case, settings: Settings, state: State, gone: dict[str, list[i
 def main() -> None:
     """The command line."""
     known = Settings()
-    parser = argparse.ArgumentParser(prog="python -m pruning.survival", description=__doc__)
-    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
-    parser.add_argument("--seed", type=int, default=0, help="which trained network (default 0)")
+    parser = case_options("pruning.survival", __doc__, LEARNT)
     parser.add_argument("--each", type=int, default=4, help="subsets of every share and kind (default 4)")
     parser.add_argument("--updates", type=int, default=100, help="of retraining (default 100)")
     parser.add_argument("--rate", type=float, default=known.rate, help=f"learning rate (default {known.rate:g})")
     parser.add_argument("--batch", type=int, default=known.batch, help=f"examples per update (default {known.batch})")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
     given = parser.parse_args()
     if given.each < 1:
         raise BadInput(f"--each is {given.each}; at least 1 is needed")
     settings = Settings(updates=given.updates, rate=given.rate, batch=given.batch, seed=given.seed)
-    case = load(given.case, given.seed)
-    out = given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
-    runs.check_writable(out)
-    weights = runs.digest(embedded.arrays(case.model))
-    case = case.to(given.device, "float32")
-    memory.keep_heap()
+    case, out, facts = opened(
+        given, lambda case: given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
+    )
     state = start(case)
     wanted = list(subsets(case, given.each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []
@@ -96,8 +88,7 @@ def main() -> None:
         except Diverged:
             loss, accuracy = math.nan, math.nan
         rows.append({"chosen by": name, "share": share, "loss": loss, "accuracy": accuracy})
-    facts = {"case": case.name, "seed": case.seed, "weights": weights, "settings": settings.facts, "rows": rows}
-    facts |= {"device": describe(case.device), "threads": torch.get_num_threads(), "examples": case.examples}
+    facts |= {"settings": settings.facts, "rows": rows, "examples": case.examples}
     runs.save(out, KIND, {}, facts | runs.provenance())
     print(f"{case.name} seed {case.seed}: {len(rows)} subsets pruned and retrained, in {out}")
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from bench.case import CASES, Batch, Case
+from bench.case import CASES, PRECISIONS, Batch, Case
 from bench.errors import BadInput
 from bench.training import Augment, unchanged
 from pruning.gathering import Gathering
 from pruning.settings import Settings
 
+LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # whose 8 bits lose the small steps of learning
 WORST = 1e3  # nats: a loss beyond is none that learning comes back from
 
 
