@@ -53,7 +53,7 @@ ranked_taylor := --criterion taylor --flops-lambda 0
 ranked_activation := --criterion activation_mean --flops-lambda 0
 ranked_weight := --criterion weight_l2 --flops-lambda 0
 ranked_random := --criterion random --flops-lambda 0
-ranked_oracle := --criterion oracle_abs --flops-lambda 0 --fresh 64 --again 2
+ranked_oracle := --criterion oracle_abs --flops-lambda 0 --examples 64 --again 2
 pruned_names := $(if $(SMALL),taylor-flops random,taylor-flops taylor activation weight random oracle)
 pruned_seeds := $(if $(SMALL),$(firstword $(SEEDS)),$(SEEDS))
 pruned_runs := $(foreach case,$(CASES),$(foreach seed,$(pruned_seeds),runs/$(case)/$(seed)/pruning))
@@ -65,10 +65,20 @@ still_oracle-abs := oracle_abs
 still_oracle-loss := oracle_loss
 still_taylor := taylor
 still_random := random
-more := $(prunings) $(foreach run,$(pruned_runs),$(patsubst %,$(run)-still/%.safetensors,$(still)) \
+# how far single runs go: at no loss, to many times the speed, or for a point of accuracy
+names_r3dcnn-gestures := headline fast
+names_vgg-digits := point
+names_resnet-digits := point
+far_headline := --remove 8 --updates 20 --rate 0.01 --flops-lambda 0.1 --until flops=0.079 --final-updates 600
+far_fast := --remove 4 --updates 20 --rate 0.01 --flops-lambda 0.1 --until flops=0.045 --final-updates 1000
+far_point = --remove $(remove_$(call case,$@)) --updates 20 --rate 3e-3 --flops-lambda 0.5 --until accuracy=-0.01 --final-updates 600
+remove_vgg-digits := 12
+remove_resnet-digits := 8
+far := $(foreach run,$(pruned_runs),$(patsubst %,$(run)-far/%.safetensors,$(names_$(word 2,$(subst /, ,$(run))))))
+more := $(prunings) $(far) $(far:.safetensors=.scratch) $(foreach run,$(pruned_runs),$(patsubst %,$(run)-still/%.safetensors,$(still)) \
 	$(patsubst %,$(run)-updates/%.safetensors,10 30 100))
 
-.PHONY: help oracle compare report regress regress-accept train test timings lint check clean prune prune-more FORCE
+.PHONY: help oracle compare report regress regress-accept train test timings lint check clean prune prune-more prune-timings FORCE
 .PRECIOUS: bench/weights/%.safetensors
 .SECONDEXPANSION:
 
@@ -92,7 +102,11 @@ regress-accept: $(measured) ## make what is measured the new baselines, for the 
 prune: $(prunings) ## prune CASES at SEEDS by several criteria, and write the curves to reports/out/pruning.html
 	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
 
-prune-more: $(more) ## prune without learning, and with 10, 30 and 100 updates between removals; then as prune
+prune-more: $(more) ## how far it goes, without learning, with 10, 30 and 100 updates between removals, from nothing; then as prune
+	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
+
+prune-timings: $(far) ## time the networks of prune-more and the whole ones by turns, with all cores; then as prune
+	@set -e; for file in $(basename $(far)); do env -u OMP_NUM_THREADS $(PYTHON) -m pruning.latency $$file.network --device $(DEVICE); done
 	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
 
 train: $(ready) ## train the models of CASES at SEEDS again from nothing
@@ -139,16 +153,17 @@ runs/%/criteria.safetensors: $(bench) $(criteria) $(filter %.py,$(CRITERIA)) run
 	$(PYTHON) -m criteria $(call measure,--criteria $(guesses))
 
 learnt := $(wildcard pruning/*.py oracle/*.py)
-$(foreach run,$(pruned_runs),$(addprefix $(run)/,$(addsuffix .safetensors,$(pruned_names)))): $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
+how_pruning = --updates 20 $(loop_$(call case,$@)) $(ranked_$(basename $(@F)))
+how_pruning-still = $(loop_$(call case,$@)) --criterion $(still_$(basename $(@F))) --flops-lambda 0 --updates 0 --examples 128 --final-updates 0
+how_pruning-far = $(far_$(basename $(@F)))
+how_pruning-updates = $(loop_$(call case,$@)) --flops-lambda 0 --updates $(basename $(@F))
+$(filter %.safetensors,$(more)): $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --updates 20 $(loop_$(call case,$@)) \
-		$(ranked_$(basename $(@F))) --name $(basename $(@F)) --out $(@D)
-
-runs/%.safetensors: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
-	@mkdir -p $(@D)
-	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(loop_$(call case,$@)) --flops-lambda 0 \
-		$(if $(findstring -still,$@),--criterion $(still_$(basename $(@F))) --updates 0 --fresh 128 --final-updates 0,--updates $(basename $(@F))) \
+	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(how_$(notdir $(@D))) \
 		--name $(basename $(@F)) --out $(@D)
+
+runs/%.scratch: runs/%.safetensors
+	$(PYTHON) -m pruning.scratch $(basename $@).network --out $@
 
 runs/%/pruning/subsets.survival: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)

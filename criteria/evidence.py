@@ -5,41 +5,28 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import torch
-from torch import Tensor, nn
 
 from bench.case import Batch, Case, Site
 from bench.errors import BadInput
 from criteria.criterion import Evidence
-from criteria.filters import convolutions, filters
+from criteria.filters import convolutions
+from criteria.gathered import Gathered
 from criteria.passes import differentiable, slopeless, stream
 from criteria.source import sources
 from criteria.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
 from criteria.tally import Parts, Tally
 
-Statistics = dict[str, dict[str, Tensor]]  # site -> statistic -> its values
-
 
 def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> dict[str, Evidence]:
     """The evidence at every site from those rows of the training set, in their order; activations are never stored whole."""
-    statistics, positions, labels = _pass(case, rows, size, needs, label)
+    gathered, more = _pass(case, rows, size, needs, label), defaultdict[str, Parts](dict)
     for name, source in sources().items():
         if name in needs:
             own = list(rows)[: source.most]
             for site, values in source.gather(case, own, size).items():
                 _check_finite(case, case.site(site), {name: values}, own)
-                statistics[site][name] = values.cpu()
-    return {
-        site.name: Evidence(
-            site=site,
-            case=case.name,
-            seed=case.seed,
-            weights=filters(case.model, site),
-            labels=labels,
-            positions=positions.get(site.name, torch.full((site.maps,), torch.nan)),
-            statistics=statistics[site.name],
-        )
-        for site in case.sites
-    }
+                more[site][name] = values.cpu()
+    return gathered.evidence(case.seed, len(rows), more)
 
 
 def unfit(case: Case, needs: frozenset[str]) -> dict[str, str]:
@@ -50,39 +37,27 @@ def unfit(case: Case, needs: frozenset[str]) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _pass(
-    case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str
-) -> tuple[Statistics, dict[str, Tensor], Tensor]:
+def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> Gathered:
     """Every statistic of the shared pass, how many positions each map has, and the labels."""
-    gathered: dict[str, dict[str, list[Tensor]]] = {site.name: defaultdict(list) for site in case.sites}
-    positions: dict[str, Tensor] = {}
-    slopes: dict[nn.Module, Tensor] = {}
-    labels = []
+    gathered = Gathered(case)
     for block, batch in stream(case, rows, size, f"{label} evidence"):
-        labels.append(batch.labels.cpu())
-        for site, (parts, count) in _observe(case, batch, needs, slopes).items() if needs & SHARED_PASS else ():
-            _check_finite(case, site, parts, block)
-            positions[site.name] = count.cpu()
-            for name, part in parts.items():
-                gathered[site.name][name].append(part.cpu())
-    found = {site: {name: torch.cat(parts) for name, parts in of.items()} for site, of in gathered.items()}
-    if WEIGHT_GRAD in needs:
-        for site in case.sites:
-            found[site.name][WEIGHT_GRAD] = filters(case.model, site, lambda module: slopes[module] / len(rows))
-    return found, positions, torch.cat(labels)
+        gathered.batch(batch)
+        for tally in _observe(case, batch, needs, gathered) if needs & SHARED_PASS else ():
+            parts = tally.parts()
+            _check_finite(case, tally.site, parts, block)
+            gathered.site(tally.site, parts, tally.counts)
+    return gathered
 
 
-def _observe(
-    case: Case, batch: Batch, needs: frozenset[str], slopes: dict[nn.Module, Tensor]
-) -> dict[Site, tuple[Parts, Tensor]]:
-    """Statistics of one batch, `[example, map]` each, and the number of positions per map; adds to the weights' gradients."""
+def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: Gathered) -> list[Tally]:
+    """What one batch shows of every site; the gradients of weights are added to what was gathered."""
     learning = list(convolutions(case).values()) if needs & {WEIGHT_GRAD, WEIGHT_PRODUCT} else []
     weights = [module.get_parameter("weight") for module in learning]
-    tallies = {site: Tally(case, site, len(batch.labels), needs) for site in case.sites}
+    tallies = [Tally(case, site, len(batch.labels), needs) for site in case.sites]
     with ExitStack() as stack:
         stack.enter_context(differentiable(case.model, weights))
         stack.enter_context(torch.set_grad_enabled(bool(needs & DIFFERENTIATED)))
-        for hook in [hook for tally in tallies.values() for hook in tally.hooks()]:
+        for hook in [hook for tally in tallies for hook in tally.hooks()]:
             stack.callback(hook.remove)
         loss = case.losses(batch)
         if needs & DIFFERENTIATED:
@@ -90,12 +65,12 @@ def _observe(
                 raise BadInput(
                     f"{case.name}: the loss has no gradient, which {', '.join(sorted(needs & DIFFERENTIATED))} needs"
                 )
-            by = [*weights, *(leaf for tally in tallies.values() for leaf in tally.leaves)]
+            by = [*weights, *(leaf for tally in tallies for leaf in tally.leaves)]
             # examples do not see each other in eval mode, so the sum gives each its own gradient
             grads = torch.autograd.grad(loss.sum(), by, allow_unused=True, materialize_grads=True)
-            for module, grad in zip(learning, grads, strict=False):
-                slopes[module] = slopes[module] + grad if module in slopes else grad
-    return {site: (tally.parts(), tally.counts) for site, tally in tallies.items()}
+            for module, grad in zip(learning if WEIGHT_GRAD in needs else (), grads, strict=False):
+                gathered.slope(module, grad)
+    return tallies
 
 
 def _check_finite(case: Case, site: Site, parts: Parts, block: Sequence[int]) -> None:

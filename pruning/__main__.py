@@ -15,9 +15,11 @@ from bench.reductions import ORACLES
 from criteria.criterion import Criterion, choose
 from criteria.evidence import unfit
 from pruning import network
-from pruning.loop import Loop, State
+from pruning.loop import Loop
 from pruning.resume import SECONDS, Keeper
-from pruning.settings import Settings, Target
+from pruning.settings import Settings
+from pruning.state import State
+from pruning.target import Target
 from pruning.updates import LEARNT
 
 KIND = "pruning"
@@ -42,9 +44,9 @@ def options() -> argparse.ArgumentParser:
     add("--weight-decay", type=float, default=known.weight_decay, help=f"of SGD (default {known.weight_decay:g})")
     add("--batch", type=int, default=known.batch, help=f"examples per update (default {known.batch})")
     add(
-        "--fresh",
+        "--examples",
         type=int,
-        default=known.fresh,
+        default=known.examples,
         help="score by passes of their own over so many examples (default: by updates)",
     )
     add("--tested", type=int, default=known.tested, help="test examples that judge every step (default: all)")
@@ -131,7 +133,9 @@ class Shown:
         first, last, until = state.rows[0], state.rows[-1], self.settings.until
         gone = 1 - last[until.quantity] / first[until.quantity] if until.quantity != "accuracy" else 0.0
         share = gone / (1 - until.value) if until.quantity != "accuracy" else 1 - last["maps"] / first["maps"]
-        self.bar.set_postfix_str(f"{last['maps']} of {first['maps']} maps, accuracy {last['test_accuracy']:.3f}", refresh=False)
+        final = f", final update {state.final.updates} of {self.settings.final_updates}" if state.final.updates else ""
+        said = f"{last['maps']} of {first['maps']} maps, accuracy {last['test_accuracy']:.3f}{final}"
+        self.bar.set_postfix_str(said, refresh=False)
         self.bar.update(min(1.0, share) - self.bar.n)
 
 

@@ -1,15 +1,12 @@
 """Evidence from the fine-tuning updates themselves, which are forward and backward passes anyway: it costs next to nothing."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import torch
-from torch import Tensor, nn
-
 from bench.case import Batch, Case
 from criteria.criterion import Evidence
-from criteria.filters import convolutions, filters
+from criteria.filters import convolutions
+from criteria.gathered import Gathered
 from criteria.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD
 from criteria.tally import Tally
 
@@ -21,10 +18,7 @@ class Gathering:
 
     def __init__(self, case: Case, needs: frozenset[str]) -> None:
         self.case, self.needs = case, needs & FREE
-        self.parts: dict[str, dict[str, list[Tensor]]] = {site.name: defaultdict(list) for site in case.sites}
-        self.positions: dict[str, Tensor] = {}
-        self.labels: list[Tensor] = []
-        self.slopes: dict[nn.Module, Tensor] = {}
+        self.gathered = Gathered(case)
         self.updates = 0
 
     @contextmanager
@@ -39,32 +33,17 @@ class Gathering:
             for hook in [hook for tally in tallies for hook in tally.hooks()]:
                 stack.callback(hook.remove)
             yield
-        self.labels.append(batch.labels.cpu())
-        for tally in tallies:
-            self.positions[tally.site.name] = tally.counts.cpu()
-            for name, part in tally.parts().items():
-                each = count if name in DIFFERENTIATED else 1  # of the mean loss, of which each example's own is a part
-                self.parts[tally.site.name][name].append((part * each).detach().cpu())
         self.updates += 1
+        self.gathered.batch(batch)
+        for tally in tallies:
+            # of the mean loss, of which each example's own is a part
+            each = {name: part * count if name in DIFFERENTIATED else part for name, part in tally.parts().items()}
+            self.gathered.site(tally.site, each, tally.counts)
         for module in convolutions(self.case).values() if WEIGHT_GRAD in self.needs else ():
             grad = module.get_parameter("weight").grad
             assert grad is not None
-            self.slopes[module] = self.slopes.get(module, torch.zeros_like(grad)) + grad
+            self.gathered.slope(module, grad)
 
     def evidence(self, seed: int) -> dict[str, Evidence]:
         """The evidence at every site, from all examples of all updates."""
-        found = {}
-        for site in self.case.sites:
-            statistics = {name: torch.cat(parts) for name, parts in self.parts[site.name].items()}
-            if WEIGHT_GRAD in self.needs:
-                statistics[WEIGHT_GRAD] = filters(self.case.model, site, lambda module: self.slopes[module] / self.updates)
-            found[site.name] = Evidence(
-                site=site,
-                case=self.case.name,
-                seed=seed,
-                weights=filters(self.case.model, site),
-                labels=torch.cat(self.labels) if self.labels else torch.zeros(1, dtype=torch.long),
-                positions=self.positions.get(site.name, torch.full((site.maps,), torch.nan)),
-                statistics=statistics,
-            )
-        return found
+        return self.gathered.evidence(seed, self.updates, {})

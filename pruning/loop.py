@@ -1,59 +1,29 @@
 """The loop of Molchanov et al.: learn and score, remove the least important maps, learn again, down to a target."""
 
-import copy
 import dataclasses
+import itertools
 import math
+import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from bench import clock, cost
-from bench.case import Batch, Case
 from bench.errors import BadInput
 from bench.evaluation import evaluate
 from criteria.criterion import Criterion
 from criteria.evidence import collect
 from pruning.gathering import FREE, Gathering
 from pruning.ranking import by_criterion, by_oracle, lowest, removable, scaled
-from pruning.settings import Settings, Target
-from pruning.surgery import Pruned, check, cut
+from pruning.settings import Settings
+from pruning.state import Learned, Row, State
+from pruning.surgery import check, cut, few
 from pruning.updates import WORST, Diverged, augmentation, learn, minibatches, momenta, optimizer, with_momenta
-from pruning.wiring import wire
 
-CHECKED = 4  # examples on which every smaller network is compared with the gated one
-Row = dict[str, Any]
-
-
-@dataclass
-class State:
-    """Where a run stands: all that the next step depends on, and what was recorded."""
-
-    pruned: Pruned
-    momenta: dict[str, Tensor] = field(default_factory=dict)
-    scores: list[Any] = field(default_factory=list)
-    update: int = 0
-    scored: int = 0  # how often maps were ranked
-    rows: list[Row] = field(default_factory=list)
-    done: bool = False  # but for the final fine-tuning
-    why: str = ""  # it ended before the target
-    finished: bool = False
-
-
-def start(case: Case) -> State:
-    """The state before anything was removed; the case itself learns nothing."""
-    return State(Pruned(_copy(case), case.sites, wire(case)))
-
-
-def _few(case: Case) -> Batch:
-    return next(case.batches(case.train, range(min(CHECKED, len(case.train))), CHECKED))
-
-
-def _copy(case: Case) -> Case:
-    return dataclasses.replace(case, model=copy.deepcopy(case.model))
+JUDGED = 5  # steps whose median accuracy a target in accuracy is held against: that of a single one swings
+KEPT = 50  # updates of the final fine-tuning between two occasions to keep the state
 
 
 class Loop:
@@ -63,9 +33,9 @@ class Loop:
         self.state, self.settings, self.criterion, self.keep = state, settings, criterion, keep
         self.augment = augmentation(state.pruned.case)
         self.needs = criterion.needs if criterion else frozenset[str]()
-        self.from_updates = settings.updates > 0 and not settings.fresh and criterion is not None and self.needs <= FREE
+        self.from_updates = settings.updates > 0 and not settings.examples and criterion is not None and self.needs <= FREE
         if not state.rows:
-            check_reachable(state.pruned, settings.until)
+            settings.until.check(state.pruned)
 
     def run(self) -> State:
         """Goes on until the target is reached, or no further; then the final fine-tuning."""
@@ -77,65 +47,57 @@ class Loop:
             if not self.state.finished:
                 self._finish()
         except Diverged as error:
+            self.state.take_back()
             self.state.why = str(error)
             self.state.finished = True
         self.keep(self.state)
         return self.state
 
     def _first(self) -> None:
+        """Records the whole network, and learns until maps can be ranked."""
         state = self.state
         case = state.pruned.case
         loss, accuracy = evaluate(case, case.train, case.split(min(512, len(case.train) // 2))[0])
         state.rows.append(self._row({"train_loss": loss, "train_accuracy": accuracy}, {}, {}))
         if self.settings.until.quantity == "accuracy" and math.isnan(state.rows[0]["test_accuracy"]):
             raise BadInput(f"{case.name}: {self.settings.until} needs an output of class scores, [example, class]")
-        before = self._copied()
-        try:
-            state.scores, learned = self._learn_and_score(self.settings.updates, state.rows[0]["seconds"])
-            self._checked(learned, {}, {})
-        except Diverged:
-            self._take_back(before)
-            raise
+        state.good = state.copied()
+        self._checked(self._learn_and_score(state.rows[0]["seconds"]), {}, {})
+        state.good = None
         self.keep(state)
 
     def _step(self) -> None:
-        """Removes maps, learns and scores, records; a step that diverges or loses too much accuracy is taken back."""
-        state, until = self.state, self.settings.until
-        before, seconds = dataclasses.replace(state), {}
+        """Removes maps, learns and scores, records, and judges."""
+        state, until, seconds = self.state, self.settings.until, dict[str, float]()
         count = self.settings.remove
         if until.quantity == "maps":
             count = min(count, self._left() - until.least(state.rows[0]["maps"]))
         gone = lowest(state.pruned.case, state.scores, count)
         removed = sorted(owner for name, maps in gone.items() for owner in state.pruned.owners(name, maps))
+        state.good = state.good or state.marked()
         start = time.perf_counter()
         self._cut(gone)
         seconds["cutting"] = time.perf_counter() - start
-        try:
-            state.scores, learned = self._learn_and_score(self.settings.updates, seconds)
-            row = self._checked(learned, seconds, {"removed": removed})
-        except Diverged:
-            self._take_back(before)
-            raise
-        if until.quantity == "accuracy" and row["test_accuracy"] < state.rows[0]["test_accuracy"] + until.value:
-            self._take_back(before)
-            state.done = True
-        else:
-            state.rows.append(row)
-            state.done = reached(state.rows[0], row, until) or not removable(state.pruned.case)
+        learned = self._learn_and_score(seconds)
+        state.rows.append(self._checked(learned, seconds, {"removed": removed}))
+        self._judge()
         self.keep(state)
 
-    def _copied(self) -> State:
-        """The state with a network of its own, to take back what learning does in place."""
-        return dataclasses.replace(
-            self.state,
-            pruned=dataclasses.replace(self.state.pruned, case=_copy(self.state.pruned.case)),
-            momenta={name: momentum.clone() for name, momentum in self.state.momenta.items()},
-        )
-
-    def _take_back(self, before: State) -> None:
-        state = self.state
-        state.pruned, state.momenta, state.scores, state.update = before.pruned, before.momenta, before.scores, before.update
-        state.scored = before.scored
+    def _judge(self) -> None:
+        """Whether the last step's network is worth keeping, and whether it is the last."""
+        state, until = self.state, self.settings.until
+        first, row = state.rows[0], state.rows[-1]
+        if until.quantity == "accuracy":
+            least = first["test_accuracy"] + until.value
+            if row["test_accuracy"] >= least:
+                state.good = None
+            state.done = statistics.median_high(row["test_accuracy"] for row in state.rows[-JUDGED:]) < least
+        else:
+            state.good = None
+            state.done = until.reached(first, row)
+        state.done = state.done or not removable(state.pruned.case)
+        if state.done:
+            state.take_back()
 
     def _left(self) -> int:
         return sum(site.maps for site in self.state.pruned.case.sites)
@@ -146,45 +108,40 @@ class Loop:
         case = state.pruned.case
         twin = with_momenta(case.model, state.momenta)
         smaller = cut(state.pruned, gone, [twin])
-        check(case, smaller.case, gone, _few(case))
+        check(case, smaller.case, gone, few(case))
         state.momenta = {name: dict(twin.named_parameters())[name].detach() for name in state.momenta}
         state.scores = [np.delete(score, gone.get(site.name, [])) for site, score in zip(case.sites, state.scores, strict=True)]
         state.pruned = smaller
 
-    def _learn_and_score(self, updates: int, seconds: dict[str, float] | None = None) -> tuple[list[Any], dict[str, float]]:
-        """Fine-tunes; the scores of every map, and mean loss and accuracy over the updates."""
-        seconds = {} if seconds is None else seconds
-        start = time.perf_counter()
-        case = self.state.pruned.case
+    def _learn_and_score(self, seconds: dict[str, float]) -> Learned:
+        """Fine-tunes between two removals, and ranks every map; adds what both took."""
+        case, learned = self.state.pruned.case, Learned()
         gathering = Gathering(case, self.needs if self.from_updates else frozenset())
-        learned = self._learn(updates, gathering)
+        self._learn(self.settings.updates, gathering, learned)
         clock.finish()
-        middle = time.perf_counter()
-        scores = self._scores(gathering)
-        seconds |= {"learning": middle - start, "scoring": time.perf_counter() - middle}
-        return scores, learned
+        start = time.perf_counter()
+        self.state.scores = self._scores(gathering)
+        seconds |= {"learning": learned.seconds, "scoring": time.perf_counter() - start}
+        return learned
 
-    def _learn(self, updates: int, gathering: Gathering, falling: bool = False) -> dict[str, float]:
-        """Mean loss and accuracy over some updates; with a `falling` rate, which ends at 0 along a cosine."""
+    def _learn(self, updates: int, gathering: Gathering, learned: Learned, falling: int = 0) -> None:
+        """Adds updates to what was learned; with a `falling` rate, which reaches 0 along a cosine after so many."""
         state, settings = self.state, self.settings
-        case = state.pruned.case
-        if not updates:
-            return {"train_loss": math.nan, "train_accuracy": math.nan}
+        case, start = state.pruned.case, time.perf_counter()
         step = optimizer(case.model, settings, state.momenta)
-        total, right, seen = 0.0, 0.0, 0
         case.model.train()
         try:
-            for place, batch in zip(range(updates), minibatches(case, settings, state.update, self.augment), strict=False):
+            for batch in itertools.islice(minibatches(case, settings, state.update, self.augment), updates):
                 if falling:
-                    step.param_groups[0]["lr"] = settings.rate * (1 + math.cos(math.pi * place / updates)) / 2
-                loss, hits = learn(case, step, batch, state.update, gathering)
-                total, right, seen = total + loss * len(batch.labels), right + hits, seen + len(batch.labels)
+                    step.param_groups[0]["lr"] = settings.rate * (1 + math.cos(math.pi * learned.updates / falling)) / 2
+                loss, right = learn(case, step, batch, state.update, gathering)
+                learned.add(loss, right, len(batch.labels))
                 state.update += 1
         finally:
             case.model.eval()
             step.zero_grad()
         state.momenta = momenta(case.model, step)
-        return {"train_loss": total / seen, "train_accuracy": right / seen}
+        learned.seconds += time.perf_counter() - start
 
     def _scores(self, gathering: Gathering) -> list[Any]:
         """The score of every map: of the updates' evidence, of fresh passes, or of an oracle measured anew."""
@@ -193,23 +150,23 @@ class Loop:
         if self.criterion is None:
             if self.state.scores and step % settings.again:
                 return self.state.scores
-            rows = case.split(settings.fresh or None)[0]
+            rows = case.split(settings.examples or None)[0]
             found = by_oracle(case, settings.criterion, rows, settings.batch)
         else:
-            evidence = gathering.evidence(settings.seed + 7919 * step) if self.from_updates else self._fresh(step)
+            evidence = gathering.evidence(settings.seed + 7919 * step) if self.from_updates else self._passes(step)
             found = by_criterion(case, self.criterion, evidence)
         return scaled(case, found, settings)
 
-    def _fresh(self, step: int) -> Any:
+    def _passes(self, step: int) -> Any:
         case, settings = self.state.pruned.case, self.settings
-        rows = case.split(settings.fresh or None)[0]
+        rows = case.split(settings.examples or None)[0]
         found = collect(case, rows, settings.batch, self.needs, f"step {step}")
         return {name: dataclasses.replace(evidence, seed=settings.seed + 7919 * step) for name, evidence in found.items()}
 
-    def _checked(self, learned: dict[str, float], seconds: dict[str, float], more: Row) -> Row:
+    def _checked(self, learned: Learned, seconds: dict[str, float], more: Row) -> Row:
         """What is recorded of a step, unless learning has spoiled the network."""
-        row = self._row(learned, seconds, more)
-        if (self.settings.updates or "final" in more) and not row["test_loss"] < WORST:
+        row = self._row(learned.means, seconds, more)
+        if learned.updates and not row["test_loss"] < WORST:
             name, at = self.state.pruned.case.name, self.state.update
             raise Diverged(f"{name}: the test loss is {row['test_loss']} after fine-tuning update {at}: try a smaller --rate")
         return row
@@ -235,43 +192,12 @@ class Loop:
 
     def _finish(self) -> None:
         """The final fine-tuning, whose rate falls to 0."""
-        state, seconds = self.state, dict[str, float]()
-        state.finished = True
-        if not self.settings.final_updates:
-            return
-        before = self._copied()
-        start = time.perf_counter()
-        try:
-            learned = self._learn(self.settings.final_updates, Gathering(state.pruned.case, frozenset()), falling=True)
-            seconds["learning"] = time.perf_counter() - start
-            state.rows.append(self._checked(learned, seconds, {"final": True}))
-        except Diverged:
-            self._take_back(before)
-            raise
-
-
-def reached(first: Row, row: Row, until: Target) -> bool:
-    """Whether a network is as small as it should be."""
-    return until.quantity != "accuracy" and row[until.quantity] <= until.least(first[until.quantity])
-
-
-def check_reachable(pruned: Pruned, until: Target) -> None:
-    """Refuses a target below what is left when every site keeps a single map, and a network that cannot be cut so."""
-    case = pruned.case
-    gone = {site.name: range(1, site.maps) for site in case.sites if site.maps > 1}
-    least = cut(pruned, gone).case
-    check(case, least, gone, _few(case))
-    whole, small = cost.whole(case), cost.whole(least)
-    if until.quantity == "accuracy":
-        return
-    sizes = {
-        "maps": (sum(site.maps for site in case.sites), len(case.sites)),
-        "flops": (whole.flops, small.flops),
-        "parameters": (whole.parameters, small.parameters),
-    }
-    before, after = sizes[until.quantity]
-    if after > until.least(before):
-        raise BadInput(
-            f"{case.name}: {until} cannot be reached: a site keeps at least one map, and with one at each"
-            f" {until.quantity}={after / before:.4f} is left"
-        )
+        state, wanted = self.state, self.settings.final_updates
+        if wanted:
+            state.good = state.good or state.copied()
+            nothing = Gathering(state.pruned.case, frozenset())
+            while state.final.updates < wanted:
+                self._learn(min(KEPT, wanted - state.final.updates), nothing, state.final, falling=wanted)
+                self.keep(state)
+            state.rows.append(self._checked(state.final, {"learning": state.final.seconds}, {"final": True}))
+        state.good, state.finished = None, True

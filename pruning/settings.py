@@ -1,44 +1,11 @@
 """What a pruning run is asked to do: which maps go, how fast, how the network learns meanwhile, and when to stop."""
 
-import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from bench.errors import BadInput, unknown
 from bench.scale import SCALINGS
-
-QUANTITIES = ("maps", "flops", "parameters", "accuracy")
-
-
-@dataclass(frozen=True)
-class Target:
-    """When to stop: at a share of the whole network's maps, FLOPs or parameters, or before too much accuracy is lost."""
-
-    quantity: str
-    value: float
-
-    @classmethod
-    def parse(cls, text: str) -> "Target":
-        """A target such as `maps=0.3` or `accuracy=-0.025`."""
-        name, _, number = text.partition("=")
-        if name not in QUANTITIES:
-            raise unknown("--until", name, QUANTITIES)
-        allowed = "a number between -1 and 0, such as -0.025" if name == "accuracy" else "a share between 0 and 1, such as 0.3"
-        try:
-            value = float(number)
-        except ValueError as error:
-            raise BadInput(f"--until {name}={number}: allowed is {allowed}") from error
-        if not (-1 < value < 0 if name == "accuracy" else 0 < value < 1):
-            raise BadInput(f"--until {name}={number}: allowed is {allowed}")
-        return cls(name, value)
-
-    def __str__(self) -> str:
-        return f"{self.quantity}={self.value:g}"
-
-    def least(self, whole: int) -> int:
-        """The share of a whole number, which rounding does not move; of maps the next whole number from above."""
-        exact = self.value * whole
-        return math.ceil(exact - 1e-9 * whole) if self.quantity == "maps" else math.floor(exact + 1e-9 * whole)
+from pruning.target import Target
 
 
 @dataclass(frozen=True)
@@ -50,13 +17,13 @@ class Settings:
     flops_lambda: float = 1e-3
     remove: int = 1
     updates: int = 30
-    until: Target = Target("maps", 0.3)
+    until: Target = field(default=Target("maps", 0.3))
     final_updates: int = 0
     rate: float = 1e-4
     momentum: float = 0.9
     weight_decay: float = 1e-4
     batch: int = 32
-    fresh: int = 0  # examples of passes that only score; 0: scores come from the updates themselves
+    examples: int = 0  # of passes that only score; 0: scores come from the updates themselves
     tested: int = 0  # test examples that every step is judged by; 0: all
     again: int = 1  # an oracle is measured anew every so many removals
     seed: int = 0
@@ -69,7 +36,7 @@ class Settings:
             "updates": 0,
             "final_updates": 0,
             "batch": 1,
-            "fresh": 0,
+            "examples": 0,
             "tested": 0,
             "again": 1,
         }.items():
@@ -89,8 +56,8 @@ class Settings:
     @property
     def name(self) -> str:
         """What tells a run from others in file names."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        usual = {field.name: field.default for field in fields(self)}
+        given = {known.name: getattr(self, known.name) for known in fields(self)}
+        usual = {known.name: known.default for known in fields(self)}
         other = [
             f"{name}={value}" for name, value in given.items() if name not in {"criterion", "seed"} and value != usual[name]
         ]

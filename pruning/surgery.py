@@ -25,6 +25,7 @@ from pruning.padding import Owner, Owners, set_pads
 from pruning.wiring import Wiring, depthwise
 
 MISSING = "torch-pruning is not installed, and pruning cuts layers with it: pip install pruning-oracle"
+CHECKED = 4  # examples
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "tf32": 1e-2, "bfloat16": 0.1}  # of the largest output, or of 1
 
 
@@ -124,6 +125,12 @@ def _cut_recurrent(module: Any, into: list[int]) -> None:
         if name in {"weight_ih", "weight_ih_l0", "weight_ih_l0_reverse"}:
             setattr(module, name, nn.Parameter(matrix.detach()[:, keep].clone(), requires_grad=matrix.requires_grad))
     module.input_size = len(keep)
+
+
+@torch.no_grad()
+def few(case: Case) -> Batch:
+    """The examples on which every smaller network is compared with the gated one."""
+    return next(case.batches(case.train, range(min(CHECKED, len(case.train))), CHECKED))
 
 
 @torch.no_grad()

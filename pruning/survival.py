@@ -21,9 +21,9 @@ from bench.evaluation import evaluate
 from criteria.criterion import choose
 from criteria.evidence import collect
 from pruning.gathering import Gathering
-from pruning.loop import State, start
 from pruning.ranking import by_criterion, lowest
 from pruning.settings import Settings
+from pruning.state import State, start
 from pruning.surgery import cut
 from pruning.updates import LEARNT, Diverged, augmentation, learn, minibatches, optimizer
 

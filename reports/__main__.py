@@ -21,7 +21,7 @@ from reports.fit import fit
 from reports.page import render, render_pruning
 from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
 from reports.section import Study
-from reports.sections import curves, precision, speed
+from reports.sections import curves, latency, precision, speed
 from reports.tables import everything, latex, summary
 
 OUT = Path(__file__).parent / "out"
@@ -98,6 +98,9 @@ def prunings(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
     for found in (found for studies in known for found in studies):
         print(f"\n{found.case}, {found.folder}: {found.said}\n")
         print(curves.table(found).to_markdown(index=False, disable_numparse=True))
+        timed = latency.section(found)
+        if timed and timed.table is not None:
+            print(f"\n{timed.table.to_markdown(index=False, disable_numparse=True)}")
     print(f"\nreport: {page}")
 
 

@@ -23,6 +23,7 @@ from reports.sections import (
     dispersion,
     flops,
     heat_map,
+    latency,
     left,
     loss_change,
     oracle_ranks,
@@ -84,8 +85,9 @@ def render_pruning(known: list[list[Pruned]], out: Path) -> Path:
     _style()
     cases = []
     for first, *others in known:
-        made = [curves.section(first), left.section(first), survival.section(first)]
-        made += [curves.section(other, MORE[other.folder]) for other in others]
+        made = [curves.section(first), left.section(first), survival.section(first), latency.section(first)]
+        for other in others:
+            made += [curves.section(other, MORE[other.folder]), latency.section(other)]
         shown = [_part(found, f"pruning-{first.case}", out) for found in made if found]
         cases.append({"name": first.case, "sections": shown})
     rows = pd.concat([steps(study) for found in known for study in found])

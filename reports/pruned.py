@@ -14,6 +14,7 @@ from reports.read import check_commits
 
 Row = dict[str, Any]
 MORE = {  # of `make prune-more`: folder, title
+    "pruning-far": "How far it goes",
     "pruning-still": "Without learning: two oracles, and criteria",
     "pruning-updates": "Updates between two removals",
 }
@@ -28,6 +29,8 @@ class Pruned:
     seeds: tuple[int, ...]
     runs: dict[str, list[RunFile]]
     survival: list[RunFile]
+    latencies: dict[str, list[RunFile]]  # of the runs whose networks were timed
+    scratch: dict[str, list[RunFile]]  # of those that were trained again from nothing
 
     def rows(self, name: str) -> list[list[Row]]:
         """The steps of every seed's run, without the final fine-tuning."""
@@ -49,8 +52,16 @@ def read(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: str = 
         raise BadInput(f"no pruning runs under {folders[0]}: `make prune` or `python -m pruning {case}` makes them")
     found = {name: [runs.load(folder / f"{name}.safetensors", "pruning") for folder in folders] for name in names}
     survival = [runs.load(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
-    check_commits([file for files in found.values() for file in files] + survival)
-    return Pruned(case, folder, tuple(seeds), found, survival)
+    latencies, scratch = (_beside(folders, names, kind) for kind in ("latency", "scratch"))
+    check_commits([file for files in (*found.values(), *latencies.values(), *scratch.values()) for file in files] + survival)
+    return Pruned(case, folder, tuple(seeds), found, survival, latencies, scratch)
+
+
+def _beside(folders: Sequence[Path], names: Sequence[str], kind: str) -> dict[str, list[RunFile]]:
+    """What was made of runs' networks, where it was made of any."""
+    paths = {name: [folder / f"{name}.{kind}" for folder in folders] for name in names}
+    found = {name: [runs.load(path, kind) for path in of if path.is_file()] for name, of in paths.items()}
+    return {name: files for name, files in found.items() if files}
 
 
 def read_all(case: str, seeds: Sequence[int], root: Path = runs.RUNS) -> list[Pruned]:

@@ -16,10 +16,12 @@ from criteria.criterion import choose
 from criteria.evidence import collect
 from pruning import loop as loop_file
 from pruning.gathering import Gathering
-from pruning.loop import Loop, start
+from pruning.loop import Loop
 from pruning.ranking import by_oracle, lowest, scaled
 from pruning.resume import Keeper
-from pruning.settings import Settings, Target
+from pruning.settings import Settings
+from pruning.state import start
+from pruning.target import Target
 from pruning.updates import learn, minibatches, optimizer, with_momenta
 
 QUICK = Settings(remove=2, updates=2, rate=0.01, batch=4, until=Target("maps", 0.5), flops_lambda=0.0)
@@ -113,7 +115,7 @@ def test_every_step_is_recorded():
 
 def test_without_learning_the_first_maps_to_go_are_the_lowest_by_the_criterion():
     case = case_of()
-    settings = dataclasses.replace(QUICK, updates=0, fresh=24, scaling="l2", remove=3)
+    settings = dataclasses.replace(QUICK, updates=0, examples=24, scaling="l2", remove=3)
     state, known = run(case, settings, "weight_l1"), choose(["weight_l1"])[0]
     evidence = collect(case, case.split(24)[0], 8, known.needs, "test")
     scores = l2([known.reduce(known(evidence[site.name])).double().numpy() for site in case.sites])
@@ -139,7 +141,7 @@ def test_the_oracle_in_the_loop_is_the_oracle(tmp_path):
         expected = [reduce(literal(case, site, batch)).numpy() for site in case.sites]
         for ours, theirs in zip(by_oracle(case, name, rows, 4), expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
-    settings = dataclasses.replace(QUICK, updates=0, fresh=6, again=2, remove=1, scaling="none")
+    settings = dataclasses.replace(QUICK, updates=0, examples=6, again=2, remove=1, scaling="none")
     state = run(case, settings, "oracle_loss")
     scores = by_oracle(case, "oracle_loss", rows, 4)
     first = min((score, place, index) for place, site in enumerate(scores) for index, score in enumerate(site))
@@ -164,18 +166,34 @@ def test_targets(text):
     assert before[name] > until.value * first[name]
 
 
-def test_too_much_accuracy_lost_takes_the_last_step_back(monkeypatch):
-    case, seen = case_of(), []
-    monkeypatch.setattr(loop_file, "evaluate", lambda case, data, rows: (1.0, fake(seen)))
-    state = run(case, dataclasses.replace(QUICK, until=Target.parse("accuracy=-0.05")))
+def accuracies(monkeypatch, values):
+    """Test accuracies as they shall be found, the whole network's first."""
+    every = iter([0.9, values[0], *values])  # of the training examples; of the whole network again after the first updates
+    monkeypatch.setattr(loop_file, "evaluate", lambda case, data, rows: (1.0, next(every)))
+
+
+def test_too_much_accuracy_lost_goes_back_to_the_last_network_that_holds_it(monkeypatch):
+    accuracies(monkeypatch, [0.9, 0.88, 0.86, 0.84, 0.82, 0.8, 0.78])
+    state = run(case_of(), dataclasses.replace(QUICK, remove=1, until=Target.parse("accuracy=-0.05")))
     assert [row["test_accuracy"] for row in state.rows] == [0.9, 0.88, 0.86]
     assert sum(site.maps for site in state.pruned.case.sites) == state.rows[-1]["maps"]
+    assert len(state.scores) == len(state.pruned.case.sites)
+    assert state.update == state.rows[-1]["updates"]
 
 
-def fake(seen):
-    """0.9 for the training examples, the whole network and after the first updates, and 0.02 less after every step."""
-    seen.append(0)
-    return 0.9 if len(seen) <= 3 else round(0.9 - 0.02 * (len(seen) - 3), 2)
+def test_a_single_bad_step_does_not_end_a_run_for_accuracy(monkeypatch):
+    accuracies(monkeypatch, [0.9, 0.88, 0.7, 0.87, 0.86, 0.6, 0.6, 0.6, 0.6])
+    state = run(case_of(), dataclasses.replace(QUICK, remove=1, until=Target.parse("accuracy=-0.05")))
+    assert [row["test_accuracy"] for row in state.rows] == [0.9, 0.88, 0.7, 0.87, 0.86]
+
+
+def test_a_run_for_accuracy_that_ends_on_a_bad_network_goes_back_too(monkeypatch):
+    case = case_of("plain")
+    most = sum(site.maps - 1 for site in case.sites)
+    accuracies(monkeypatch, [0.9] * most + [0.5])
+    state = run(case, dataclasses.replace(QUICK, remove=1, until=Target.parse("accuracy=-0.05")))
+    assert [row["test_accuracy"] for row in state.rows] == [0.9] * most
+    assert state.rows[-1]["maps"] == sum(site.maps for site in state.pruned.case.sites) == len(case.sites) + 1
 
 
 def test_rounding_moves_no_target():
@@ -261,9 +279,10 @@ def test_a_criterion_that_breaks_is_named():
 
 
 @pytest.mark.parametrize("name", ["taylor", "random", "activation_deviation", "brain_damage", "oracle_abs"])
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, name):
-    """Killed after every step in turn, and started again from what was kept."""
-    settings = dataclasses.replace(QUICK, final_updates=2, criterion=name, fresh=0 if name != "oracle_abs" else 6)
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, name):
+    """Killed after every step and within the final fine-tuning in turn, and started again from what was kept."""
+    monkeypatch.setattr(loop_file, "KEPT", 2)
+    settings = dataclasses.replace(QUICK, final_updates=5, criterion=name, examples=0 if name != "oracle_abs" else 6)
     known = None if name.startswith("oracle") else choose([name])[0]
     whole = Loop(start(case_of()), settings, known, lambda state: None).run()
     kills = 0

@@ -8,15 +8,15 @@ from toys import toy_case
 
 from bench import runs
 from bench.errors import BadInput
-from pruning.loop import start
 from pruning.settings import Settings
+from pruning.state import start
 from pruning.survival import SHARES, subsets, survive
 from reports import pruned
 from reports.page import render_pruning
-from reports.sections import curves, survival
+from reports.sections import curves, latency, survival
 
 SETTINGS = {
-    "fresh": 0,
+    "examples": 0,
     "remove": 2,
     "updates": 3,
     "rate": 0.1,
@@ -78,6 +78,35 @@ def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
     assert len(every) == 2 * 3 + 2 * 4
     assert every[every.final].test_accuracy.tolist() == [0.95, 0.95]
     assert (tmp_path / "out/pruning-toy-pruning-curves.png").stat().st_size > 5000
+
+
+def timed(whole, pruned):
+    rows = [
+        {"way": "eager", "batch": batch, "network": name, "median": factor * median, "5 %": 0.001, "95 %": 0.1, "passes": 9}
+        for batch, factor in ((1, 1), (16, 2))
+        for name, median in (("whole", whole), ("pruned", pruned))
+    ]
+    return [*rows, {"way": "compiled", "batch": 1, "missing": "RuntimeError: <none>"}]
+
+
+def test_latencies_are_ratios_within_a_seed(tmp_path):
+    for seed, pruned_seconds in ((0, 0.02), (1, 0.01)):
+        write(tmp_path, seed=seed)
+        facts = {"case": "toy", "seed": seed, "commit": "c", "device": "none", "threads": 2, "versions": {"torch": "2"}}
+        facts |= {"whole": {"flops": 100}, "pruned": {"flops": 36}, "rows": timed(0.04, pruned_seconds)}
+        runs.save(runs.folder("toy", seed, tmp_path) / "pruning/good.latency", "latency", {}, facts)
+        scratch = facts | {"scratch": {"accuracy": 0.5 + seed / 10}}
+        runs.save(runs.folder("toy", seed, tmp_path) / "pruning/good.scratch", "scratch", {}, scratch)
+    known = pruned.read("toy", [0, 1], tmp_path)
+    found = latency.section(known)
+    assert list(found.table["times as fast"]) == ["3.0× (2.0× to 4.0×)"] * 2
+    assert list(found.table["whole, ms"]) == ["40 [1, 100]", "80 [1, 100]"]
+    assert list(found.table["fewer FLOPs"]) == ["2.8×"] * 2
+    assert "compiled, 1: RuntimeError: <none>" in found.caption
+    assert curves.table(known)["from nothing"].tolist() == ["0.550 (0.500 to 0.600)"]
+    page = render_pruning([[known]], tmp_path / "out").read_text()
+    assert "&lt;none&gt;" in page
+    assert "How fast the pruned networks are" in page
 
 
 def test_runs_of_two_commits_or_none_are_refused(tmp_path):

@@ -6,10 +6,10 @@ import os
 
 import pytest
 import torch
-import torchvision
+from test_surgery import network
 from torch import nn
 from torch.utils.data import TensorDataset
-from toys import TOYS, pixel_case, randomise, toy_case
+from toys import TOYS, pixel_case, toy_case
 
 from bench import cost
 from bench.assemble import assemble
@@ -17,9 +17,8 @@ from bench.case import load
 from bench.data import cifar10
 from bench.errors import BadInput
 from bench.gates import gated
-from pruning.loop import check_reachable
-from pruning.settings import Target
 from pruning.surgery import Pruned, check, cut
+from pruning.target import Target
 from pruning.wiring import wire
 
 NETWORKS = {
@@ -34,13 +33,8 @@ EMBEDDED = ["vgg-digits", "resnet-digits", "r3dcnn-gestures"]
 
 
 def network_case(name):
-    torch.manual_seed(0)
-    family = torchvision.models.video if name == "r3d_18" else torchvision.models
-    model = getattr(family, name)(weights=None, num_classes=10)
-    if name == "vgg16_bn":  # a hundred million weights behind the last map add time and nothing else
-        model.classifier = nn.Linear(512 * 49, 10)
     data = TensorDataset(torch.randn(8, *NETWORKS[name]), torch.arange(8) % 10)
-    return assemble(randomise(model), data, data)
+    return assemble(network(name).float(), data, data)
 
 
 def pruned(case):
@@ -177,7 +171,7 @@ def test_a_width_written_into_the_code_is_refused_before_anything_is_learnt():
     data = TensorDataset(torch.randn(8, 2, 8, 8), torch.arange(8) % 2)
     known = pruned(assemble(Fixed().eval(), data, data))
     with pytest.raises(BadInput, match="the first to differ is read"):
-        check_reachable(known, Target("maps", 0.5))
+        Target("maps", 0.5).check(known)
 
 
 def test_a_grouped_convolution_is_refused():

@@ -64,17 +64,21 @@ def table(pruned: Pruned) -> pd.DataFrame:
         row["accuracy before"] = spread([found[0]["test_accuracy"] for found in steps], "{:.3f}")
         row["pruned"] = spread([found[-1]["test_accuracy"] for found in steps], "{:.3f}")
         row["and fine-tuned"] = spread([found[-1]["test_accuracy"] for found in whole], "{:.3f}")
+        if name in pruned.scratch:
+            row["from nothing"] = spread([file.facts["scratch"]["accuracy"] for file in pruned.scratch[name]], "{:.3f}")
         row["maps left"] = spread([found[-1]["maps"] / found[0]["maps"] for found in steps], "{:.0%}")
         row["fewer FLOPs"] = spread([found[0]["flops"] / found[-1]["flops"] for found in steps], "{:.1f}×")
         row["fewer parameters"] = spread([found[0]["parameters"] / found[-1]["parameters"] for found in steps], "{:.1f}×")
         spent = [sum(step["seconds"].get("scoring", 0) for step in found) for found in steps]
         learned = [sum(step["seconds"].get("learning", 0) for step in found) for found in steps]
         shares = [ranking / learning for ranking, learning in zip(spent, learned, strict=True) if learning > 0.1 * ranking]
+        took = [sum(sum(step["seconds"].values()) for step in found[1:]) / max(1, len(found) - 1) for found in steps]
+        row["s per removal"] = spread(took, "{:.2g}")
         row["ranking, of the learning's time"] = spread(shares, "{:.1%}") if shares else "—"
         stopped = [file.facts["why"] for file in files if file.facts["why"]]
         row["and fine-tuned"] += f" ({len(stopped)} stopped: {stopped[0]})" if stopped else ""
         rows.append((float(np.median([area(found, "flops", grids["flops"]) for found in steps])), row))
-    return pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: -pair[0])])
+    return pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: -pair[0])]).fillna("—")
 
 
 def spread(values: list[float], form: str) -> str:
@@ -90,9 +94,10 @@ def _caption(pruned: Pruned) -> str:
     def said(name: str) -> str:
         return " or ".join(str(value) for value in sorted({settings[name] for settings in every}))
 
+    nothing = " From nothing: the architecture that was found, trained by the case's own recipe." if pruned.scratch else ""
     own = (
         "gathered in the updates themselves"
-        if any(known["updates"] and not known["fresh"] for known in every)
+        if any(known["updates"] and not known["examples"] for known in every)
         else "passes of their own"
     )
     return (
@@ -102,5 +107,5 @@ def _caption(pruned: Pruned) -> str:
         " sorted by the one over FLOPs. The last networks are shown as they were pruned and after"
         f" {said('final_updates')} further updates, whose rate falls to 0. Ranking is what scores take beside the updates; what"
         f" criteria need is {own}, the oracles are measured. The accuracy is on the test set, which chose nothing but where a"
-        f" run with an accuracy as its target stops. {pruned.said}."
+        f" run with an accuracy as its target stops.{nothing} {pruned.said}."
     )
