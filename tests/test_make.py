@@ -149,6 +149,7 @@ def test_help_lists_every_target_and_every_target_exists():
         "regress-accept",
         "prune",
         "prune-more",
+        "prune-timings",
         "train",
         "test",
         "timings",
