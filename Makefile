@@ -40,8 +40,8 @@ tables := agreement.csv maps.csv maps-fresh.csv tables.json
 # How each case is pruned: so many maps at a time that the whole takes minutes, and λ for the size of its maps
 loop_vgg-digits := --remove 24 --rate 3e-3 --until maps=0.2 --final-updates 200
 loop_resnet-digits := --remove 16 --rate 3e-3 --until maps=0.2 --final-updates 200
-loop_r3dcnn-gestures := --remove 16 --rate 1e-2 --until maps=0.2 --updates 10 --batch 16 --final-updates 150 --tested 300
-survive_r3dcnn-gestures := --each 2 --updates 40 --batch 16
+loop_r3dcnn-gestures := --remove 16 --rate 1e-2 --until maps=0.2 --updates 10 --batch 16 --final-updates 100 --tested 200
+survive_r3dcnn-gestures := --each 1 --updates 40 --batch 16
 loop_resnet20-cifar10 := --remove 20 --rate 3e-3 --until maps=0.4 --final-updates 200 --tested 2000
 loop_cnn3-cifar10 := --remove 6 --rate 3e-3 --until maps=0.3 --final-updates 200 --tested 2000
 lambda_vgg-digits := 0.5
@@ -65,12 +65,11 @@ still_oracle-abs := oracle_abs
 still_oracle-loss := oracle_loss
 still_taylor := taylor
 still_random := random
-# how far single runs go: at no loss, to many times the speed, or for a point of accuracy
-names_r3dcnn-gestures := headline fast
+# how far single runs go: to many times the speed, or for a point of accuracy
+names_r3dcnn-gestures := fast
 names_vgg-digits := point
 names_resnet-digits := point
-far_headline := --remove 8 --updates 20 --rate 0.01 --flops-lambda 0.1 --until flops=0.079 --final-updates 600
-far_fast := --remove 4 --updates 20 --rate 0.01 --flops-lambda 0.1 --until flops=0.045 --final-updates 1000
+far_fast := --remove 4 --updates 20 --rate 0.01 --flops-lambda 0.1 --until flops=0.04 --final-updates 1500 --tested 300
 far_point = --remove $(remove_$(call case,$@)) --updates 20 --rate 3e-3 --flops-lambda 0.5 --until accuracy=-0.01 --final-updates 600
 remove_vgg-digits := 12
 remove_resnet-digits := 8
