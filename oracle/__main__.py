@@ -10,10 +10,13 @@ import numpy as np
 from bench import runs
 from bench.case import Case, find
 from bench.command import fingerprint, options, prepare
-from bench.errors import exit_with, unknown
+from bench.errors import BadInput, exit_with, unknown
 from bench.evaluation import evaluate
+from oracle.goal import Goal
 from oracle.measure import CHECKED, ENGINES, Oracle, measure, recheck
 from oracle.progress import logged
+from oracle.replay import Replay
+from oracle.sampled import Sampling
 from oracle.units import Units
 
 IDENTITY = ("versions", "commit")  # of the provenance, what could change a number
@@ -23,18 +26,27 @@ def main() -> None:
     """The command line."""
     parser = options("oracle", __doc__)
     parser.add_argument("--engine", default="replay", help=f"{' or '.join(ENGINES)} (default replay)")
+    parser.add_argument("--budget", help="estimate: measure a share of the pairs, such as 0.05, or for so long, such as 60s")
+    parser.add_argument("--until", help="estimate: until spearman=0.98 is likely, or intervals have at most width=0.01 nats")
     given = parser.parse_args()
+    goal = Goal.parse(given.budget, given.until)
     if given.engine not in ENGINES:
         raise unknown("engine", given.engine, ENGINES)
+    if not goal.exact and given.engine != "replay":
+        raise BadInput(f"--engine {given.engine} measures every pair: without it, --budget and --until estimate")
     case, out, facts = prepare("oracle", given)
     rows, _ = case.split(given.examples)
     facts |= {"engine": given.engine, "examples": len(rows), "data": fingerprint(case.train, rows)}
     with Units(out, _setting(given, facts)).hold() as units, logged(out.with_suffix(".log")):
         engine = ENGINES[given.engine](case, given.memory, units.choices)
-        oracle = measure(case, engine, rows, given.batch, units)
-        difference = recheck(case, oracle, rows)
+        if isinstance(engine, Replay) and not goal.exact:
+            oracle, arrays, more = _estimated(Sampling(case, engine, rows, given.batch, units), goal)
+            facts |= more
+        else:
+            oracle, arrays = measure(case, engine, rows, given.batch, units), dict[str, np.ndarray]()
+        difference = recheck(case, oracle, rows, _measured(case, arrays))
         facts |= {"choices": dict(units.choices), "recheck": {"triples": CHECKED, "largest difference": difference}}
-        _save(case, given, out, facts, oracle, rows)
+        _save(case, given, out, facts, oracle, rows, arrays)
     size = f"{sum(site.maps for site in case.sites)} maps at {len(case.sites)} sites on {len(rows)} examples"
     print(f"{case.name} seed {case.seed}: {size} in {oracle.seconds:.0f} s, in {out}")
     print(f"measured again literally on {CHECKED} random (site, map, example) triples: largest difference {difference:.1g}")
@@ -44,14 +56,45 @@ def _setting(given: argparse.Namespace, facts: dict[str, Any]) -> dict[str, Any]
     """All that could change a number: units of another setting are not used."""
     source = Path(find(given.case).file).read_bytes()  # the loss shows neither in the weights nor in the data
     known = runs.provenance()
-    return facts | {name: known[name] for name in IDENTITY} | {"source": hashlib.sha256(source).hexdigest()}
+    return (
+        facts
+        | {"budget": given.budget, "until": given.until}
+        | {name: known[name] for name in IDENTITY}
+        | {"source": hashlib.sha256(source).hexdigest()}
+    )
 
 
-def _save(case: Case, given: argparse.Namespace, out: Path, facts: dict[str, Any], oracle: Oracle, rows: list[int]) -> None:
+def _estimated(sampling: Sampling, goal: Goal) -> tuple[Oracle, runs.Arrays, dict[str, Any]]:
+    """An estimated oracle, what its file holds beside the changes, and the facts of how it came to be."""
+    found = sampling.run(goal)
+    arrays = {f"measured/{name}": mask for name, mask in found.measured.items()}
+    for name, estimates in found.estimates.items():
+        arrays |= {f"{part}/{name}": value for part, value in vars(estimates).items()}
+    print(f"estimated: {found.share:.1%} of the pairs measured in {found.rounds} rounds{goal.said(found.reached)}")
+    if goal.quality and not goal.met(found.reached):
+        print(f"{goal} is not likely within the budget")
+    facts = {"share": found.share, "rounds": found.rounds, "goal": str(goal), "reached": found.reached}
+    return found.oracle, arrays, {"engine": "sampled", "estimated": facts}
+
+
+def _measured(case: Case, arrays: runs.Arrays) -> dict[str, np.ndarray] | None:
+    """Which pairs were measured, if not all were."""
+    return {site.name: arrays[f"measured/{site.name}"] for site in case.sites} if arrays else None
+
+
+def _save(
+    case: Case,
+    given: argparse.Namespace,
+    out: Path,
+    facts: dict[str, Any],
+    oracle: Oracle,
+    rows: list[int],
+    more: runs.Arrays,
+) -> None:
     loss, accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)
     facts |= {"seconds": round(oracle.seconds, 2), "test": {"loss": loss, "accuracy": accuracy, "examples": len(case.test)}}
     arrays = {f"change/{name}": change.numpy() for name, change in oracle.changes.items()}
-    arrays |= {"kept": oracle.kept.numpy(), "labels": oracle.labels.numpy(), "rows": np.array(rows)}
+    arrays |= more | {"kept": oracle.kept.numpy(), "labels": oracle.labels.numpy(), "rows": np.array(rows)}
     runs.save(out, "oracle", arrays, facts | runs.provenance())
 
 

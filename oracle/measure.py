@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,14 +51,14 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
         own = rows[block * size : (block + 1) * size]
         with torch.no_grad(), memory.suffices(case, len(own)):
             kept.append(case.losses(batch).cpu())
-        _check_loss(case, kept[-1], own)
+        check_loss(case, kept[-1], own)
         labels.append(batch.labels.cpu())
         for place, site in enumerate(case.sites):
-            unit = _found(case, units, block, place, kept[-1])
+            unit = _found(case, units, f"{block}-{place}", kept[-1])
             if unit is None:
                 unit = _measured(case, engine, site, batch, own)
                 if units:
-                    units.put(block, place, site, {"kept": kept[-1].numpy(), **unit})
+                    units.put(f"{block}-{place}", {"kept": kept[-1].numpy(), **unit})
                 progress.measured(site, unit["change"].size, float(unit["seconds"]))
             else:
                 found += 1
@@ -71,9 +71,9 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
     return Oracle({name: torch.cat(parts) for name, parts in changes.items()}, torch.cat(kept), torch.cat(labels), spent)
 
 
-def _found(case: Case, units: Units | None, block: int, place: int, kept: Tensor) -> Arrays | None:
+def _found(case: Case, units: Units | None, name: str, kept: Tensor) -> Arrays | None:
     """What a unit holds, if the network still loses on its examples what it lost then."""
-    unit = units.get(block, place) if units else None
+    unit = units.get(name) if units else None
     same = unit is not None and torch.allclose(torch.from_numpy(unit["kept"]), kept, rtol=0, atol=TOLERANCE[case.precision])
     return unit if same else None
 
@@ -82,25 +82,30 @@ def _measured(case: Case, engine: Engine, site: Site, batch: Batch, block: Seque
     start = time.monotonic()
     change = engine(case, site, batch).cpu()
     seconds = time.monotonic() - start
-    _check_changes(case, site, change, block)
+    check_changes(case, site, change, block)
     return {"change": change.numpy(), "seconds": np.array(seconds)}
 
 
-def recheck(case: Case, oracle: Oracle, rows: Sequence[int]) -> float:
-    """Measures a few random triples again, literally; the largest difference, relative to the loss or 1 nat if that is more."""
+def recheck(case: Case, oracle: Oracle, rows: Sequence[int], measured: Mapping[str, np.ndarray] | None = None) -> float:
+    """Measures a few random triples again, literally; the largest difference, relative to the loss or 1 nat if that is more.
+
+    `measured` says which pairs of each site were measured, `[example, map]`, if not all were.
+    """
     generator = torch.Generator().manual_seed(case.seed)
     worst = 0.0
     for _ in range(CHECKED):
         site = case.sites[int(torch.randint(len(case.sites), (), generator=generator))]
-        index = int(torch.randint(site.maps, (), generator=generator))
-        place = int(torch.randint(len(rows), (), generator=generator))
+        pairs = np.argwhere(measured[site.name]) if measured else np.argwhere(np.ones((len(rows), site.maps), bool))
+        if not len(pairs):
+            continue
+        place, index = pairs[int(torch.randint(len(pairs), (), generator=generator))].tolist()
         batch = next(case.batches(case.train, [rows[place]], 1))
         kept, removed = (_loss(case, site, index, batch, gate) for gate in (1.0, 0.0))
-        measured = float(oracle.changes[site.name][place, index])
-        difference = abs(measured - (removed - kept)) / max(1.0, abs(kept), abs(removed))
+        value = float(oracle.changes[site.name][place, index])
+        difference = abs(value - (removed - kept)) / max(1.0, abs(kept), abs(removed))
         if not difference <= TOLERANCE[case.precision]:
             raise BadInput(
-                f"{case.name}: the oracle of map {index} of site {site.name!r} on training example {rows[place]} is {measured},"
+                f"{case.name}: the oracle of map {index} of site {site.name!r} on training example {rows[place]} is {value},"
                 f" but literally {removed - kept}: this engine is not exact on this network; use --engine literal"
             )
         worst = max(worst, difference)
@@ -115,13 +120,15 @@ def _loss(case: Case, site: Site, index: int, batch: Batch, gate: float) -> floa
         return float(case.loss(case.model(batch.inputs), batch.labels)[0])
 
 
-def _check_loss(case: Case, loss: Tensor, block: Sequence[int]) -> None:
+def check_loss(case: Case, loss: Tensor, block: Sequence[int]) -> None:
+    """Refuses a loss that is not finite with every map kept."""
     for row, value in zip(block, loss.tolist(), strict=True):
         if not torch.tensor(value).isfinite():
             raise BadInput(f"{case.name}: the loss is {value} with every map kept, on training example {row}")
 
 
-def _check_changes(case: Case, site: Site, change: Tensor, block: Sequence[int]) -> None:
+def check_changes(case: Case, site: Site, change: Tensor, block: Sequence[int]) -> None:
+    """Refuses changes of a block's loss that are not finite."""
     broken = (~change.isfinite()).nonzero()
     if len(broken):
         example, index = broken[0].tolist()

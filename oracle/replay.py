@@ -8,7 +8,7 @@ over an example costs nothing to remove there. And the layer that reads the maps
 import logging
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bench import memory
@@ -37,13 +37,28 @@ class Replay:
         self.batch: Batch | None = None
         self.why = ""  # why every removal runs the whole network, if so
 
-    @torch.no_grad()
     def __call__(self, case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
         """Loss with the map removed minus loss with every map kept, in nats: `literal` up to rounding."""
+        alive = self.alive(site, batch)
+        maps, examples = alive.T.nonzero(as_tuple=True)
+        change = torch.zeros(alive.shape, dtype=self.kept.dtype, device=self.kept.device)
+        change[examples, maps] = self.pairs(site, batch, examples, maps)
+        return change
+
+    @torch.no_grad()
+    def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
+        """Which pairs are not known to change nothing."""
+        with memory.suffices(self.case, len(batch.labels)):
+            return self._network(batch).alive(site)
+
+    @torch.no_grad()
+    def pairs(
+        self, site: Site, batch: Batch, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]
+    ) -> Float[Tensor, " pair"]:
+        """The same for chosen (example, map) pairs, those of one map after one another."""
         with memory.suffices(self.case, len(batch.labels)):
             network = self._network(batch)
-        change = self.kept.new_zeros(len(self.kept), site.maps)
-        maps, examples = network.alive(site).T.nonzero(as_tuple=True)  # all pairs of a map follow one another
+        change = self.kept.new_zeros(len(maps))
         done = 0
         while done < len(maps):
             size = self.fold
@@ -51,7 +66,7 @@ class Replay:
                 network.prepare(site, examples[:size], maps[:size])
                 size = min(size, max(1, self.room // max(1, network.pair_bytes(site))))
                 e, k = examples[done : done + size], maps[done : done + size]
-                change[e, k] = case.loss(network.removed(site, e, k), batch.labels[e]) - self.kept[e]
+                change[done : done + size] = self.case.loss(network.removed(site, e, k), batch.labels[e]) - self.kept[e]
                 done += size
                 continue
             except torch.OutOfMemoryError:

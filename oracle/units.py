@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from bench import runs
-from bench.case import Site
 from bench.errors import BadInput
 from oracle.choices import Choices
 
@@ -52,20 +51,19 @@ class Units:
         finally:
             os.close(handle)
 
-    def get(self, block: int, place: int) -> runs.Arrays | None:
-        """The arrays of one site (by its place among the sites) and block, if they were measured."""
-        path = self._path(block, place)
+    def get(self, name: str) -> runs.Arrays | None:
+        """The arrays of the unit of that name, if they were measured."""
+        path = self._path(name)
         kept = self._read(path) if path.exists() else None
         return kept.arrays if kept else None
 
-    def put(self, block: int, place: int, site: Site, arrays: runs.Arrays) -> None:
+    def put(self, name: str, arrays: runs.Arrays) -> None:
         """Stores them, whole or not at all."""
-        path = self._path(block, place)
-        facts = {"setting": self.setting, "name": path.stem, "site": site.name, "choices": dict(self.choices)}
-        runs.save(path, "unit", arrays, facts)
+        path = self._path(name)
+        runs.save(path, "unit", arrays, {"setting": self.setting, "name": path.stem, "choices": dict(self.choices)})
 
-    def _path(self, block: int, place: int) -> Path:
-        return self.folder / f"{block}-{place}.safetensors"
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
 
     def _read(self, path: Path) -> runs.RunFile | None:
         try:

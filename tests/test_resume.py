@@ -132,7 +132,7 @@ def test_what_was_chosen_is_chosen_again(tmp_path):
     chosen = {"memory format": "contiguous", "stem": "linear step"}
     with unfinished(out, {}) as units:
         units.choices |= chosen
-        units.put(0, 0, case.sites[0], {"change": np.zeros(1)})
+        units.put("0-0", {"change": np.zeros(1)})
     with Units(out, {}).hold() as units:
         assert units.choices == chosen
         engine = Replay(case, choices=units.choices)

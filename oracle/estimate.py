@@ -1,0 +1,99 @@
+"""What measured pairs say of those that were not: per map an unbiased estimate with its interval, and a better guess.
+
+At one site, a pair's change is its guess plus a remainder, and pairs are drawn in proportion to `size`, so that the mean of
+remainder ÷ size over a map's drawn pairs, times the sum of its sizes, is an unbiased estimate of all its remainders (Hansen
+and Hurwitz 1943; Horvitz and Thompson 1952). Rounds are averaged, each by how many pairs it drew.
+
+A few pairs say little of how much that ratio varies, so each map's variance is drawn towards that of its whole site, as if by
+`PRIOR` more pairs; and the ratio is skewed, since a few pairs lose far more than was guessed, so the interval is Student's,
+bent by the whole site's skewness (Hall 1992).
+
+For ranks a small bias is worth less noise: there a map's ratio is drawn towards the site's mean, the more so the less the maps'
+ratios differ beyond their errors (empirical Bayes; Efron and Morris 1975). The magnitude of an unbiased estimate near 0 is
+biased upward, so oracle_abs and ranks are taken from that better guess.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from oracle.sample import Sample
+
+PRIOR = 5
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Per map of a site, in nats: an unbiased estimate of oracle_loss, its standard error, 95 % interval, and a better guess.
+
+    The better guess, the mean of the changes with guesses where nothing was measured, has an error of its own.
+    """
+
+    unbiased: np.ndarray
+    error: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    guess: np.ndarray
+    guess_error: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Remainder ÷ size: per map its mean (drawn towards the site's), its variance and how many were drawn; and its skewness."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    count: np.ndarray
+    skewness: float
+
+
+def ratios(sample: Sample) -> Ratios:
+    """What the drawn pairs of a site say of the others."""
+    ratio, count = sample.ratio, sample.drawn.sum(0)
+    some, total = np.maximum(count, 1), max(int(count.sum()), 1)
+    centre = ratio.sum() / total
+    mean = np.where(count > 0, ratio.sum(0) / some, centre)
+    apart = np.where(sample.drawn, ratio - mean, 0.0)
+    # a map's own mean takes away from the sums of squares and cubes
+    within = (apart**2).sum() / max((some - 1).sum(), 1)
+    third = (apart**3).sum() / max(((some - 1) * (some - 2) / some).sum(), 1)
+    between = max(((count * (mean - centre) ** 2).sum() - within * (count > 0).sum()) / total, 0.0)
+    trust = np.where(count > 0, between / (between + within / some + np.finfo(float).tiny), 0.0)
+    variance = ((apart**2).sum(0) + PRIOR * within) / (some - 1 + PRIOR)
+    return Ratios(centre + trust * (mean - centre), variance, count, third / within**1.5 if within > 0 else 0.0)
+
+
+def filled(sample: Sample) -> np.ndarray:
+    """The change of every pair, `[example, map]`: what was measured, and elsewhere the better guess."""
+    return np.where(sample.known, sample.change, sample.control.guess + ratios(sample).mean * sample.control.size)
+
+
+def estimates(sample: Sample) -> Estimates:
+    """Means over the examples."""
+    examples, found = len(sample.known), ratios(sample)
+    left, some = sample.unknown, np.maximum(found.count, 1)
+    guess = filled(sample).mean(0)
+    guess_error = np.sqrt(found.variance * (left.sum(0) ** 2 / some + (left**2).sum(0))) / examples
+    draws = np.array([part.draws for part in sample.rounds])
+    weights = draws / np.maximum(draws.sum(0), 1)
+    unbiased = sum(weight * part.total for weight, part in zip(weights, sample.rounds, strict=True)) / examples
+    spread = sum(weight**2 * part.spread for weight, part in zip(weights, sample.rounds, strict=True))
+    whole, never = sample.known.all(0), draws.sum(0) == 0  # of a map that no round drew, the better guess is all there is
+    unbiased = np.where(whole | never, guess, unbiased)
+    error = np.where(whole, 0.0, np.where(never, guess_error, np.sqrt(spread * found.variance) / examples))
+    reach, skewness = stats.t.ppf(0.975, some - 1 + PRIOR), found.skewness / np.sqrt(some)
+    low, high = (unbiased - error * bent(far, skewness) for far in (reach, -reach))
+    return Estimates(unbiased, error, low, high, guess, guess_error)
+
+
+def bent(reach: np.ndarray, skewness: np.ndarray) -> np.ndarray:
+    """How many errors a mean of that skewness lies above what it estimates, where one without would by `reach` (Hall 1992)."""
+    skewness = np.where(np.abs(skewness) < 1e-6, 1e-6, skewness)
+    return 3 / skewness * (np.cbrt(1 + skewness * (reach - skewness / 6)) - 1)
+
+
+def magnitudes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The interval of oracle_abs from that of oracle_loss: from 0 where that holds 0."""
+    least = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
+    return least, np.maximum(np.abs(low), np.abs(high))

@@ -1,0 +1,192 @@
+"""The estimated oracle: one backward pass guesses every pair, and the pairs that decide the ranking are measured, in rounds.
+
+1. `control.py` guesses the change in loss of every (example, map) pair from one backward pass over all examples, and how far
+   off the guess may be.
+2. `draw.py` draws pairs to measure without replacement, in proportion to how far off their guesses may be: in the first round
+   as many of every map, then more of the maps that lie close to others of their site as far as is known.
+3. The replay engine measures them exactly.
+4. `estimate.py` turns them into an unbiased estimate of oracle_loss per map with a standard error and a 95 % interval, and, for
+   ranks, into a guess of every pair that was not measured.
+
+Pairs whose map is zero all over the example are known to change nothing, and count as measured. Rounds end at a share of the
+pairs, after some time or at a likely Spearman (`goal.py`).
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from bench import memory
+from bench.case import Batch, Case
+from bench.runs import Arrays
+from oracle.control import control, moves
+from oracle.draw import counts, open_ranks
+from oracle.estimate import Estimates, estimates, filled, ratios
+from oracle.goal import Goal
+from oracle.measure import Oracle, check_changes, check_loss
+from oracle.replay import Replay
+from oracle.sample import Sample
+from oracle.units import Units
+
+log = logging.getLogger("oracle")
+BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} pairs, {elapsed} gone, {remaining} left"
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """An estimated oracle: the changes as if all were measured, which were, estimates per map, and what was reached."""
+
+    oracle: Oracle
+    measured: dict[str, np.ndarray]  # [example, map], those known to be 0 among them
+    estimates: dict[str, Estimates]
+    share: float  # of all pairs that were measured, those known to be 0 not among them
+    rounds: int
+    reached: float  # of the goal's quality; NaN without one
+
+
+class Sampling:
+    """One estimated oracle in the making: of a case, on some rows of its training set, `size` examples at a time."""
+
+    def __init__(self, case: Case, engine: Replay, rows: Sequence[int], size: int, units: Units | None = None) -> None:
+        self.case, self.engine, self.rows, self.size, self.units = case, engine, list(rows), size, units
+        self.spent = 0.0
+
+    def run(self, goal: Goal) -> Sampled:
+        """Measures in rounds until the goal is reached."""
+        first = self.look()
+        samples = self._samples(first)
+        total = len(self.rows) * sum(site.maps for site in self.case.sites)
+        done, step, reached = 0, 0, math.nan
+        with tqdm(total=total, desc=self._name, unit_scale=True, bar_format=BAR, disable=None) as bar:
+            while True:
+                pairs = self._pairs(goal, step, done, total)
+                chosen = choose(samples, pairs, self.case.seed, step) if pairs >= 1 else []
+                if not any(part.any() for part, _ in chosen):
+                    break
+                bar.total = int(goal.share * total)
+                self._measure(step, samples, chosen, bar)
+                done, step = sum(int(sample.measured.sum()) for sample in samples), step + 1
+                reached = goal.reached([estimates(sample) for sample in samples], self.case.seed)
+                log.info("%s: %s of %s pairs after round %d%s", self._name, f"{done:,}", f"{total:,}", step, goal.said(reached))
+                if goal.quality and goal.met(reached):
+                    break
+        return self._result(first, samples, done / total, step, reached)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.case.name} seed {self.case.seed} oracle"
+
+    def _blocks(self) -> list[list[int]]:
+        return [self.rows[start : start + self.size] for start in range(0, len(self.rows), self.size)]
+
+    def _unit(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """What a unit holds, made if it is not there; its time counts."""
+        found = self.units.get(name) if self.units else None
+        if found is None:
+            start = time.monotonic()
+            found = make()
+            found["seconds"] = np.array(time.monotonic() - start)
+            if self.units:
+                self.units.put(name, found)
+        self.spent += float(found["seconds"])
+        return found
+
+    def _pairs(self, goal: Goal, step: int, done: int, total: int) -> float:
+        """How many pairs a round should measure; remembered, since it may follow from the clock."""
+        size = goal.pairs(step, done, total, sum(site.maps for site in self.case.sites), self.spent)
+        return float(self._unit(f"round-{step}", lambda: {"pairs": np.array(size)})["pairs"])
+
+    def look(self) -> dict[str, np.ndarray]:
+        """What a forward and a backward pass show of all examples, as `moves` names it; and which pairs are alive."""
+        parts: dict[str, list[np.ndarray]] = {}
+        for place, block in enumerate(self._blocks()):
+            for name, part in self._unit(f"look-{place}", partial(self._looked, block)).items():
+                parts.setdefault(name, []).append(part)
+        parts.pop("seconds")
+        return {name: np.concatenate(of) for name, of in parts.items()}
+
+    def _samples(self, first: dict[str, np.ndarray]) -> list[Sample]:
+        """Every site's pairs before any was measured; says at which sites gates carry no gradient."""
+        samples, flat = [], []
+        for site in self.case.sites:
+            known = ~first[f"alive/{site.name}"]
+            moved = first.get(f"moves/{site.name}")
+            if moved is None or not moved.any():
+                moved = None
+                flat.append(site.name)
+            samples.append(Sample(control(moved, first["odds"], known), known))
+        if flat:
+            log.warning("%s: pairs are drawn plainly at %s, where gates carry no gradient", self.case.name, ", ".join(flat))
+        return samples
+
+    def _looked(self, block: list[int]) -> Arrays:
+        batch = self._batch(block)
+        with memory.suffices(self.case, len(block)):
+            with torch.no_grad():
+                kept = self.case.losses(batch).cpu()
+            check_loss(self.case, kept, block)
+            arrays = moves(self.case, batch, block)
+        for site in self.case.sites:
+            arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()
+        return arrays | {"kept": kept.numpy(), "labels": batch.labels.cpu().numpy()}
+
+    def _batch(self, block: list[int]) -> Batch:
+        return next(self.case.batches(self.case.train, block, len(block)))
+
+    def _measure(self, step: int, samples: list[Sample], chosen: list[tuple[np.ndarray, np.ndarray]], bar: Any) -> None:
+        """Measures the chosen pairs, and tells every sample what was found."""
+        changes = [np.zeros(part.shape) for part, _ in chosen]
+        for place, block in enumerate(self._blocks()):
+            own = slice(place * self.size, place * self.size + len(block))
+            parts = [part[own] for part, _ in chosen]
+            found = self._unit(f"round-{step}-{place}", partial(self._measured, block, parts))
+            for site, part, change in zip(self.case.sites, parts, changes, strict=True):
+                change[own].T[part.T] = found[site.name]
+            bar.update(sum(int(part.sum()) for part in parts))
+        for sample, (part, chance), change in zip(samples, chosen, changes, strict=True):
+            sample.add(part, chance, change)
+
+    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
+        batch, arrays = self._batch(block), dict[str, np.ndarray]()
+        for site, part in zip(self.case.sites, parts, strict=True):
+            maps, examples = (torch.from_numpy(index).to(self.case.device) for index in np.nonzero(part.T))
+            found = self.engine.pairs(site, batch, examples, maps).cpu()
+            change = torch.zeros(part.shape, dtype=found.dtype)
+            change[examples.cpu(), maps.cpu()] = found
+            check_changes(self.case, site, change, block)
+            arrays[site.name] = found.numpy()
+        return arrays
+
+    def _result(
+        self, first: dict[str, np.ndarray], samples: list[Sample], share: float, rounds: int, reached: float
+    ) -> Sampled:
+        kept = torch.from_numpy(first["kept"])
+        named = {site.name: sample for site, sample in zip(self.case.sites, samples, strict=True)}
+        changes = {name: torch.from_numpy(filled(sample)).to(kept.dtype) for name, sample in named.items()}
+        oracle = Oracle(changes, kept, torch.from_numpy(first["labels"]), self.spent)
+        measured = {name: sample.known for name, sample in named.items()}
+        return Sampled(oracle, measured, {name: estimates(sample) for name, sample in named.items()}, share, rounds, reached)
+
+
+def choose(samples: list[Sample], pairs: float, seed: int, step: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A round's pairs at every site, and the probability that each had."""
+    random = np.random.default_rng([seed, 7, step])
+    room = [(~sample.known).sum(0) for sample in samples]
+    wanted = [_wanted(sample) if step else np.ones(len(left)) for sample, left in zip(samples, room, strict=True)]
+    every = counts(pairs, np.concatenate(wanted), np.concatenate(room), random)
+    ends = np.cumsum([len(left) for left in room])[:-1]
+    return [sample.choose(count, random) for sample, count in zip(samples, np.split(every, ends), strict=True)]
+
+
+def _wanted(sample: Sample) -> np.ndarray:
+    """Pairs per map in proportion to what they would do for the ranking of its site."""
+    found = estimates(sample)
+    return open_ranks(found.guess, found.guess_error) * sample.unknown.sum(0) * np.sqrt(ratios(sample).variance)

@@ -1,0 +1,185 @@
+"""How good estimated oracles are: many of them, drawn from a whole oracle that was measured once, and a few really measured."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from tqdm import tqdm
+
+from bench import runs
+from bench.case import Case
+from bench.command import fingerprint, options, prepare
+from bench.errors import exit_with
+from bench.runs import Arrays
+from oracle.control import Control
+from oracle.estimate import Estimates
+from oracle.goal import ROUNDS, Goal
+from oracle.measure import measure
+from oracle.replay import Replay
+from oracle.sample import Sample
+from oracle.sampled import Sampled, Sampling
+
+SHARES = (1 / 40, 1 / 20, 1 / 10, 1 / 5)
+PROMISES = (0.9, 0.95, 0.98)
+Known = dict[str, np.ndarray]
+
+
+def plain(control: Control) -> Control:
+    """Nothing is guessed, and all pairs are alike."""
+    return Control(np.zeros(control.guess.shape), (control.size > 0).astype(float))
+
+
+def alike(control: Control) -> Control:
+    """What is guessed, but all pairs are alike."""
+    return Control(control.guess, (control.size > 0).astype(float))
+
+
+# each ingredient added in turn: what is known of pairs, rounds, and which estimate
+INGREDIENTS: dict[str, tuple[Callable[[Control], Control], int, str]] = {
+    "plain subsample": (plain, 1, "unbiased"),
+    "+ control variate": (alike, 1, "unbiased"),
+    "+ drawn by size": (lambda control: control, 1, "unbiased"),
+    "+ rounds": (lambda control: control, ROUNDS, "unbiased"),
+    "+ better guess": (lambda control: control, ROUNDS, "guess"),
+}
+
+
+class Recorded(Sampling):
+    """An estimated oracle whose pairs were all measured before."""
+
+    def __init__(
+        self, case: Case, first: Arrays, whole: Known, make: Callable[[Control], Control] = lambda control: control
+    ) -> None:
+        self.first, self.whole, self.make = first, whole, make
+        count = len(first["odds"])
+        super().__init__(case, Replay(case), range(count), count)  # an engine that is never asked
+
+    def look(self) -> Arrays:
+        """What was found before."""
+        return self.first
+
+    def _samples(self, first: Arrays) -> list[Sample]:
+        return [Sample(self.make(sample.control), sample.known) for sample in super()._samples(first)]
+
+    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
+        return {site.name: self.whole[site.name].T[part.T] for site, part in zip(self.case.sites, parts, strict=True)}
+
+
+def spearman(found: dict[str, Estimates], kind: str, whole: Known) -> tuple[float, float]:
+    """With the whole oracle_abs: the mean over sites, and over all sites at once."""
+    pairs = [(np.abs(getattr(found[name], kind)), np.abs(change.mean(0))) for name, change in whole.items()]
+    within = [stats.spearmanr(*pair).statistic for pair in pairs if len(pair[0]) > 2 and np.ptp(pair[0]) and np.ptp(pair[1])]
+    first, second = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return float(np.mean(within)), float(stats.spearmanr(first, second).statistic)
+
+
+def curves(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[dict[str, Any]]:
+    """Spearman with the whole oracle for every ingredient, share and repetition."""
+    for name, (make, rounds, kind) in INGREDIENTS.items():
+        for share in SHARES:
+            for seed in range(repeats):
+                known = Recorded(dataclasses.replace(case, seed=seed), first, whole, make).run(Goal(share, rounds=rounds))
+                sites, every = spearman(known.estimates, kind, whole)
+                yield {"ingredients": name, "share": share, "measured": known.share, "seed": seed, "sites": sites, "all": every}
+
+
+def coverage(case: Case, first: Arrays, whole: Known, repeats: int, share: float) -> dict[str, float]:
+    """How often 95 % intervals of oracle_loss hold the whole oracle's, per map; and the bias, in its own standard errors."""
+    held, off = [], []
+    for seed in tqdm(range(repeats), desc="coverage", leave=False, disable=None):
+        found = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(share)).estimates
+        truth = np.concatenate([change.mean(0) for change in whole.values()])
+        low, high, middle = (
+            np.concatenate([getattr(found[name], part) for name in whole]) for part in ("low", "high", "unbiased")
+        )
+        slack = 1e-9 + 1e-6 * np.abs(truth)  # of rounding, where all pairs of a map were measured
+        held.append((low - slack <= truth) & (truth <= high + slack))
+        off.append(middle - truth)
+    every, bias = np.mean(held, 0), np.array(off)
+    error = bias.std(0, ddof=1) / np.sqrt(repeats)
+    ratios = np.divide(bias.mean(0), error, out=np.zeros(len(error)), where=error > 0)
+    worst = np.sort(every)[: max(1, len(every) // 10)]
+    return {
+        "share": share,
+        "repeats": repeats,
+        "mean": float(every.mean()),
+        "least covered tenth": float(worst.mean()),
+        "bias, root mean square of z": float(np.sqrt((ratios**2).mean())),
+        "bias, share of the mean magnitude": float(np.abs(bias.mean(0)).mean() / np.abs(truth).mean()),
+    }
+
+
+def promises(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[dict[str, float]]:
+    """Of runs that stopped where a Spearman was likely, how many had it, and what it took."""
+    for value in PROMISES:
+        kept, shares = [], []
+        for seed in range(repeats):
+            known = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(quality="spearman", value=value))
+            kept.append(spearman(known.estimates, "guess", whole)[0] >= value)
+            shares.append(known.share)
+        yield {"spearman": value, "kept": float(np.mean(kept)), "share": float(np.median(shares)), "repeats": repeats}
+
+
+def timings(case: Case, held: int, rows: list[int], size: int, whole: Known, repeats: int) -> Iterator[dict[str, float]]:
+    """Seconds of really measured oracles by turns, the backward pass included; planning is done before."""
+
+    def once(share: float) -> tuple[float, Sampled | None]:
+        start = time.perf_counter()
+        if share == 1:
+            measure(case, engine, rows, size)
+            return time.perf_counter() - start, None
+        found = Sampling(case, engine, rows, size).run(Goal(share))
+        return time.perf_counter() - start, found
+
+    engine = Replay(case, held)
+    once(SHARES[0])
+    for turn in range(repeats):
+        for share in (*SHARES, 1.0):
+            seconds, found = once(share)
+            agreement = spearman(found.estimates, "guess", whole)[0] if found else 1.0
+            yield {"share": share, "turn": turn, "seconds": seconds, "sites": agreement}
+
+
+def main() -> None:
+    """The command line."""
+    parser = options("oracle.trial", __doc__)
+    parser.add_argument("--repeats", type=int, default=10, help="of every curve's points (default 10)")
+    parser.add_argument("--coverage", type=int, default=200, help="estimated oracles for the coverage (default 200)")
+    parser.add_argument("--turns", type=int, default=3, help="of what is really timed (default 3)")
+    given = parser.parse_args()
+    case, _, facts = prepare("trial", given)
+    out = given.out or runs.folder(case.name, case.seed) / "estimated.json"
+    rows = case.split(given.examples)[0]
+    oracle = measure(case, Replay(case, given.memory), rows, given.batch)
+    whole = {name: change.double().numpy() for name, change in oracle.changes.items()}
+    first = Sampling(case, Replay(case, given.memory), rows, given.batch).look()
+    found = {
+        "curves": list(tqdm(curves(case, first, whole, given.repeats), desc="curves", leave=False, disable=None)),
+        "coverage": [coverage(case, first, whole, given.coverage, share) for share in (1 / 20, 1 / 10)],
+        "promises": list(promises(case, first, whole, given.coverage // 2)),
+        "timings": list(timings(case, given.memory, rows, given.batch, whole, given.turns)),
+    }
+    about = {name: facts[name] for name in ("case", "seed", "precision", "device", "threads", "batch", "weights")}
+    about |= {"examples": len(rows), "data": fingerprint(case.train, rows), "maps": sum(site.maps for site in case.sites)}
+    runs.write_atomically(out, json.dumps(about | found | runs.provenance(), indent=1) + "\n")
+    print(_said(case, found, out))
+
+
+def _said(case: Case, found: dict[str, Any], out: Path) -> str:
+    last = [row for row in found["curves"] if row["ingredients"] == list(INGREDIENTS)[-1]]
+    lines = []
+    for share in SHARES:
+        reached = np.mean([row["sites"] for row in last if row["share"] == share])
+        lines.append(f"{share:.1%} of the pairs: Spearman with the whole oracle {reached:.3f}")
+    return "\n".join(
+        [f"{case.name} seed {case.seed}, in {out}", *lines, *map(str, found["coverage"]), *map(str, found["promises"])]
+    )
+
+
+if __name__ == "__main__":
+    exit_with(main)
