@@ -70,9 +70,11 @@ names_r3dcnn-gestures := fast
 names_vgg-digits := point
 names_resnet-digits := point
 far_fast := --remove 4 --updates 20 --rate 0.01 --flops-lambda 0.1 --until flops=0.04 --final-updates 1500 --tested 300
-far_point = --remove $(remove_$(call case,$@)) --updates 20 --rate 3e-3 --flops-lambda 0.5 --until accuracy=-0.01 --final-updates 600
+far_point = --remove $(remove_$(call case,$@)) --updates 20 --rate 3e-3 --flops-lambda 0.5 --until $(until_$(call case,$@)) --final-updates 600
 remove_vgg-digits := 12
+until_vgg-digits := maps=0.3
 remove_resnet-digits := 8
+until_resnet-digits := maps=0.2
 far := $(foreach run,$(pruned_runs),$(patsubst %,$(run)-far/%.safetensors,$(names_$(word 2,$(subst /, ,$(run))))))
 more := $(prunings) $(far) $(far:.safetensors=.scratch) $(foreach run,$(pruned_runs),$(patsubst %,$(run)-still/%.safetensors,$(still)) \
 	$(patsubst %,$(run)-updates/%.safetensors,10 30 100))
