@@ -6,6 +6,8 @@ DEVICE ?= auto
 DATA ?= ../shared/data
 CRITERIA ?=
 RECORD ?= runs/timings
+BUDGET ?=
+UNTIL ?=
 export DATA REASON
 $(if $(findstring /,$(CASES)),$(error CASES takes names, not "$(CASES)": for a file of your own run python -m oracle FILE))
 $(if $(filter regress-accept,$(MAKECMDGOALS)),$(if $(strip $(REASON)),,$(error a new baseline needs a reason: make regress-accept REASON="why")))
@@ -84,7 +86,7 @@ more := $(prunings) $(far) $(far:.safetensors=.scratch) $(foreach run,$(pruned_r
 .SECONDEXPANSION:
 
 help: ## list the targets
-	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [BUDGET=0.05] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 oracle: $(addsuffix /oracle.safetensors,$(runs)) ## measure the oracle of CASES at SEEDS
@@ -145,9 +147,9 @@ measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(1) --out $
 bench/weights/%.safetensors: | $(ready)
 	$(PYTHON) -m bench train $(shell echo $* | sed 's/-\([0-9]*\)$$/ --seed \1/')
 
-runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings $$(call weights,$$@) | $(ready)
+runs/%/oracle.safetensors: $(bench) $(wildcard oracle/*.py) runs/.settings runs/.budget $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m oracle $(call measure)
+	$(PYTHON) -m oracle $(call measure,$(if $(BUDGET),--budget $(BUDGET)) $(if $(UNTIL),--until $(UNTIL)))
 
 runs/%/criteria.safetensors: $(bench) $(criteria) $(filter %.py,$(CRITERIA)) runs/.settings runs/.criteria $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
@@ -185,6 +187,8 @@ reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex):
 remember = @mkdir -p $(@D); said="$(1)"; echo "$$said" | cmp -s - $@ || echo "$$said" > $@
 runs/.settings: FORCE | $(ready)
 	$(call remember,$(DEVICE) $(DATA) $$($(PYTHON) -m bench.commit))
+runs/.budget: FORCE
+	$(call remember,$(BUDGET) $(UNTIL))
 runs/.criteria: FORCE
 	$(call remember,$(guesses))
 reports/out/.selection: FORCE

@@ -60,14 +60,27 @@ def draws(examples: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(examples, np.full(examples, 1 / examples), RESAMPLES) / examples
 
 
-def reduce(reduction: Any, matrices: Scores, weights: np.ndarray | None = None) -> Scores:
-    """Scores of saliencies, one matrix per site; with weights, one row of scores per resample."""
+def reduce(reduction: Any, matrices: Scores, weights: np.ndarray | None = None, errors: Scores | None = None) -> Scores:
+    """Scores of saliencies, one matrix per site; with weights, one row of scores per resample.
+
+    `errors` are standard errors of estimated means over the very examples, `[map]`: each resample is off by a draw of them.
+    """
     if weights is None:
         return [reduction(matrix) for matrix in matrices]
+    if errors is not None and any(error.any() for error in errors):
+        off = noise(errors, len(weights))
+        means = [weights @ reduction.before(matrix) for matrix in matrices]
+        return [reduction.after(mean + draw) for mean, draw in zip(means, off, strict=True)]
     return [
         reduction.after(_first(weights, len(matrix)) @ reduction.before(matrix)) if len(matrix) > 1 else reduction(matrix)[None]
         for matrix in matrices
     ]
+
+
+def noise(errors: Scores, rows: int) -> Scores:
+    """Draws of what estimated means may be off by, one matrix `[draw, map]` per site; 0 where there is no error."""
+    random = np.random.default_rng(2)
+    return [error * random.standard_normal((rows, len(error))) for error in errors]
 
 
 def _first(weights: np.ndarray, examples: int) -> np.ndarray:
@@ -129,37 +142,45 @@ class Target:
     ceilings: dict[str, float]
 
 
-def graded(reduction: Any, matrices: Scores, weights: np.ndarray, scaled: Scalings) -> Graded:
+def graded(reduction: Any, matrices: Scores, weights: np.ndarray, scaled: Scalings, errors: Scores | None = None) -> Graded:
     """Scores of saliencies, one matrix per site, and of their resamples."""
     scores = reduce(reduction, matrices)
-    return Graded(scores, ranks(scores, scaled), ranks(reduce(reduction, matrices, weights), scaled))
+    return Graded(scores, ranks(scores, scaled), ranks(reduce(reduction, matrices, weights, errors), scaled))
 
 
 def targets(run: Run) -> list[Target]:
     """The oracles that criteria are graded against."""
-    changes = [run.change(site) for site in run.sites]
+    changes, errors = ([of(site) for site in run.sites] for of in (run.change, run.error))
     weights = draws(len(changes[0]), run.seed)
     return [
         Target(
             name,
-            graded(reduction, changes, weights, {"none": none}),
-            ceilings(run.sites, changes, reduction, run.seed),
+            graded(reduction, changes, weights, {"none": none}, errors),
+            ceilings(run.sites, changes, reduction, run.seed, errors),
         )
         for name, reduction in ORACLES.items()
     ]
 
 
-def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int) -> dict[str, float]:
+def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int, errors: Scores | None = None) -> dict[str, float]:
     """Noise ceiling per scope: agreement of the oracle on one half of the examples with the other, Spearman–Brown corrected.
 
-    A mean over random splits; a yardstick, not a bound.
+    A mean over random splits; a yardstick, not a bound. An estimated oracle's halves are off by draws of their own, as if
+    each had been estimated by itself.
     """
+    estimated = errors is not None and any(error.any() for error in errors)
+    off = noise([error * np.sqrt(2) for error in errors], 2 * SPLITS) if errors is not None and estimated else None
     random = np.random.default_rng([seed, 1])
     halves: dict[str, list[float]] = {name: [] for name in (*sites, ALL)}
-    for _ in range(SPLITS):
+    for split in range(SPLITS):
         order = random.permutation(len(changes[0]))
         middle = len(order) // 2
         one, other = ([reduction(change[part]) for change in changes] for part in (order[:middle], order[middle:]))
+        if off is not None:
+            one, other = (
+                [reduction.after(change[part].mean(0) + draw[2 * split + half]) for change, draw in zip(changes, off, strict=True)]
+                for half, part in enumerate((order[:middle], order[middle:]))
+            )
         for name, a, b in zip(sites, one, other, strict=True):
             halves[name].append(float(spearman(a, b)))
         halves[ALL].append(float(spearman(np.concatenate(one), np.concatenate(other))))
@@ -237,7 +258,8 @@ def maps_table(run: Run, examples: str) -> pd.DataFrame:
     weights = draws(run.oracle.facts["examples"], run.seed)
     for site in run.sites:
         change = run.change(site)
-        low, high = np.quantile(weights @ change, [0.025, 0.975], axis=0)
+        off = noise([run.error(site)], len(weights))[0]
+        low, high = np.quantile(weights @ change + off, [0.025, 0.975], axis=0)
         columns: dict[str, Any] = {"site": site, "map": np.arange(change.shape[1])}
         columns |= {name: ORACLES[name](change) for name in ("oracle_loss", "oracle_abs")}
         columns |= {"oracle_loss_low": low, "oracle_loss_high": high}

@@ -73,9 +73,9 @@ def _draws(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 def _truth(run: Run) -> Truth:
     shared, fresh = _draws(run)
-    changes = [run.change(site) for site in run.sites]
+    changes, errors = ([of(site) for site in run.sites] for of in (run.change, run.error))
     oracle = ORACLES["oracle_abs"]
-    scores, resampled = reduce(oracle, changes), reduce(oracle, changes, shared)
+    scores, resampled = reduce(oracle, changes), reduce(oracle, changes, shared, errors)
     ranks = [[standard_ranks(site) for site in scores], [standard_ranks(site) for site in resampled]]
     return Truth(ranks[0], ranks[1], [pair_ranks(change) for change in changes], shared, fresh)
 

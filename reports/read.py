@@ -34,6 +34,17 @@ class Run:
         """The oracle at a site: change in loss, `[example, map]`, in nats."""
         return self.oracle.arrays[f"change/{site}"].astype(np.float64)
 
+    def error(self, site: str) -> np.ndarray:
+        """Standard error of the oracle on its own examples, `[map]` in nats: 0 where every pair was measured."""
+        zeros = np.zeros(self.oracle.arrays[f"change/{site}"].shape[1])
+        return self.oracle.arrays.get(f"guess_error/{site}", zeros).astype(np.float64)
+
+    @property
+    def estimated(self) -> str:
+        """How much of an estimated oracle was measured, as a half sentence; nothing of a measured one."""
+        known = self.oracle.facts.get("estimated")
+        return f", the oracle estimated from {known['share']:.1%} of all pairs" if known else ""
+
     def saliency(self, criterion: str, site: str, examples: str) -> np.ndarray:
         """A criterion's saliency at a site, `[example, map]` or `[1, map]`, before its reduction."""
         return self.criteria.arrays[f"{examples}/{criterion}/{site}"].astype(np.float64)

@@ -37,7 +37,8 @@ class Study:
         """From what the figures of this case come, for captions."""
         facts = self.runs[0].oracle.facts
         seeds = f"{len(self.runs)} seed" + ("" if len(self.runs) == 1 else "s")
-        return f"{facts['examples']} training examples per seed, {seeds}, {facts['precision']} on {facts['device']}"
+        known = f"{facts['examples']} training examples per seed, {seeds}, {facts['precision']} on {facts['device']}"
+        return known + self.runs[0].estimated
 
 
 @dataclass(frozen=True)
