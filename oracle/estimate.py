@@ -43,6 +43,7 @@ class Ratios:
     """Remainder ÷ size: per map its mean (drawn towards the site's), its variance and how many were drawn; and its skewness."""
 
     mean: np.ndarray
+    mean_error: np.ndarray
     variance: np.ndarray
     count: np.ndarray
     skewness: float
@@ -61,7 +62,9 @@ def ratios(sample: Sample) -> Ratios:
     between = max(((count * (mean - centre) ** 2).sum() - within * (count > 0).sum()) / total, 0.0)
     trust = np.where(count > 0, between / (between + within / some + np.finfo(float).tiny), 0.0)
     variance = ((apart**2).sum(0) + PRIOR * within) / (some - 1 + PRIOR)
-    return Ratios(centre + trust * (mean - centre), variance, count, third / within**1.5 if within > 0 else 0.0)
+    # what is left to doubt of a map's own mean, and of the site's
+    error = np.sqrt(trust * variance / some + (1 - trust) ** 2 * (between + within) / total)
+    return Ratios(centre + trust * (mean - centre), error, variance, count, third / within**1.5 if within > 0 else 0.0)
 
 
 def filled(sample: Sample) -> np.ndarray:
@@ -74,7 +77,7 @@ def estimates(sample: Sample) -> Estimates:
     examples, found = len(sample.known), ratios(sample)
     left, some = sample.unknown, np.maximum(found.count, 1)
     guess = filled(sample).mean(0)
-    guess_error = np.sqrt(found.variance * (left.sum(0) ** 2 / some + (left**2).sum(0))) / examples
+    guess_error = np.sqrt(found.mean_error**2 * left.sum(0) ** 2 + found.variance * (left**2).sum(0)) / examples
     draws = np.array([part.draws for part in sample.rounds])
     weights = draws / np.maximum(draws.sum(0), 1)
     unbiased = sum(weight * part.total for weight, part in zip(weights, sample.rounds, strict=True)) / examples

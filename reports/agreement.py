@@ -178,7 +178,10 @@ def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int, error
         one, other = ([reduction(change[part]) for change in changes] for part in (order[:middle], order[middle:]))
         if off is not None:
             one, other = (
-                [reduction.after(change[part].mean(0) + draw[2 * split + half]) for change, draw in zip(changes, off, strict=True)]
+                [
+                    reduction.after(change[part].mean(0) + draw[2 * split + half])
+                    for change, draw in zip(changes, off, strict=True)
+                ]
                 for half, part in enumerate((order[:middle], order[middle:]))
             )
         for name, a, b in zip(sites, one, other, strict=True):

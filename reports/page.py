@@ -15,12 +15,13 @@ from matplotlib import pyplot as plt
 
 from bench.runs import write_atomically
 from reports.pruned import MORE, Pruned, steps
-from reports.records import newest
+from reports.records import newest, trials
 from reports.section import Section, Study
 from reports.sections import (
     alike,
     curves,
     dispersion,
+    estimated,
     flops,
     heat_map,
     latency,
@@ -74,6 +75,8 @@ def render(studies: list[Study], out: Path) -> Path:
     described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
     record = newest()
     timings = [_part(found, "timings", out) for found in (speed.section(record), precision.section(record))] if record else []
+    tried = estimated.section(trials())
+    timings += [_part(tried, "timings", out)] if tried else []
     facts = {"described": described, "criteria": len(described)}
     page = _template("page.html").render(overview=first, cases=cases, timings=timings, **facts)
     write_atomically(out / "index.html", page)

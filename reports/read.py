@@ -35,9 +35,9 @@ class Run:
         return self.oracle.arrays[f"change/{site}"].astype(np.float64)
 
     def error(self, site: str) -> np.ndarray:
-        """Standard error of the oracle on its own examples, `[map]` in nats: 0 where every pair was measured."""
+        """Standard error of the oracle on its own examples, `[map]` in nats; of an estimated one its unbiased estimates'."""
         zeros = np.zeros(self.oracle.arrays[f"change/{site}"].shape[1])
-        return self.oracle.arrays.get(f"guess_error/{site}", zeros).astype(np.float64)
+        return self.oracle.arrays.get(f"error/{site}", zeros).astype(np.float64)
 
     @property
     def estimated(self) -> str:

@@ -51,6 +51,15 @@ def newest() -> Record | None:
     return read(folders[-1]) if folders else None
 
 
+def trials() -> list[dict[str, Any]]:
+    """What `python -m oracle.trial` found of every network, from the newest committed record of each."""
+    found = {}
+    for path in sorted(ROOT.glob("*/estimated-*.json")):
+        trial = json.loads(path.read_text())
+        found[trial["case"], trial["examples"]] = trial
+    return list(found.values())
+
+
 def engines(record: Record) -> pd.DataFrame:
     """One row per network: how many times as fast as each rival the fast engine is, median and range over turns."""
     rows = [
