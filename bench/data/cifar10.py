@@ -1,23 +1,17 @@
 """CIFAR-10, from torchvision's own folder or from `train_10000.npz` and `test_2000.npz` under `DATA`/cifar10."""
 
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from bench.data.place import root
 from bench.errors import BadInput
 
 CLASSES = 10
 BASE = "cifar-10-batches-py"  # where torchvision keeps it
-
-
-def root() -> Path:
-    """The data folder: environment variable `DATA`, else `../shared/data`."""
-    return Path(os.environ.get("DATA", "../shared/data"))
 
 
 def load(split: str, mean: tuple[float, ...], deviation: tuple[float, ...]) -> TensorDataset:
