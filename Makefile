@@ -95,8 +95,8 @@ prune: $(prunings) ## prune CASES at SEEDS by several criteria, and write the cu
 prune-more: $(more) ## prune without learning, and with 10, 30 and 100 updates between removals; then as prune
 	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
 
-train: $(ready) ## train the models of CASES at SEEDS again from nothing
-	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $$case --seed $$seed; done; done
+train: $(ready) ## train the models of CASES at SEEDS again, from nothing or by fine-tuning
+	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $$case --seed $$seed --device $(DEVICE); done; done
 
 test: $(ready) ## run the tests
 	$(PYTHON) -m pytest
@@ -113,7 +113,7 @@ lint: $(ready) ## check format, lint and types
 
 check: lint test ## check format, lint, types and tests, as CI does
 
-clean: ## delete everything measured and reported; keeps .venv and the trained weights
+clean: ## delete everything measured and reported; keeps .venv and trained weights
 	rm -rf runs reports/out
 
 .venv/ready: requirements.txt
@@ -124,7 +124,8 @@ clean: ## delete everything measured and reported; keeps .venv and the trained w
 # A run's case and seed, from its folder: runs/<case>/<seed>
 case = $(word 2,$(subst /, ,$(1)))
 seed = $(word 3,$(subst /, ,$(1)))
-weights = $(if $(filter $(call case,$(1)),$(embedded)),bench/weights/$(call case,$(1))-$(call seed,$(1)).safetensors)
+weights = $(if $(filter $(call case,$(1)),$(embedded)),bench/weights/$(call case,$(1))-$(call seed,$(1)).safetensors) \
+	$(wildcard trained/$(call case,$(1))-$(call seed,$(1)).safetensors)
 measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(1) --out $@
 
 bench/weights/%.safetensors: | $(ready)

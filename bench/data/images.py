@@ -12,8 +12,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms import InterpolationMode, v2
 
+from bench.augmentation import transforms
 from bench.data.files import Files
 from bench.data.kept import Kept
 from bench.errors import BadInput
@@ -30,16 +30,18 @@ class View:
     crop: int = 224
     mean: tuple[float, ...] = MEAN
     deviation: tuple[float, ...] = DEVIATION
-    interpolation: InterpolationMode = InterpolationMode.BILINEAR
+    interpolation: str = "bilinear"  # or bicubic
 
     def cut(self, image: Image.Image) -> UInt8[Tensor, "3 height width"]:
         """The square of an image."""
-        resize = v2.Resize(self.resize, interpolation=self.interpolation, antialias=True)
+        v2 = transforms()
+        resize = v2.Resize(self.resize, interpolation=v2.InterpolationMode(self.interpolation), antialias=True)
         return v2.Compose([resize, v2.CenterCrop(self.crop), v2.PILToTensor()])(image)
 
     def normalise(self, square: UInt8[Tensor, "*time 3 height width"]) -> Float[Tensor, "*time 3 height width"]:
         """The same as numbers around 0."""
-        return v2.functional.normalize(v2.functional.to_dtype(square, torch.float32, scale=True), self.mean, self.deviation)
+        functional = transforms().functional
+        return functional.normalize(functional.to_dtype(square, torch.float32, scale=True), self.mean, self.deviation)
 
 
 def decode(content: bytes) -> Image.Image:

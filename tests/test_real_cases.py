@@ -1,0 +1,64 @@
+"""Cases on real data under `DATA`, as far as minutes allow; they skip with a reason where the data are absent."""
+
+import os
+
+import pytest
+import torch
+
+from bench import embedded, pretrained, runs
+from bench.assemble import assemble
+from bench.case import load
+from bench.cases import r3dcnn_nvgesture_small as small_gestures
+from bench.data.place import root
+from bench.errors import BadInput
+from bench.evaluation import evaluate
+from bench.transferred import path, small
+
+LOSS, ACCURACY = 1.50564, 0.66  # of every fifth of the 250, of which all give 1.506 and 0.664
+
+
+def needs(folder):
+    return pytest.mark.skipif(not (root() / folder).is_dir(), reason=f"no {folder} at DATA={os.environ.get('DATA', root())}")
+
+
+@needs("imagenet_sample")
+def test_squeezenet_on_250_images_is_as_accurate_as_others_found_it():
+    case = load("squeezenet-imagenet", 0)
+    assert (len(case.sites), sum(site.maps for site in case.sites)) == (25, 2976)
+    assert evaluate(case, case.test, list(range(0, 250, 5)), 25) == (pytest.approx(LOSS, abs=1e-4), ACCURACY)
+    assert [len(rows) for rows in case.split()] == [125, 125]
+
+
+@needs("nvgesture")
+def test_gestures_on_real_clips(tmp_path, monkeypatch):
+    """With random weights: what training makes of 25 clips is a matter for a record."""
+    monkeypatch.setattr(runs, "TRAINED", tmp_path)
+    torch.manual_seed(0)
+    embedded.save(small_gestures.build(25), path("r3dcnn-nvgesture-small", 0), {})
+    case = load("r3dcnn-nvgesture-small", 0)
+    assert (len(case.sites), sum(site.maps for site in case.sites)) == (8, 344)
+    assert (len(case.train), len(case.test)) == (25, 25)
+    assert "nvGesture: 50 of 100 left out (Video_data/class_01/subject13_r0/sk_depth.avi 138:218: missing; " in case.why
+    monkeypatch.setenv("STRICT", "1")
+    with pytest.raises(BadInput, match=r"nvGesture: 50 of 100 cannot be used \(Video_data/class_01/subject13_r0/sk_depth.avi"):
+        load("r3dcnn-nvgesture-small", 0)
+
+
+def test_sites_of_a_large_network_are_found_on_small_images():
+    """At full size, 224 × 224, the sites are those that full-size images would give."""
+    model = pretrained.untrained("alexnet", 102).eval()
+    images = [(torch.randn(3, 224, 224), torch.tensor(0)) for _ in range(6)]
+    quick, slow = (assemble(model, images, images, probe=probe) for probe in (small(model), None))
+    assert quick.sites == slow.sites
+    assert sum(site.maps for site in quick.sites) == 1152
+    two = torch.stack([image for image, _ in images[:2]])
+    with torch.no_grad():
+        assert torch.equal(quick.model(two), slow.model(two))
+
+
+def test_a_probe_of_another_network_is_refused():
+    model = pretrained.untrained("squeezenet1_0", 5).eval()
+    images = [(torch.randn(3, 64, 64), torch.tensor(0)) for _ in range(6)]
+    other = pretrained.untrained("alexnet", 5).eval()
+    with pytest.raises(BadInput, match="the probe is another network than SqueezeNet"):
+        assemble(model, images, images, probe=small(other))
