@@ -5,8 +5,17 @@ SEEDS ?= 0 1 2
 DEVICE ?= auto
 DATA ?= ../shared/data
 CRITERIA ?=
+STRICT ?=
 RECORD ?= runs/timings
-export DATA REASON
+export DATA REASON STRICT
+
+# A network without a Python file in the place of CASES: NETWORK=torchvision:resnet18 WEIGHTS=mine.pt DATASET=imagefolder:photos
+ifneq ($(NETWORK),)
+$(if $(DATASET),,$(error NETWORK needs examples: DATASET=imagefolder:PATH, npz:PATH or videofolder:PATH))
+NAME ?= $(lastword $(subst :, ,$(NETWORK)))-$(basename $(notdir $(patsubst %/,%,$(lastword $(subst :, ,$(DATASET))))))
+override CASES := $(NAME)
+line := $(NETWORK) --data $(DATASET) --name $(NAME)$(if $(WEIGHTS), --weights $(WEIGHTS))$(if $(SIZE), --size $(SIZE))
+endif
 $(if $(findstring /,$(CASES)),$(error CASES takes names, not "$(CASES)": for a file of your own run python -m oracle FILE))
 $(if $(filter regress-accept,$(MAKECMDGOALS)),$(if $(strip $(REASON)),,$(error a new baseline needs a reason: make regress-accept REASON="why")))
 
@@ -73,7 +82,8 @@ more := $(prunings) $(foreach run,$(pruned_runs),$(patsubst %,$(run)-still/%.saf
 .SECONDEXPANSION:
 
 help: ## list the targets
-	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)] [STRICT=1]'
+	@echo '     [NETWORK=torchvision:NAME|timm:NAME DATASET=imagefolder:PATH|npz:PATH|videofolder:PATH [WEIGHTS=FILE] [SIZE=PIXELS]]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 oracle: $(addsuffix /oracle.safetensors,$(runs)) ## measure the oracle of CASES at SEEDS
@@ -96,7 +106,7 @@ prune-more: $(more) ## prune without learning, and with 10, 30 and 100 updates b
 	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
 
 train: $(ready) ## train the models of CASES at SEEDS again, from nothing or by fine-tuning
-	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $$case --seed $$seed --device $(DEVICE); done; done
+	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $(call named,$$case) --seed $$seed --device $(DEVICE); done; done
 
 test: $(ready) ## run the tests
 	$(PYTHON) -m pytest
@@ -125,8 +135,10 @@ clean: ## delete everything measured and reported; keeps .venv and trained weigh
 case = $(word 2,$(subst /, ,$(1)))
 seed = $(word 3,$(subst /, ,$(1)))
 weights = $(if $(filter $(call case,$(1)),$(embedded)),bench/weights/$(call case,$(1))-$(call seed,$(1)).safetensors) \
-	$(wildcard trained/$(call case,$(1))-$(call seed,$(1)).safetensors)
-measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(1) --out $@
+	$(wildcard trained/$(call case,$(1))-$(call seed,$(1)).safetensors $(WEIGHTS))
+# what python takes as a case
+named = $(if $(NETWORK),'$(line)',$(1))
+measure = $(call named,$(call case,$@)) --seed $(call seed,$@) --device $(DEVICE) $(1) --out $@
 
 bench/weights/%.safetensors: | $(ready)
 	$(PYTHON) -m bench train $(shell echo $* | sed 's/-\([0-9]*\)$$/ --seed \1/')
@@ -142,18 +154,18 @@ runs/%/criteria.safetensors: $(bench) $(criteria) $(filter %.py,$(CRITERIA)) run
 learnt := $(wildcard pruning/*.py oracle/*.py)
 $(foreach run,$(pruned_runs),$(addprefix $(run)/,$(addsuffix .safetensors,$(pruned_names)))): $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --updates 20 $(loop_$(call case,$@)) \
+	$(PYTHON) -m pruning $(call named,$(call case,$@)) --seed $(call seed,$@) --device $(DEVICE) --updates 20 $(loop_$(call case,$@)) \
 		$(ranked_$(basename $(@F))) --name $(basename $(@F)) --out $(@D)
 
 runs/%.safetensors: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(loop_$(call case,$@)) --flops-lambda 0 \
+	$(PYTHON) -m pruning $(call named,$(call case,$@)) --seed $(call seed,$@) --device $(DEVICE) $(loop_$(call case,$@)) --flops-lambda 0 \
 		$(if $(findstring -still,$@),--criterion $(still_$(basename $(@F))) --updates 0 --fresh 128 --final-updates 0,--updates $(basename $(@F))) \
 		--name $(basename $(@F)) --out $(@D)
 
 runs/%/pruning/subsets.survival: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m pruning.survival $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --rate 3e-3 --each 3 --updates 60 \
+	$(PYTHON) -m pruning.survival $(call named,$(call case,$@)) --seed $(call seed,$@) --device $(DEVICE) --rate 3e-3 --each 3 --updates 60 \
 		$(survive_$(call case,$@)) --out $@
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
@@ -169,7 +181,7 @@ reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex):
 # what measures: a report of files of different commits would be refused.
 remember = @mkdir -p $(@D); said="$(1)"; echo "$$said" | cmp -s - $@ || echo "$$said" > $@
 runs/.settings: FORCE | $(ready)
-	$(call remember,$(DEVICE) $(DATA) $$($(PYTHON) -m bench.commit))
+	$(call remember,$(DEVICE) $(DATA) $(STRICT) $(line) $$($(PYTHON) -m bench.commit))
 runs/.criteria: FORCE
 	$(call remember,$(guesses))
 reports/out/.selection: FORCE

@@ -5,7 +5,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from bench import cost, embedded, fine_tuning, runs
+from bench import chosen, cost, embedded, fine_tuning, runs
 from bench.case import choose_device, find, load
 from bench.errors import BadInput, exit_with
 from bench.evaluation import evaluate
@@ -60,15 +60,18 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", choices=["show", "train"])
-    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="train: where the weights go (default: the case's own file)")
+    chosen.strictness(parser)
+    chosen.options(parser)
     tuning = parser.add_argument_group("train, where the case is fine-tuned (default: its recipe's)")
     tuning.add_argument("--epochs", type=int)
     tuning.add_argument("--rate", type=float, help="learning rate")
     tuning.add_argument("--batch", type=int, help="examples per update")
     tuning.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     given = parser.parse_args()
+    given.case = chosen.settled(given)
     if given.what == "train":
         train(given)
     else:

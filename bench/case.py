@@ -176,14 +176,18 @@ def case(
 
 
 def find(name: str) -> Definition:
-    """The definition behind a case's name, or behind a Python file that holds one `@case`."""
+    """The definition behind a case's name, a Python file that holds one `@case`, or a network of torchvision's or timm's."""
     cases = importlib.import_module("bench.cases")
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module(f"bench.cases.{module.name}")
+    if name.startswith(("torchvision:", "timm:")):
+        return importlib.import_module("bench.chosen").definition(name)
     if name.endswith(".py"):
         return _from_file(Path(name))
     if name not in CASES:
-        raise BadInput(f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case")
+        raise BadInput(
+            f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case, or torchvision:NAME"
+        )
     return CASES[name]
 
 

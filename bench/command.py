@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import cost, embedded, memory, runs
+from bench import chosen, cost, embedded, memory, runs
 from bench.case import PRECISIONS, Case, load
 from bench.data import Examples
 from bench.errors import BadInput
@@ -18,7 +18,7 @@ from bench.errors import BadInput
 def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     """A parser with the options that every measuring stage takes."""
     parser = argparse.ArgumentParser(prog=f"python -m {stage}", description=doc)
-    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
     parser.add_argument("--examples", type=int, help="training examples (default: the case's own number)")
     parser.add_argument("--batch", type=int, help="examples per pass (default: what half of the memory holds, at most 128)")
@@ -26,6 +26,8 @@ def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument("--precision", default="float32", help=f"{' or '.join(PRECISIONS)} (default float32)")
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
+    chosen.strictness(parser)
+    chosen.options(parser)
     return parser
 
 
@@ -35,6 +37,7 @@ def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str
         raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
+    given.case = chosen.settled(given)
     given.memory = given.memory and memory.parse(given.memory)
     case = load(given.case, given.seed)
     out = given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors"

@@ -16,7 +16,7 @@ WEIGHTS = "IMAGENET1K_V1"  # tested as bench.data.images.View shows images
 
 def untrained(name: str, classes: int) -> nn.Module:
     """A network of torchvision's with random weights."""
-    return _models().get_model(name, weights=None, num_classes=classes)
+    return models().get_model(name, weights=None, num_classes=classes)
 
 
 def network(name: str, classes: int = 1000) -> nn.Module:
@@ -25,7 +25,14 @@ def network(name: str, classes: int = 1000) -> nn.Module:
     return state.graft(untrained(name, classes), state.read(file), str(file))
 
 
-def _models() -> Any:
+def published(name: str) -> Any:
+    """Which weights those are: for networks without that recipe (videos, newer ones) the ones that torchvision recommends."""
+    known = models().get_model_weights(name)
+    return known[WEIGHTS] if WEIGHTS in known.__members__ else known.DEFAULT
+
+
+def models() -> Any:
+    """torchvision's networks."""
     from torchvision import models  # noqa: PLC0415 (a second's import that the embedded cases do not need)
 
     return models
@@ -33,7 +40,7 @@ def _models() -> Any:
 
 def place(name: str) -> Path:
     """The file of a network's weights, fetched where it lies nowhere."""
-    url = _models().get_model_weights(name)[WEIGHTS].url
+    url = published(name).url
     file = url.rsplit("/", 1)[1]
     own, fetched = root() / "weights", Path(torch.hub.get_dir()) / "checkpoints"
     for candidate in (own / file, own / f"{name}_imagenet.pt", fetched / file):
