@@ -161,4 +161,5 @@ def _view(source: str, network: str) -> View:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    """A name that a file may have, as make derives it too."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")

@@ -42,7 +42,7 @@ def test_one_line_is_a_case(tmp_path):
         find(line)
     line = line.replace(str(tmp_path / "My photos!"), f"'{tmp_path / 'My photos!'}'").replace("imagefolder:'", "'imagefolder:")
     case = load(f"{line} --size 32", 3)
-    assert (case.name, case.seed, case.examples, len(case.train), len(case.test)) == ("test-resnet-my-photos", 3, 8, 16, 4)
+    assert (case.name, case.seed, case.examples, len(case.train), len(case.test)) == ("test_resnet-My-photos", 3, 8, 16, 4)
     assert case.train[0][0].shape == (3, 32, 32)
     assert len(case.sites) > 3
 
@@ -53,7 +53,7 @@ def test_the_whole_report_of_a_users_photos(tmp_path):
     (tmp_path / "photos" / "rose" / "3.png").write_bytes(b"no image")
     weights(tmp_path / "mine.pt")
     case = ["timm:test_resnet", "--weights", "mine.pt", "--data", "imagefolder:photos", "--size", "32"]
-    name = "test-resnet-photos"
+    name = "test_resnet-photos"
     strict = command("oracle", *case, "--strict", folder=tmp_path)
     assert strict.returncode == 2
     assert "photos: 1 of 20 cannot be used (rose/3.png: not a readable image, UnidentifiedImageError)" in strict.stderr
@@ -76,7 +76,7 @@ def test_it_can_be_fine_tuned_here(tmp_path):
     without = command("bench", "show", *case, folder=tmp_path)
     assert without.returncode == 2
     assert (
-        "no weights of test-resnet-photos for seed 0: give --weights FILE, or fine-tune it: python -m bench train"
+        "no weights of test_resnet-photos for seed 0: give --weights FILE, or fine-tune it: python -m bench train"
         in without.stderr
     )
     assert command("bench", "train", *case, "--weights", "other.pt", "--epochs", "1", folder=tmp_path).returncode == 0

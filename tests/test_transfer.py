@@ -190,5 +190,7 @@ def test_a_case_of_flowers_from_training_to_sites(tmp_path, monkeypatch):
     case = load("squeezenet-flowers102", 0)
     assert (len(case.sites), sum(site.maps for site in case.sites)) == (25, 2976)
     assert [out.convolution for out in case.left_out] == ["classifier.1"]
+    curve = runs.load(tmp_path / "trained" / "squeezenet-flowers102-0.curve", "training")
+    assert curve.facts["weights"] == runs.digest(embedded.arrays(case.model)), "the report knows the curve by it"
     assert (len(case.train), len(case.test)) == (102, 102)
     assert not math.isnan(transfer.judge(case.model, case.test, 51, CPU)[0])
