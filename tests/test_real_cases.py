@@ -8,10 +8,12 @@ import torch
 from bench import embedded, pretrained, runs
 from bench.assemble import assemble
 from bench.case import load
+from bench.cases import r3dcnn_nvgesture as full_gestures
 from bench.cases import r3dcnn_nvgesture_small as small_gestures
 from bench.data.place import root
 from bench.errors import BadInput
 from bench.evaluation import evaluate
+from bench.models.r3dcnn import R3DCNN
 from bench.transferred import path, small
 
 LOSS, ACCURACY = 1.50564, 0.66  # of every fifth of the 250, of which all give 1.506 and 0.664
@@ -54,6 +56,32 @@ def test_sites_of_a_large_network_are_found_on_small_images():
     two = torch.stack([image for image, _ in images[:2]])
     with torch.no_grad():
         assert torch.equal(quick.model(two), slow.model(two))
+
+
+def test_a_probe_may_be_the_network_made_for_smaller_videos():
+    """As the full-size gesture network's: its sites, with the weights of the network itself."""
+    torch.manual_seed(0)
+    model, twin = (R3DCNN(5, shrink=16, frames=16, positions=positions).eval() for positions in (8, 2))
+    videos = [(torch.randn(1, 32, 64, 64), torch.tensor(0)) for _ in range(6)]
+    quick = assemble(model, videos, videos, probe=(twin, torch.zeros(2, 1, 32, 32, 32)))
+    assert [site.maps for site in quick.sites] == [4, 8, 16, 16, 32, 32, 32, 32]
+    assert runs.digest(embedded.arrays(quick.model)) == runs.digest(embedded.arrays(model))
+    one = videos[0][0][None]
+    with torch.no_grad():
+        assert torch.allclose(quick.model(one), model(one), atol=1e-6)
+    full, small_videos = full_gestures.probe(25)
+    assert [name for name, _ in full.named_parameters()] == [name for name, _ in full_gestures.build(25).named_parameters()]
+    assert small_videos.shape == (2, 1, 32, 32, 32)
+
+
+def test_a_probe_that_computes_something_else_is_refused():
+    def build(activation):
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), activation, torch.nn.Flatten(), torch.nn.Linear(144, 5)).eval()
+
+    images = [(torch.randn(3, 8, 8), torch.tensor(0)) for _ in range(6)]
+    probe = build(torch.nn.Tanh()), torch.randn(2, 3, 8, 8)
+    with pytest.raises(BadInput, match="the probe is another network than Sequential: their outputs differ"):
+        assemble(build(torch.nn.ReLU()), images, images, probe=probe)
 
 
 def test_a_probe_of_another_network_is_refused():

@@ -97,6 +97,29 @@ def test_it_learns_and_the_first_row_is_before(tmp_path):
     assert not model.training
 
 
+def test_the_network_is_that_of_the_best_epoch(tmp_path):
+    """What is learnt here makes the validation worse, for its labels are others."""
+    spoilt = Shades(4, 1)
+    spoilt.tensors = (spoilt.tensors[0], (spoilt.tensors[1] + 1) % 3)
+    data = Parts(Shades(12, 0), spoilt, Shades(4, 2), ("a", "b", "c"))
+    model, progress = tune(recipe(epochs=12), data, 0, "test", keeper(tmp_path / "state", 1e9))
+    rates = [row["validation accuracy"] for row in progress.curve]
+    assert rates[-1] < max(rates)
+    assert transfer.judge(model, spoilt, 8, CPU)[1] == max(rates) == rates[progress.chosen]
+
+
+def test_every_epoch_and_seed_has_an_order_and_crops_of_its_own(tmp_path):
+    seeds = []
+
+    def watched(inputs, generator):
+        seeds.append(generator.initial_seed())
+        return inputs
+
+    for seed in (0, 1):
+        tune(recipe(epochs=2, augment=watched), parts(), seed, "test", keeper(tmp_path / str(seed), 1e9))
+    assert len(set(seeds)) == 4
+
+
 def test_the_best_epoch_by_validation_is_kept_then_that_of_less_loss():
     progress, model = Progress(), nn.Linear(1, 1)
     for epoch, judged in enumerate([(9.0, 0.5), (3.0, 0.7), (2.0, 0.7), (1.0, 0.6), (2.0, 0.7)]):
@@ -114,6 +137,11 @@ def test_what_chooses_the_epoch_is_not_learnt_from():
     assert sorted(held.labels) == [0, 1, 2]
     assert apart(parts())[1].labels == [0] * 4 + [1] * 4 + [2] * 4
     assert apart(Parts(Shades(3, 0), None, Shades(3, 1), ("a", "b", "c")))[1] is None
+
+
+def test_a_case_has_the_examples_that_were_learnt_from():
+    case = transferred.of_parts(build(3).eval(), parts(validation=False), examples=9, why="as told", probe=None)
+    assert (len(case.train), len(case.test), case.why) == (33, 12, "as told")
 
 
 def test_a_rate_that_is_too_high_is_named(tmp_path):
@@ -156,6 +184,10 @@ def test_augmentation_follows_its_generator_and_leaves_torchs_alone():
     assert not torch.equal(first, other)
     assert first.shape == inputs.shape
     assert not torch.equal(first[0], inputs[0])
+    ramps = crops(torch.linspace(0, 1, 16).expand(40, 3, 16, 16).clone(), torch.Generator().manual_seed(0))
+    mirrored = int((ramps[..., 0] > ramps[..., -1]).all((1, 2)).sum())
+    assert 10 < mirrored < 30
+    assert (ramps.amax((1, 2, 3)) - ramps.amin((1, 2, 3)) < 0.95).any(), "a part, not the whole"
 
 
 def test_films_are_cut_alike_in_every_frame_and_never_mirrored():

@@ -61,7 +61,13 @@ def a_grafted_other(tmp_path):
     state.graft(build(3), found, "a.pt")
 
 
+def a_head_on_other_features(tmp_path):
+    found = build(5).state_dict() | {"4.weight": torch.zeros(5, 9)}
+    state.graft(build(3), found, "a.pt")
+
+
 MISTAKES = {
+    a_head_on_other_features: r"another architecture \(4.weight: \(5, 9\) instead of \(3, 4\)",
     weights_of_another: r"a.pt holds weights for another architecture \(0.weight: \(4, 1, 5, 5\) instead of \(4, 1, 3, 3\)",
     weights_of_other_classes: r"a.safetensors is for 5 classes \(4.bias: \(5,\)\), but photos has 3",
     half_a_file: r"a.safetensors is truncated or not a weight file \(SafetensorError\)",
