@@ -15,6 +15,7 @@ from bench.case import find, load
 from bench.data.images import View
 from bench.errors import BadInput
 
+timm = pytest.importorskip("timm")
 pytestmark = pytest.mark.usefixtures("data_here")
 
 
@@ -30,7 +31,6 @@ def photos(folder, each=10, classes=("rose", "tulip")):
 
 
 def weights(file, classes=2):
-    timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     torch.save(timm.create_model("test_resnet", num_classes=classes).state_dict(), file)
     return file

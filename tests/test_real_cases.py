@@ -34,6 +34,7 @@ def test_squeezenet_on_250_images_is_as_accurate_as_others_found_it():
 @needs("nvgesture")
 def test_gestures_on_real_clips(tmp_path, monkeypatch):
     """With random weights: what training makes of 25 clips is a matter for a record."""
+    pytest.importorskip("av")
     monkeypatch.setattr(runs, "TRAINED", tmp_path)
     torch.manual_seed(0)
     embedded.save(small_gestures.build(25), path("r3dcnn-nvgesture-small", 0), {})
