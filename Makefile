@@ -5,10 +5,19 @@ SEEDS ?= 0 1 2
 DEVICE ?= auto
 DATA ?= ../shared/data
 CRITERIA ?=
+STRICT ?=
 RECORD ?= runs/timings
 BUDGET ?=
 UNTIL ?=
-export DATA REASON
+export DATA REASON STRICT
+
+# A network without a Python file in the place of CASES: NETWORK=torchvision:resnet18 WEIGHTS=mine.pt DATASET=imagefolder:photos
+ifneq ($(NETWORK),)
+$(if $(DATASET),,$(error NETWORK needs examples: DATASET=imagefolder:PATH, npz:PATH or videofolder:PATH))
+NAME ?= $(lastword $(subst :, ,$(NETWORK)))-$(basename $(notdir $(patsubst %/,%,$(lastword $(subst :, ,$(DATASET))))))
+override CASES := $(NAME)
+line := $(NETWORK) --data $(DATASET) --name $(NAME)$(if $(WEIGHTS), --weights $(WEIGHTS))$(if $(SIZE), --size $(SIZE))
+endif
 $(if $(findstring /,$(CASES)),$(error CASES takes names, not "$(CASES)": for a file of your own run python -m oracle FILE))
 $(if $(filter regress-accept,$(MAKECMDGOALS)),$(if $(strip $(REASON)),,$(error a new baseline needs a reason: make regress-accept REASON="why")))
 
@@ -86,7 +95,8 @@ more := $(prunings) $(far) $(far:.safetensors=.scratch) $(foreach run,$(pruned_r
 .SECONDEXPANSION:
 
 help: ## list the targets
-	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [BUDGET=0.05] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)]'
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [BUDGET=0.05] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)] [STRICT=1]'
+	@echo '     [NETWORK=torchvision:NAME|timm:NAME DATASET=imagefolder:PATH|npz:PATH|videofolder:PATH [WEIGHTS=FILE] [SIZE=PIXELS]]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 oracle: $(addsuffix /oracle.safetensors,$(runs)) ## measure the oracle of CASES at SEEDS
@@ -112,8 +122,8 @@ prune-timings: $(far) ## time the networks of prune-more and the whole ones by t
 	@set -e; for file in $(basename $(far)); do env -u OMP_NUM_THREADS $(PYTHON) -m pruning.latency $$file.network --device $(DEVICE); done
 	@$(PYTHON) -m reports pruning $(CASES) --seeds $(pruned_seeds)
 
-train: $(ready) ## train the models of CASES at SEEDS again from nothing
-	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $$case --seed $$seed; done; done
+train: $(ready) ## train the models of CASES at SEEDS again, from nothing or by fine-tuning
+	@set -e; for case in $(CASES); do for seed in $(SEEDS); do $(PYTHON) -m bench train $(call named,$$case) --seed $$seed --device $(DEVICE); done; done
 
 test: $(ready) ## run the tests
 	$(PYTHON) -m pytest
@@ -130,7 +140,7 @@ lint: $(ready) ## check format, lint and types
 
 check: lint test ## check format, lint, types and tests, as CI does
 
-clean: ## delete everything measured and reported; keeps .venv and the trained weights
+clean: ## delete everything measured and reported; keeps .venv and trained weights
 	rm -rf runs reports/out
 
 .venv/ready: requirements.txt
@@ -141,8 +151,11 @@ clean: ## delete everything measured and reported; keeps .venv and the trained w
 # A run's case and seed, from its folder: runs/<case>/<seed>
 case = $(word 2,$(subst /, ,$(1)))
 seed = $(word 3,$(subst /, ,$(1)))
-weights = $(if $(filter $(call case,$(1)),$(embedded)),bench/weights/$(call case,$(1))-$(call seed,$(1)).safetensors)
-measure = $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(1) --out $@
+weights = $(if $(filter $(call case,$(1)),$(embedded)),bench/weights/$(call case,$(1))-$(call seed,$(1)).safetensors) \
+	$(wildcard trained/$(call case,$(1))-$(call seed,$(1)).safetensors $(WEIGHTS))
+# what python takes as a case
+named = $(if $(NETWORK),'$(line)',$(1))
+measure = $(call named,$(call case,$@)) --seed $(call seed,$@) --device $(DEVICE) $(1) --out $@
 
 bench/weights/%.safetensors: | $(ready)
 	$(PYTHON) -m bench train $(shell echo $* | sed 's/-\([0-9]*\)$$/ --seed \1/')
@@ -162,7 +175,7 @@ how_pruning-far = $(far_$(basename $(@F)))
 how_pruning-updates = $(loop_$(call case,$@)) --flops-lambda 0 --updates $(basename $(@F))
 $(filter %.safetensors,$(more)): $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m pruning $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) $(how_$(notdir $(@D))) \
+	$(PYTHON) -m pruning $(call named,$(call case,$@)) --seed $(call seed,$@) --device $(DEVICE) $(how_$(notdir $(@D))) \
 		--name $(basename $(@F)) --out $(@D)
 
 runs/%.scratch: runs/%.safetensors
@@ -170,7 +183,7 @@ runs/%.scratch: runs/%.safetensors
 
 runs/%/pruning/subsets.survival: $(bench) $(criteria) $(learnt) runs/.settings $$(call weights,$$@) | $(ready)
 	@mkdir -p $(@D)
-	$(PYTHON) -m pruning.survival $(call case,$@) --seed $(call seed,$@) --device $(DEVICE) --rate 3e-3 --each 3 --updates 60 \
+	$(PYTHON) -m pruning.survival $(call named,$(call case,$@)) --seed $(call seed,$@) --device $(DEVICE) --rate 3e-3 --each 3 --updates 60 \
 		$(survive_$(call case,$@)) --out $@
 
 $(addprefix runs/%/,$(tables)): runs/%/oracle.safetensors runs/%/criteria.safetensors reports/agreement.py reports/read.py | $(ready)
@@ -186,7 +199,7 @@ reports/out/index%html $(patsubst %,reports/out/agreement\%%,csv md tex):
 # what measures: a report of files of different commits would be refused.
 remember = @mkdir -p $(@D); said="$(1)"; echo "$$said" | cmp -s - $@ || echo "$$said" > $@
 runs/.settings: FORCE | $(ready)
-	$(call remember,$(DEVICE) $(DATA) $$($(PYTHON) -m bench.commit))
+	$(call remember,$(DEVICE) $(DATA) $(STRICT) $(line) $$($(PYTHON) -m bench.commit))
 runs/.budget: FORCE
 	$(call remember,$(BUDGET) $(UNTIL))
 runs/.criteria: FORCE

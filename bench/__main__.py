@@ -1,30 +1,40 @@
-"""`python -m bench show CASE` describes a case; `python -m bench train CASE` trains its model from nothing."""
+"""`python -m bench show CASE` describes a case; `python -m bench train CASE` trains its model."""
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 
-from bench import cost, embedded, runs
-from bench.case import find, load
+from bench import chosen, cost, embedded, fine_tuning, runs
+from bench.case import choose_device, find, load
 from bench.errors import BadInput, exit_with
 from bench.evaluation import evaluate
-from bench.training import accuracy, fit
+from bench.training import Recipe, accuracy, fit
 
 
-def train(name: str, seed: int, out: Path | None) -> None:
+def train(given: argparse.Namespace) -> None:
     """Trains a case's model by its recipe and stores the weights with their provenance."""
-    definition = find(name)
-    if definition.recipe is None:
+    definition = find(given.case)
+    if definition.transfer is not None:
+        changed = {name: value for name in ("epochs", "rate", "batch") if (value := getattr(given, name)) is not None}
+        recipe = dataclasses.replace(definition.transfer, **changed)
+        fine_tuning.train(recipe, definition.name, given.seed, choose_device(given.device), given.out)
+    elif definition.recipe is not None:
+        _from_nothing(definition.recipe, definition.name, given.seed, given.out)
+    else:
         raise BadInput(f"{definition.name} has no training recipe: its weights were made by others")
-    file = out or embedded.path(definition.name, seed)
+
+
+def _from_nothing(recipe: Recipe, name: str, seed: int, out: Path | None) -> None:
+    file = out or embedded.path(name, seed)
     runs.check_writable(file)
     start = time.perf_counter()
-    model = fit(definition.recipe, seed, f"{definition.name} seed {seed}")
+    model = fit(recipe, seed, f"{name} seed {seed}")
     seconds = round(time.perf_counter() - start, 1)
-    held_out = accuracy(model, definition.recipe.test())
-    facts = {"case": definition.name, "seed": seed, "accuracy": held_out, "seconds": seconds, **runs.provenance()}
+    held_out = accuracy(model, recipe.test())
+    facts = {"case": name, "seed": seed, "accuracy": held_out, "seconds": seconds, **runs.provenance()}
     embedded.save(model, file, facts)
-    print(f"{definition.name} seed {seed}: {held_out:.2%} on held-out examples after {seconds:.0f} s, weights in {file}")
+    print(f"{name} seed {seed}: {held_out:.2%} on held-out examples after {seconds:.0f} s, weights in {file}")
 
 
 def show(name: str, seed: int) -> None:
@@ -50,12 +60,21 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", choices=["show", "train"])
-    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="train: where the weights go (default: the repository's own file)")
+    parser.add_argument("--out", type=Path, help="train: where the weights go (default: the case's own file)")
+    chosen.strictness(parser)
+    chosen.options(parser)
+    tuning = parser.add_argument_group("train, where the case is fine-tuned (default: its recipe's)")
+    tuning.add_argument("--epochs", type=int)
+    tuning.add_argument("--rate", type=float, help="learning rate")
+    tuning.add_argument("--batch", type=int, help="examples per update")
+    tuning.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     given = parser.parse_args()
+    chosen.be_strict(given)
+    given.case = chosen.settled(given)
     if given.what == "train":
-        train(given.case, given.seed, given.out)
+        train(given)
     else:
         show(given.case, given.seed)
 

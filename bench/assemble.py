@@ -15,6 +15,8 @@ from bench.data import Examples
 from bench.errors import BadInput
 from bench.gates import Gate
 
+Probe = tuple[nn.Module, Tensor]
+
 
 def cross_entropy(output: Any, labels: Tensor) -> Float[Tensor, " example"]:
     """Cross-entropy per example, in nats."""
@@ -47,11 +49,13 @@ def assemble(
     examples: int = 512,
     why: str = "the default",
     carried: Sequence[Site] = (),
+    probe: Probe | None = None,
 ) -> Case:
     """A Case from a model in eval mode and two map-style data sets of `(input, label)`.
 
     The model is copied and traced, and its sites are found. A model that cannot be traced holds Gate modules of its own and
     names them in `carried`. `examples` of the training set, in a fixed order, make the oracle; say `why` that many.
+    Where finding the sites of large inputs takes minutes, `probe` gives smaller ones and the same network made for those.
     """
     training = [name or "the model itself" for name, module in model.named_modules() if module.training]
     if training:
@@ -68,10 +72,12 @@ def assemble(
     if carried:
         _check_carried(model, carried)
         return Case(copy.deepcopy(model), tuple(carried), (), train, test, loss, examples, why)
-    gated, found, left_out = sites.find(model, inputs)
+    gated, found, left_out = sites.find(*(probe or (model, inputs)))
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
         raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")
+    if probe:
+        _take_over(gated, model, inputs)
     return Case(gated, found, left_out, train, test, loss, examples, why)
 
 
@@ -98,6 +104,20 @@ def _try(model: nn.Module, inputs: Tensor) -> None:
         raise BadInput(
             f"{type(model).__name__} fails on its own data, {inputs.dtype} of {tuple(inputs.shape)}: {reason}"
         ) from error
+
+
+@torch.no_grad()
+def _take_over(gated: nn.Module, model: nn.Module, inputs: Tensor) -> None:
+    """Puts the model's own layers into the gated copy of its probe, and refuses one that then computes something else."""
+    names = [name for name, module in gated.named_modules() if module._parameters or module._buffers]
+    try:
+        for name in names:
+            gated.set_submodule(name, copy.deepcopy(model.get_submodule(name)).cpu().float())
+        alike = torch.allclose(gated(inputs[:1]), model(inputs[:1]), rtol=1e-4, atol=1e-5)
+    except (AttributeError, RuntimeError, TypeError) as error:
+        raise BadInput(f"the probe is another network than {type(model).__name__}: {str(error).splitlines()[0]}") from error
+    if not alike:
+        raise BadInput(f"the probe is another network than {type(model).__name__}: their outputs differ")
 
 
 def _check_carried(model: nn.Module, carried: Sequence[Site]) -> None:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Subset
 from bench.data import Examples
 from bench.errors import BadInput, unknown
 from bench.training import Recipe
+from bench.transfer import Transfer
 from bench.users import imported, users_code
 
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
@@ -149,37 +150,44 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Definition:
-    """A registered case: how to load it at a seed, and for embedded ones how its model is trained from nothing."""
+    """A registered case: how to load it at a seed, and how its model is trained from nothing or fine-tuned, if it is here."""
 
     name: str
     build: Callable[[int], Case]
     recipe: Recipe | None
     file: str
+    transfer: Transfer | None = None
 
 
 CASES: dict[str, Definition] = {}
 
 
-def case(build: Callable[[int], Case] | None = None, *, recipe: Recipe | None = None) -> Callable[..., Any]:
+def case(
+    build: Callable[[int], Case] | None = None, *, recipe: Recipe | None = None, transfer: Transfer | None = None
+) -> Callable[..., Any]:
     """Registers a function `seed -> Case` under its own name, with hyphens for underscores."""
     if build is None:
-        return functools.partial(case, recipe=recipe)
+        return functools.partial(case, recipe=recipe, transfer=transfer)
     name, file = build.__name__.replace("_", "-"), build.__code__.co_filename
     if name in CASES and Path(CASES[name].file).resolve() != Path(file).resolve():
         raise BadInput(f"case {name!r} in {file} already exists in {CASES[name].file}: give it another name")
-    CASES[name] = Definition(name, build, recipe, file)
+    CASES[name] = Definition(name, build, recipe, file, transfer)
     return build
 
 
 def find(name: str) -> Definition:
-    """The definition behind a case's name, or behind a Python file that holds one `@case`."""
+    """The definition behind a case's name, a Python file that holds one `@case`, or a network of torchvision's or timm's."""
     cases = importlib.import_module("bench.cases")
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module(f"bench.cases.{module.name}")
+    if name.startswith(("torchvision:", "timm:")):
+        return importlib.import_module("bench.chosen").definition(name)
     if name.endswith(".py"):
         return _from_file(Path(name))
     if name not in CASES:
-        raise BadInput(f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case")
+        raise BadInput(
+            f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case, or torchvision:NAME"
+        )
     return CASES[name]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import cost, embedded, memory, runs
+from bench import chosen, cost, embedded, memory, runs
 from bench.case import PRECISIONS, Case, load
 from bench.data import Examples
 from bench.errors import BadInput, unknown
@@ -18,11 +18,12 @@ from bench.errors import BadInput, unknown
 def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECISIONS) -> argparse.ArgumentParser:
     """A parser with the options of every command that takes a case."""
     parser = argparse.ArgumentParser(prog=f"python -m {stage}", description=doc)
-    parser.add_argument("case", help="a case's name, or a .py file that holds an @case")
+    parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument("--precision", default="float32", help=f"{' or '.join(precisions)} (default float32)")
     parser.set_defaults(precisions=precisions)
+    chosen.strictness(parser)
     return parser
 
 
@@ -33,6 +34,7 @@ def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, help="examples per pass (default: what half of the memory holds, at most 128)")
     parser.add_argument("--memory", help="what activations may take, such as 4GiB (default 4GiB; on a GPU half of its memory)")
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
+    chosen.options(parser)
     return parser
 
 
@@ -42,6 +44,7 @@ def opened(given: argparse.Namespace, file: Callable[[Case], Path]) -> tuple[Cas
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
     if given.precision not in given.precisions:
         raise unknown("precision", given.precision, given.precisions)
+    chosen.be_strict(given)
     case = load(given.case, given.seed)
     out = file(case)
     runs.check_writable(out)
@@ -63,6 +66,7 @@ def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str
     """What `opened` gives for a measuring stage, with the sizes of batches, of the network and of its sites."""
     if given.batch is not None and given.batch < 1:
         raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
+    given.case = chosen.settled(given)
     given.memory = given.memory and memory.parse(given.memory)
     case, out, facts = opened(given, lambda case: given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")
     given.memory = given.memory or memory.default(case.device)

@@ -25,6 +25,7 @@ from bench.reductions import REDUCTIONS as REDUCTIONS  # noqa: PLC0414
 FORMAT = "pruning-oracle 1"
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
 RUNS = Path("runs")
+TRAINED = Path("trained")  # what was fine-tuned here: weights and learning curves
 Arrays = dict[str, np.ndarray]
 
 

@@ -19,7 +19,7 @@ from reports.agreement import grade, maps_table
 from reports.false_alarms import false_alarms
 from reports.fit import fit
 from reports.page import render, render_pruning
-from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, write_tables
+from reports.read import EXAMPLES, check_alike, check_commits, read, read_table, training, write_tables
 from reports.section import Study
 from reports.sections import curves, latency, precision, speed
 from reports.tables import everything, latex, summary
@@ -44,7 +44,8 @@ def study(case: str, seeds: list[int], root: Path) -> Study:
     found = [read(case, seed, root) for seed in seeds]
     check_alike(found)
     tables = [read_table(run, folder / "agreement.csv") for run, folder in zip(found, folders, strict=True)]
-    return Study(case, found, pd.concat(tables, ignore_index=True), read_table(found[0], folders[0] / "maps.csv"))
+    curves = [file for run in found if (file := training(run))]
+    return Study(case, found, pd.concat(tables, ignore_index=True), read_table(found[0], folders[0] / "maps.csv"), curves)
 
 
 def page(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:

@@ -25,6 +25,7 @@ from reports.sections import (
     flops,
     heat_map,
     latency,
+    learning,
     left,
     loss_change,
     oracle_ranks,
@@ -40,7 +41,7 @@ from reports.sections import (
     table,
 )
 
-SECTIONS: tuple[Callable[[Study], Section], ...] = (
+SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
     table.section,
     price.section,
     sample_size.section,
@@ -51,6 +52,7 @@ SECTIONS: tuple[Callable[[Study], Section], ...] = (
     loss_change.section,
     oracle_ranks.section,
     scatter.section,
+    learning.section,
     provenance.section,
 )
 
@@ -69,9 +71,10 @@ def render(studies: list[Study], out: Path) -> Path:
     """Writes `index.html` and a PNG of every figure into a folder; returns the page's path."""
     _style()
     first = [_part(found, "all", out) for found in (overview.section(studies), paper.section(studies))]
-    cases = [
-        {"name": study.case, "sections": [_part(section(study), study.case, out) for section in SECTIONS]} for study in studies
-    ]
+    cases = []
+    for study in studies:
+        made = [section(study) for section in SECTIONS]
+        cases.append({"name": study.case, "sections": [_part(found, study.case, out) for found in made if found]})
     described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
     record = newest()
     timings = [_part(found, "timings", out) for found in (speed.section(record), precision.section(record))] if record else []

@@ -69,6 +69,13 @@ def read(case: str, seed: int, root: Path) -> Run:
     return Run(case, seed, oracle, criteria)
 
 
+def training(run: Run) -> RunFile | None:
+    """The learning curve of the very network that was measured, where it was fine-tuned here."""
+    path = runs.TRAINED / f"{run.case}-{run.seed}.curve"
+    file = runs.load(path, "training") if path.is_file() else None
+    return file if file and file.facts["weights"] == run.oracle.facts["weights"] else None
+
+
 def check_commits(files: list[RunFile]) -> None:
     """Refuses files that were measured by different commits of this suite."""
     for file in files[1:]:

@@ -1,10 +1,11 @@
 """Study and Section: what a section of the report reads, and what it gives the renderer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.runs import RunFile
 from reports.agreement import ALL, MEAN
 from reports.read import Run
 
@@ -19,6 +20,7 @@ class Study:
     runs: list[Run]
     agreement: pd.DataFrame
     maps: pd.DataFrame
+    training: list[RunFile] = field(default_factory=list)  # learning curves of the seeds that were fine-tuned here
 
     @property
     def sites(self) -> list[str]:

@@ -21,7 +21,10 @@ def command(*words, folder, **environment):
 
 
 MISTAKES = {
-    "a case that does not exist": (["oracle", "nope"], "unknown case 'nope': choose from cnn3-cifar10, r3dcnn-gestures, "),
+    "a case that does not exist": (
+        ["oracle", "nope"],
+        "unknown case 'nope': choose from alexnet-birds200, alexnet-flowers102, ",
+    ),
     "an engine that does not exist": (
         ["oracle", "vgg-digits", "--engine", "warp"],
         "unknown engine 'warp': choose from ",

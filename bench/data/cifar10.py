@@ -1,23 +1,18 @@
 """CIFAR-10, from torchvision's own folder or from `train_10000.npz` and `test_2000.npz` under `DATA`/cifar10."""
 
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from bench.data.place import root
 from bench.errors import BadInput
+from bench.state import read
 
 CLASSES = 10
 BASE = "cifar-10-batches-py"  # where torchvision keeps it
-
-
-def root() -> Path:
-    """The data folder: environment variable `DATA`, else `../shared/data`."""
-    return Path(os.environ.get("DATA", "../shared/data"))
 
 
 def load(split: str, mean: tuple[float, ...], deviation: tuple[float, ...]) -> TensorDataset:
@@ -33,14 +28,7 @@ def weights(name: str) -> dict[str, Tensor]:
     file = root() / "weights" / name
     if not file.is_file():
         raise BadInput(f"no weights at {file}: set DATA to the folder that holds weights/{name}")
-    try:
-        found = torch.load(file, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch.load raises many kinds; each means that this is no weight file
-        raise BadInput(f"{file} is truncated or not a weight file ({type(error).__name__})") from error
-    state = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise BadInput(f"{file} holds no state dict: expected tensors by name")
-    return {key.removeprefix("module."): tensor.float() for key, tensor in state.items()}
+    return read(file)
 
 
 def _read(split: str) -> tuple[np.ndarray, np.ndarray]:

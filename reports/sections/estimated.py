@@ -70,8 +70,8 @@ def _caption(trials: list[Trial]) -> str:
         f" mean of {repeats} estimated oracles drawn from the measured one, band: their range. Below: really measured, the"
         " backward pass included, by turns with the exact engine. Intervals hold: how often the 95 % interval of oracle_loss"
         " holds the measured oracle's, per map on average, and for the least covered tenth of the maps"
-        f" ({counted['repeats']} repetitions; the share of pairs in the head). Promised: of runs that ended where a Spearman was"
-        f" likely (95 %), how many had it, and what they measured. {first['device']}, {first['threads']} threads, torch"
+        f" ({counted['repeats']} repetitions; the share of pairs in the head). Promised: of runs that ended where a Spearman"
+        f" was likely (95 %), how many had it, and what they measured. {first['device']}, {first['threads']} threads, torch"
         f" {first['versions']['torch']}, commits"
         f" {', '.join(sorted({trial['commit'][:12] for trial in trials}))}."
     )

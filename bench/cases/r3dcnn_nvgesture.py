@@ -1,0 +1,31 @@
+"""The paper's third network: C3D at full width over clips of 16 frames, a recurrent layer, 25 gestures in depth."""
+
+import torch
+
+from bench.assemble import Probe
+from bench.augmentation import films
+from bench.case import Case, case
+from bench.data import nvgesture
+from bench.models.r3dcnn import R3DCNN
+from bench.transfer import Transfer
+from bench.transferred import fine_tuned
+
+
+def build(classes: int, positions: int = 18) -> R3DCNN:
+    """At 112 × 112 the last pooling leaves 2 × 3 × 3 positions of a clip."""
+    return R3DCNN(classes, shrink=1, frames=16, hidden=256, positions=positions)
+
+
+def probe(classes: int) -> Probe:
+    """The same network for two clips of 32 × 32, of each of which 2 positions are left."""
+    return build(classes, positions=2).eval(), torch.zeros(2, 1, 32, 32, 32)
+
+
+RECIPE = Transfer(build, build, nvgesture.load, epochs=100, rate=3e-4, batch=16, augment=films)
+
+
+@case(transfer=RECIPE)
+def r3dcnn_nvgesture(seed: int) -> Case:
+    """8 sites, 2,752 maps."""
+    why = "about ten of each gesture"
+    return fine_tuned(RECIPE, "r3dcnn-nvgesture", seed, examples=256, why=why, probe=probe(nvgesture.CLASSES))

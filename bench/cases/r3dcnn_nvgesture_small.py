@@ -1,0 +1,31 @@
+"""The gesture network at 1/8 width on one real take of each gesture, tested on the others: a few clips say little."""
+
+from bench.augmentation import films
+from bench.case import Case, case
+from bench.data import nvgesture
+from bench.data.parts import Parts
+from bench.data.videos import Screen
+from bench.models.r3dcnn import R3DCNN
+from bench.transfer import Transfer
+from bench.transferred import fine_tuned
+
+SCREEN = Screen(resize=68, crop=64)
+
+
+def build(classes: int) -> R3DCNN:
+    """At 64 × 64 the last pooling leaves 2 × 2 × 2 positions of a clip of 16 frames."""
+    return R3DCNN(classes, frames=16, positions=8)
+
+
+def parts() -> Parts:
+    """The first take of each gesture that is there, and all others."""
+    return nvgesture.takes(screen=SCREEN)
+
+
+RECIPE = Transfer(build, build, parts, epochs=80, rate=1e-3, batch=5, weight_decay=1e-2, adaptive=True, augment=films)
+
+
+@case(transfer=RECIPE)
+def r3dcnn_nvgesture_small(seed: int) -> Case:
+    """8 sites, 344 maps."""
+    return fine_tuned(RECIPE, "r3dcnn-nvgesture-small", seed, examples=12, why="half of the 25 takes", probe=None)

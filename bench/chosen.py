@@ -1,0 +1,169 @@
+"""A case without a Python file: a network of torchvision's or timm's by name, a file of weights, and examples of one's own.
+
+Wherever a case's name is asked for, one line names it: `torchvision:resnet18 --weights mine.pt --data imagefolder:photos`.
+"""
+
+import argparse
+import difflib
+import functools
+import os
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench import pretrained, state, transferred
+from bench.case import Case, Definition
+from bench.data import arrays, class_folders, video_folders
+from bench.data.images import View
+from bench.data.parts import Parts
+from bench.data.unreadable import STRICT
+from bench.data.videos import Screen
+from bench.errors import BadInput, unknown
+from bench.transfer import Transfer, apart
+
+SOURCES = ("torchvision:", "timm:")
+KINDS = ("imagefolder", "npz", "videofolder")
+EXAMPLES = 512
+FRAMES = 16  # that torchvision's networks for videos were trained on
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Adds what a case without a Python file takes."""
+    group = parser.add_argument_group("a case without a Python file, torchvision:NAME or timm:NAME")
+    group.add_argument("--data", help=f"its examples: {', '.join(f'{kind}:PATH' for kind in KINDS)}")
+    group.add_argument("--weights", type=Path, help="its weights (default: those that python -m bench train made of it)")
+    group.add_argument("--size", type=int, help="pixels of the square it sees (default: as its published weights were tested)")
+    group.add_argument("--name", help="what the run is called (default: the network's and the data's names)")
+
+
+def strictness(parser: argparse.ArgumentParser) -> None:
+    """Adds --strict."""
+    parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error, not left out")
+
+
+def be_strict(given: argparse.Namespace) -> None:
+    """Makes --strict hold for all that follows."""
+    if given.strict:
+        os.environ[STRICT] = "1"
+
+
+def settled(given: argparse.Namespace) -> str:
+    """The case with the options that are part of it, in one line."""
+    named = [(f"--{name}", str(value)) for name in ("data", "weights", "size", "name") if (value := getattr(given, name))]
+    if named and not given.case.startswith(SOURCES):
+        raise BadInput(f"{named[0][0]} is for torchvision:NAME and timm:NAME; {given.case!r} brings its own")
+    return " ".join([given.case, *(shlex.join(pair) for pair in named)])
+
+
+def definition(line: str) -> Definition:
+    """What such a line means."""
+    parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
+    parser.add_argument("case")
+    options(parser)
+    try:
+        given, more = parser.parse_known_args(shlex.split(line))
+    except (argparse.ArgumentError, ValueError) as error:
+        raise BadInput(f"{line!r}: {error}") from error
+    if more or not given.data:
+        raise BadInput(f"{line!r}: " + (f"{more[0]!r} is unknown" if more else f"give its examples, --data {KINDS[0]}:PATH"))
+    kind, _, path = given.data.partition(":")
+    if kind not in KINDS or not path:
+        raise unknown("kind of data", given.data, [f"{kind}:PATH" for kind in KINDS])
+    source, _, network = given.case.partition(":")
+    makers: dict[str, Callable[..., nn.Module]] = {"torchvision": pretrained.untrained, "timm": _timm}
+    make = functools.partial(makers[source], _known(source, network))
+    name = given.name or _plain(f"{network}-{Path(path).stem}")
+    parts = functools.cache(lambda: _parts(kind, Path(path), source, network, given.size))
+    recipe = Transfer(make, _start(source, network, given.weights, make), parts, epochs=20, rate=1e-3)
+    return Definition(name, functools.partial(_case, recipe, name, given.weights, line), None, __file__, recipe)
+
+
+def _case(recipe: Transfer, name: str, weights: Path | None, line: str, seed: int) -> Case:
+    if weights is None and not transferred.path(name, seed).is_file():
+        train = f"fine-tune it: python -m bench train {line} --seed {seed}"
+        raise BadInput(f"no weights of {name} for seed {seed}: give --weights FILE, or {train}")
+    if weights is not None and not weights.is_file():
+        raise BadInput(f"no weights at {weights}")
+    parts = recipe.parts()
+    model = recipe.build(len(parts.classes))
+    if weights is None:
+        model = transferred.restore(model, name, seed)
+    else:
+        model = state.put(model, state.read(weights), str(weights), f"the data ({', '.join(parts.classes[:3])}, …)")
+    count = min(EXAMPLES, len(apart(parts)[0]) // 2)
+    return transferred.of_parts(model, parts, examples=count, why=f"{EXAMPLES}, or half of what there is", probe=None)
+
+
+def _start(source: str, network: str, weights: Path | None, make: Callable[[int], nn.Module]) -> Callable[[int], nn.Module]:
+    """What fine-tuning begins with: the file's weights, else the published ones."""
+
+    def start(classes: int) -> nn.Module:
+        if weights is not None:
+            return state.graft(make(classes), state.read(weights), str(weights))
+        return pretrained.network(network, classes) if source == "torchvision" else _timm(network, classes, published=True)
+
+    return start
+
+
+def _timm(network: str, classes: int, published: bool = False) -> nn.Module:
+    try:
+        return _imported_timm().create_model(network, pretrained=published, num_classes=classes)
+    except (OSError, RuntimeError) as error:
+        raise BadInput(
+            f"timm could not fetch the weights of {network}: give --weights FILE ({type(error).__name__})"
+        ) from error
+
+
+def _imported_timm() -> Any:
+    try:
+        import timm  # noqa: PLC0415 (seconds, that no other case needs)
+    except ImportError as error:
+        raise BadInput("timm is not installed here: pip install timm") from error
+    return timm
+
+
+def _known(source: str, network: str) -> str:
+    """The network's name, if there is one of that name."""
+    listed = pretrained.models().list_models() if source == "torchvision" else _imported_timm().list_models()
+    if network.split(".", 1)[0] not in listed:
+        close = ", ".join(difflib.get_close_matches(network, listed, 5)) or ", ".join(listed[:5])
+        raise BadInput(f"{source} has no network {network!r}; some that it has: {close}")
+    return network
+
+
+def _parts(kind: str, path: Path, source: str, network: str, size: int | None) -> Parts:
+    if kind == "npz":
+        return arrays.load(path)
+    view = _view(source, network)
+    if size is not None:
+        view = View(round(size * view.resize / view.crop), size, view.mean, view.deviation, view.interpolation)
+    if kind == "imagefolder":
+        return class_folders.images(path.name, path, view)
+    screen = Screen(FRAMES, view.resize, view.crop, 3, view.mean, view.deviation)
+    return video_folders.load(path.name, path, screen)
+
+
+def _view(source: str, network: str) -> View:
+    """How the network's published weights were tested."""
+    if source == "timm":
+        with torch.device("meta"):
+            made: Any = _timm(network, 2)
+        known: dict[str, Any] = made.pretrained_cfg
+        crop = known["input_size"][-1]
+        interpolation = "bicubic" if known["interpolation"] == "bicubic" else "bilinear"
+        return View(round(crop / known["crop_pct"]), crop, tuple(known["mean"]), tuple(known["std"]), interpolation)
+    preset = pretrained.published(network).transforms()
+    if not hasattr(preset, "crop_size"):
+        raise BadInput(f"torchvision:{network} does not classify images or videos")
+    mean, deviation = tuple(preset.mean), tuple(preset.std)
+    return View(preset.resize_size[0], preset.crop_size[0], mean, deviation, preset.interpolation.value)
+
+
+def _plain(name: str) -> str:
+    """A name that a file may have, as make derives it too."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")

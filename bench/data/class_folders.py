@@ -1,0 +1,82 @@
+"""Classes as folders, as torchvision's ImageFolder has them: PATH/train/rose/1.jpg and PATH/test/…, or PATH/rose/1.jpg."""
+
+import dataclasses
+from pathlib import Path
+
+from bench.data.files import Files, files
+from bench.data.images import SUFFIXES, View
+from bench.data.parts import Entries, Parts, every, of_images
+from bench.data.unreadable import leave_out
+from bench.errors import BadInput
+
+SPLITS = {"train": ("train",), "validation": ("valid", "val", "validation"), "test": ("test",)}
+TEST = 5  # without a folder for the test, every fifth example of a class
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What class folders hold: files, each part's names and labels, classes in order of their names, and what is left out."""
+
+    files: Files
+    entries: dict[str, Entries]
+    classes: list[str]
+    left_out: str
+
+
+def images(what: str, root: Path, view: View) -> Parts:
+    """The parts of a set of images in class folders, or in a .tar of them."""
+    found = listed(what, root, SUFFIXES)
+    parts = of_images(what, found.files, found.entries, found.classes, view)
+    return dataclasses.replace(parts, left_out="; ".join(filter(None, [found.left_out, parts.left_out])))
+
+
+def listed(what: str, root: Path, suffixes: tuple[str, ...]) -> Listing:
+    """Lists them. A folder to validate on serves as the test where there is none; without `train`, files are split in two."""
+    found = files(root, suffixes).where("train")
+    folders = {split: next((name for name in names if name in found.folders()), "") for split, names in SPLITS.items()}
+    if not folders["train"]:
+        return _unsplit(what, found)
+    if not folders["test"]:
+        folders |= {"test": folders["validation"], "validation": ""}
+    if not folders["test"]:
+        raise BadInput(f"{what}: {found.root} has a folder train, but none named test, val or valid")
+    classes, said = _classes(what, found, "train")
+    for folder in filter(None, folders.values()):
+        strange = sorted(set(found.under(folder).folders()) - set(classes))
+        if strange:
+            raise BadInput(f"{what}: {folder}/{strange[0]} is no class of train, which has {len(classes)}: {_some(classes)}")
+    entries = {split: _entries(found, f"{folder}/", classes) for split, folder in folders.items() if folder}
+    return Listing(found, entries, classes, said)
+
+
+def _unsplit(what: str, found: Files) -> Listing:
+    classes, said = _classes(what, found, "")
+    whole = _entries(found, "", classes)
+    parts = every([label for _, label in whole], TEST)
+    entries = {split: [whole[row] for row in rows] for split, rows in zip(("train", "test"), parts, strict=True)}
+    return Listing(found, entries, classes, said)
+
+
+def _classes(what: str, found: Files, folder: str) -> tuple[list[str], str]:
+    """The classes, in the order of their names, and which of them are empty."""
+    inside = found.under(folder) if folder else found
+    place = inside.root
+    on_disk = [path.name for path in place.iterdir() if path.is_dir() and path.name[0] != "."] if place.is_dir() else []
+    classes = sorted({*inside.folders(), *on_disk})
+    empty = {f"{folder}/{name}".strip("/"): "an empty class" for name in classes if name not in inside.folders()}
+    if len(classes) < 2 or len(classes) - len(empty) < 2:
+        raise BadInput(
+            f"{what}: {place} holds fewer than 2 class folders with files to read:"
+            " expected train/<class>/… and test/<class>/…, or <class>/…"
+        )
+    return classes, leave_out(f"{what}: classes", empty, len(classes))
+
+
+def _entries(found: Files, start: str, classes: list[str]) -> Entries:
+    labels = {name: label for label, name in enumerate(classes)}
+    inside = [name for name in found.places if name.startswith(start) and "/" in name.removeprefix(start)]
+    return [(name, labels[name.removeprefix(start).split("/", 1)[0]]) for name in inside]
+
+
+def _some(classes: list[str]) -> str:
+    return ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")

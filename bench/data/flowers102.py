@@ -1,0 +1,98 @@
+"""Oxford Flowers-102, 8,189 flowers, in torchvision's layout, as class folders, or as a .tar of class folders.
+
+The layouts split differently. torchvision's has the authors' split, of which training and validation are trained on together as
+in the paper (2,040; the other 6,149 test). Class folders bring their own: usually 6,552, 818 and 819.
+"""
+
+import dataclasses
+import functools
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from bench.data import class_folders
+from bench.data.files import files
+from bench.data.images import View
+from bench.data.parts import Entries, Parts, of_images
+from bench.data.place import missing, root
+from bench.errors import BadInput
+
+CLASSES, IMAGES = 102, 8189
+OWN = "flowers-102"  # torchvision's name of the folder
+EXPECTED = (
+    f"{OWN}/ (torchvision's: jpg/, imagelabels.mat, setid.mat), flowers102/train/<class 1 to {CLASSES}>/… or flowers102/*.tar"
+)
+
+
+def load(view: View = View()) -> Parts:  # noqa: B008 (a frozen value)
+    """The parts, from the first layout that is there; torchvision fetches its own where there is none and a network is."""
+    folder = root() / "flowers102"
+    archives = sorted(folder.glob("*.tar"))
+    if (root() / OWN / "setid.mat").is_file():
+        return _own(root() / OWN, view)
+    if (folder / "train").is_dir() or (folder / "flowers" / "train").is_dir():
+        return _folders(folder, view)
+    if archives:
+        return _folders(archives[0], view)
+    fetch()
+    return _own(root() / OWN, view)
+
+
+def fetch() -> None:
+    """Has torchvision download and check the set."""
+    from torchvision.datasets import Flowers102  # noqa: PLC0415 (a second's import that only a download needs)
+
+    try:
+        Flowers102(str(root()), download=True)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise missing("Flowers-102", EXPECTED, f"torchvision's download failed ({error})") from error
+
+
+def _own(folder: Path, view: View) -> Parts:
+    labels = _numbers(folder / "imagelabels.mat", "labels")
+    split = {name: _numbers(folder / "setid.mat", name) for name in ("trnid", "valid", "tstid")}
+    numbers = np.concatenate(list(split.values()))
+    if sorted(numbers) != list(range(1, len(labels) + 1)):
+        raise BadInput(
+            f"{folder}/setid.mat and imagelabels.mat do not match: {len(numbers)} images are split, {len(labels)} labelled"
+        )
+    parts = {"train": np.concatenate([split["trnid"], split["valid"]]), "test": split["tstid"]}
+    found = files(folder / "jpg", (".jpg",))
+    entries: dict[str, Entries] = {
+        name: [(f"image_{number:05}.jpg", int(labels[number - 1]) - 1) for number in sorted(part)]
+        for name, part in parts.items()
+    }
+    absent = [name for part in entries.values() for name, _ in part if name not in found.places]
+    if absent:
+        raise BadInput(f"{folder}/setid.mat names {absent[0]}, which is not in jpg/ ({len(absent)} such of {len(labels)})")
+    return of_images("Flowers-102", found, entries, _names(), view)
+
+
+def _numbers(file: Path, name: str) -> np.ndarray:
+    """A row of whole numbers from a MATLAB file."""
+    try:
+        return np.asarray(loadmat(file)[name]).ravel().astype(int)
+    except (MatReadError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise BadInput(f"{file} is missing, truncated or holds no {name!r} ({type(error).__name__})") from error
+
+
+def _folders(place: Path, view: View) -> Parts:
+    """Class folders are named 1 to 102, which is not the order of their names."""
+    parts = class_folders.images("Flowers-102", place, view)
+    wrong = [name for name in parts.classes if name not in set(_names())]
+    if wrong or len(parts.classes) != CLASSES:
+        raise BadInput(
+            f"{place}: its {len(parts.classes)} class folders must be named 1 to {CLASSES}"
+            + (f", not {wrong[0]!r}" if wrong else "")
+        )
+    for part in filter(None, (parts.train, parts.validation, parts.test)):
+        part.labels[:] = [int(parts.classes[label]) - 1 for label in part.labels]
+    return dataclasses.replace(parts, classes=tuple(_names()))
+
+
+@functools.cache
+def _names() -> list[str]:
+    return [str(number) for number in range(1, CLASSES + 1)]

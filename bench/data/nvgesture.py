@@ -1,0 +1,94 @@
+"""nvGesture, 25 hand gestures of 20 people in depth and colour, in its own layout: list files, videos and annotated windows."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.parts import Entries, Parts, check, sift
+from bench.data.place import missing, root
+from bench.data.videos import Screen, Videos, Window, film
+from bench.errors import BadInput
+
+CLASSES = 25
+LISTS = {"train": "nvgesture_train_correct*.lst", "test": "nvgesture_test_correct*.lst"}
+DEPTH = Screen()
+COLOUR = Screen(colours=3, mean=(0.5,) * 3, deviation=(0.5,) * 3)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A line of a list: the video of one sensor, the frames of the gesture, and which it is."""
+
+    path: Path
+    window: Window
+    label: int
+
+    @property
+    def name(self) -> str:
+        """The clip in messages: a video may hold several."""
+        return f"{self.path.relative_to(root() / 'nvgesture')} {self.window[0]}:{self.window[1]}"
+
+
+def load(sensor: str = "depth", screen: Screen = DEPTH) -> Parts:
+    """Clips as the list files split them; `sensor` is depth or color."""
+    return _parts({split: _listed(split, sensor) for split in LISTS}, screen)
+
+
+def takes(sensor: str = "depth", screen: Screen = DEPTH) -> Parts:
+    """The clips that are there, split anew: the first of each class trains, the others test. For want of better only."""
+    clips = [clip for split in LISTS for clip in _listed(split, sensor)]
+    seen: set[int] = set()
+    entries: dict[str, list[Clip]] = {"train": [], "test": []}
+    for clip in clips:
+        entries["test" if clip.label in seen else "train"].append(clip)
+        if clip.path.is_file():
+            seen.add(clip.label)
+    return _parts(entries, screen)
+
+
+def _parts(clips: dict[str, list[Clip]], screen: Screen) -> Parts:
+    known = {clip.name: clip for part in clips.values() for clip in part}
+    entries: dict[str, Entries] = {split: [(clip.name, clip.label) for clip in part] for split, part in clips.items()}
+    stamps = {name: _stamp(clip.path, screen) for name, clip in known.items()}
+    good, said = sift("nvGesture", entries, stamps, lambda name: _look(known[name], screen))
+    classes = [str(number) for number in range(1, CLASSES + 1)]
+    check("nvGesture", good, classes)
+    found = {split: [known[name] for name, _ in part] for split, part in good.items()}
+    made = {split: Videos([(clip.path, clip.window, clip.label) for clip in part], screen) for split, part in found.items()}
+    return Parts(made["train"], None, made["test"], tuple(classes), said)
+
+
+def _look(clip: Clip, screen: Screen) -> None:
+    if not clip.path.is_file():
+        raise BadInput("missing")
+    film(clip.path, clip.window, screen)
+
+
+def _stamp(path: Path, screen: Screen) -> str:
+    known = path.stat() if path.is_file() else None
+    return f"{known.st_size} {known.st_mtime_ns} {screen}" if known else "missing"
+
+
+def _listed(split: str, sensor: str) -> list[Clip]:
+    folder = root() / "nvgesture"
+    lists = sorted(folder.glob(LISTS[split]))
+    if not lists:
+        raise missing("nvGesture", f"nvgesture/ with {' and '.join(LISTS.values())} and Video_data/class_01/…/sk_depth.avi")
+    lines = [(place, line.strip()) for place, line in enumerate(lists[0].read_text().splitlines(), 1)]
+    return [_clip(folder, lists[0], place, line, sensor) for place, line in lines if line]
+
+
+def _clip(folder: Path, file: Path, place: int, line: str, sensor: str) -> Clip:
+    """A clip from `path:./Video_data/class_01/subject13_r0 depth:sk_depth:138:218 color:sk_color:138:218 … label:1`."""
+    fields = dict(word.split(":", 1) for word in line.split() if ":" in word)
+    found = re.fullmatch(r"(\w+):(\d+):(\d+)", fields.get(sensor, ""))
+    where = f"{file}, line {place}"
+    if not found or "path" not in fields or not fields.get("label", "").isdigit():
+        raise BadInput(f"{where}: {line!r} lacks path:…, {sensor}:<video>:<first frame>:<end> or label:1 to {CLASSES}")
+    name, first, end, label = found[1], int(found[2]), int(found[3]), int(fields["label"])
+    if not 1 <= label <= CLASSES or first >= end:
+        raise BadInput(f"{where}: label {label} of 1 to {CLASSES}, window {first} to {end}")
+    path = folder / fields["path"] / f"{name}.avi"
+    if ".." in path.relative_to(folder).parts:
+        raise BadInput(f"{where}: {fields['path']} lies outside {folder}")
+    return Clip(path, (first, end), label - 1)
