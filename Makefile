@@ -51,7 +51,7 @@ tables := agreement.csv maps.csv maps-fresh.csv tables.json
 # How each case is pruned: so many maps at a time that the whole takes minutes, and λ for the size of its maps
 loop_vgg-digits := --remove 24 --rate 3e-3 --until maps=0.2 --final-updates 200
 loop_resnet-digits := --remove 16 --rate 3e-3 --until maps=0.2 --final-updates 200
-loop_r3dcnn-gestures := --remove 16 --rate 1e-2 --until maps=0.2 --updates 10 --batch 16 --final-updates 100 --tested 200
+loop_r3dcnn-gestures := --remove 20 --rate 1e-2 --until maps=0.2 --updates 10 --batch 16 --final-updates 80 --tested 200
 survive_r3dcnn-gestures := --each 1 --updates 40 --batch 16
 loop_resnet20-cifar10 := --remove 20 --rate 3e-3 --until maps=0.4 --final-updates 200 --tested 2000
 loop_cnn3-cifar10 := --remove 6 --rate 3e-3 --until maps=0.3 --final-updates 200 --tested 2000

@@ -13,11 +13,8 @@ from oracle.estimate import Estimates
 QUALITIES = ("spearman", "width")
 SURENESS, DRAWS = 0.95, 200
 ROUNDS, FIRST = 4, 0.35  # of a share that is known beforehand, and what part of it the first round has
-START, LEAST, GROWTH = (
-    0.01,
-    3,
-    0.5,
-)  # otherwise: the first round's share, but so many pairs per map; later, of what is measured
+# otherwise: the first round's share, but so many pairs per map; and every later round's, of what is measured
+START, LEAST, GROWTH = 0.01, 3, 0.5
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from bench import memory
 from bench.case import Batch, Case
+from bench.errors import BadInput
 from bench.runs import Arrays
 from oracle.control import control, moves
 from oracle.draw import counts, open_ranks
@@ -63,7 +64,13 @@ class Sampling:
         """Measures in rounds until the goal is reached."""
         first = self.look()
         samples = self._samples(first)
-        total = len(self.rows) * sum(site.maps for site in self.case.sites)
+        maps = sum(site.maps for site in self.case.sites)
+        total = len(self.rows) * maps
+        if goal.share * total < maps:
+            raise BadInput(
+                f"{self.case.name}: a budget of {goal.share:g} is {goal.share * total:.0f} pairs for {maps} maps; give at least one"
+                f" for each, --budget {1 / len(self.rows):.2g}"
+            )
         done, step, reached = 0, 0, math.nan
         with tqdm(total=total, desc=self._name, unit_scale=True, bar_format=BAR, disable=None) as bar:
             while True:

@@ -302,6 +302,11 @@ def test_a_goal_that_is_none(budget, until, said):
         Goal.parse(budget, until)
 
 
+def test_a_budget_below_one_pair_per_map_is_refused():
+    with pytest.raises(BadInput, match=r"a budget of 0\.01 is 1 pairs for 9 maps; give at least one for each, --budget 0\.083"):
+        sampled(toy_case("plain", 24), 12, Goal(0.01))
+
+
 def test_goals():
     assert Goal.parse(None, None).exact
     assert Goal.parse("1", None).exact
