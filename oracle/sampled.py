@@ -68,8 +68,8 @@ class Sampling:
         total = len(self.rows) * maps
         if goal.share * total < maps:
             raise BadInput(
-                f"{self.case.name}: a budget of {goal.share:g} is {goal.share * total:.0f} pairs for {maps} maps; give at least one"
-                f" for each, --budget {1 / len(self.rows):.2g}"
+                f"{self.case.name}: a budget of {goal.share:g} is {goal.share * total:.0f} pairs for {maps} maps;"
+                f" give at least one for each, --budget {1 / len(self.rows):.2g}"
             )
         done, step, reached = 0, 0, math.nan
         with tqdm(total=total, desc=self._name, unit_scale=True, bar_format=BAR, disable=None) as bar:
