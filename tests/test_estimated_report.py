@@ -1,0 +1,92 @@
+"""An estimated oracle in reports: it is called so, its errors widen intervals, and its section is made of records."""
+
+import json
+
+import numpy as np
+import pytest
+from test_agreement import SITES, write_run
+
+from bench import runs
+from reports import records
+from reports.__main__ import grade_run, study
+from reports.agreement import MEAN, grade, maps_table
+from reports.read import read
+from reports.sections import estimated
+
+
+def estimate(root, error):
+    """Makes a written run's oracle an estimated one, with these errors of every map."""
+    path = runs.folder("toy", 0, root) / "oracle.safetensors"
+    file = runs.load(path, "oracle")
+    more = {f"error/{site}": np.full(file.arrays[f"change/{site}"].shape[1], error) for site in SITES}
+    runs.save(path, "oracle", file.arrays | more, file.facts | {"estimated": {"share": 0.05}})
+
+
+def widths(root):
+    rows = grade(read("toy", 0, root)).query(f"scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'")
+    table = maps_table(read("toy", 0, root), "fresh")
+    return (rows.high - rows.low).mean(), rows.ceiling.mean(), (table.oracle_loss_high - table.oracle_loss_low).mean()
+
+
+def test_errors_widen_intervals_and_lower_the_ceiling(tmp_path):
+    write_run(tmp_path, noise=1.0)
+    exact = widths(tmp_path)
+    estimate(tmp_path, 0.0)
+    assert widths(tmp_path) == pytest.approx(exact)
+    estimate(tmp_path, 0.5)
+    agreement, ceiling, maps = widths(tmp_path)
+    assert agreement > 1.2 * exact[0]
+    assert ceiling < exact[1]
+    assert maps > 1.2 * exact[2]
+
+
+def test_an_estimated_oracle_is_called_so_and_has_no_oracles_of_parts(tmp_path):
+    write_run(tmp_path, noise=1.0)
+    grade_run("toy", 0, tmp_path)
+    assert "estimated" not in study("toy", [0], tmp_path).said
+    assert any(study("toy", [0], tmp_path).agreement.criterion.str.startswith("oracle"))
+    estimate(tmp_path, 0.1)
+    grade_run("toy", 0, tmp_path)
+    known = study("toy", [0], tmp_path)
+    assert known.said.endswith("the oracle estimated from 5.0% of all pairs")
+    assert not any(known.agreement.criterion.str.startswith("oracle"))
+
+
+def trial(case):
+    names = ("plain subsample", "+ better guess")
+    return {
+        "case": case,
+        "examples": 128,
+        "maps": 30,
+        "device": "none",
+        "threads": 2,
+        "commit": "c" * 40,
+        "versions": {"torch": "2"},
+        "curves": [
+            {"ingredients": name, "share": share, "seed": seed, "sites": 0.5 + 0.2 * place + seed / 100, "all": 0.5}
+            for place, name in enumerate(names)
+            for share in (0.05, 0.1)
+            for seed in (0, 1)
+        ],
+        "coverage": [{"share": 0.05, "repeats": 200, "mean": 0.951, "least covered tenth": 0.9}],
+        "promises": [{"spearman": 0.9, "kept": 0.96, "share": 0.034, "repeats": 100}],
+        "timings": [{"share": share, "turn": 0, "seconds": 10 * share, "sites": 0.7} for share in (0.05, 0.1, 1.0)],
+    }
+
+
+def test_the_section_is_made_of_the_newest_record_of_each_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "ROOT", tmp_path)
+    assert records.trials() == []
+    assert estimated.section([]) is None
+    for folder, case in (("2026-01-01-a", "toy"), ("2026-01-02-b", "toy"), ("2026-01-02-b", "other")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"estimated-{case}.json").write_text(json.dumps(trial(case) | {"device": folder}))
+    found = records.trials()
+    assert sorted((row["case"], row["device"]) for row in found) == [("other", "2026-01-02-b"), ("toy", "2026-01-02-b")]
+    section = estimated.section(found)
+    row = section.table.set_index("network").loc["toy"]
+    assert row["Spearman at 0.05"] == "0.705 (0.700 to 0.710)"
+    assert row["times as fast, 0.05"] == "20.0"
+    assert row["intervals hold, 0.05"] == "0.951 (0.900)"
+    assert row["promised 0.9"] == "kept 96% at 3.4%"
+    assert "mean of 2 estimated oracles" in section.caption
