@@ -24,7 +24,8 @@ class Diverged(BadInput):
 def augmentation(case: Case) -> Augment:
     """How the case's own recipe varies its training examples."""
     known = CASES.get(case.name)
-    return known.recipe.augment if known and known.recipe else unchanged
+    recipe = known and (known.recipe or known.transfer)
+    return recipe.augment if recipe else unchanged
 
 
 def minibatches(case: Case, settings: Settings, first: int, augment: Augment) -> Iterator[Batch]:

@@ -65,9 +65,19 @@ def _beside(folders: Sequence[Path], names: Sequence[str], kind: str) -> dict[st
 
 
 def read_all(case: str, seeds: Sequence[int], root: Path = runs.RUNS) -> list[Pruned]:
-    """The runs of `make prune`, and those of `make prune-more` that are there."""
-    more = [name for name in MORE if list((runs.folder(case, seeds[0], root) / name).glob("*.safetensors"))]
+    """The runs of `make prune`, and the studies of `make prune-more` that are there at every seed."""
+    more = [name for name in MORE if _whole([runs.folder(case, seed, root) / name for seed in seeds])]
     return [read(case, seeds, root, name) for name in ("pruning", *more)]
+
+
+def _whole(folders: Sequence[Path]) -> bool:
+    """Whether folders hold runs, all of the same names; says where some are missing."""
+    names = [{path.stem for path in folder.glob("*.safetensors")} for folder in folders]
+    every = set[str]().union(*names)
+    for folder, found in zip(folders, names, strict=True):
+        if missing := ", ".join(sorted(every - found)):
+            print(f"left out: {folder.name}, of which {folder} lacks {missing}: make prune-more makes it")
+    return bool(every) and all(found == every for found in names)
 
 
 def steps(pruned: Pruned) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def row(maps, accuracy, **more):
     return known | {"test_accuracy": accuracy, **more}
 
 
-def write(root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), commit="c", last=()):
+def write(root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), commit="c", last=(), folder="pruning"):
     rows = [row(maps, accuracy) for maps, accuracy in zip((10, 8, 6), accuracies, strict=True)]
     rows += [row(6, accuracy, final=True) for accuracy in last]
     facts = {
@@ -46,7 +46,7 @@ def write(root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), com
         "why": "",
     }
     facts |= {"precision": "float32", "device": "none"}
-    runs.save(runs.folder(case, seed, root) / "pruning" / f"{name}.safetensors", "pruning", {}, facts)
+    runs.save(runs.folder(case, seed, root) / folder / f"{name}.safetensors", "pruning", {}, facts)
 
 
 def test_a_curve_and_its_area_by_hand():
@@ -118,6 +118,17 @@ def test_runs_of_two_commits_or_none_are_refused(tmp_path):
         pruned.read("toy", [0], tmp_path)
     with pytest.raises(BadInput, match="no pruning file"):
         pruned.read("toy", [0, 1], tmp_path)
+
+
+def test_a_study_that_is_not_whole_is_left_out(tmp_path, capsys):
+    for seed in (0, 1):
+        write(tmp_path, seed=seed)
+    for seed in (0, 1):
+        write(tmp_path, seed=seed, name="taylor", folder="pruning-still")
+    write(tmp_path, seed=0, name="fast", folder="pruning-far")
+    found = pruned.read_all("toy", [0, 1], tmp_path)
+    assert [study.folder for study in found] == ["pruning", "pruning-still"]
+    assert "left out: pruning-far, of which" in capsys.readouterr().out
 
 
 def test_tau_is_within_seeds_and_shares():
