@@ -57,7 +57,7 @@ loop_resnet20-cifar10 := --remove 20 --rate 3e-3 --until maps=0.4 --final-update
 loop_cnn3-cifar10 := --remove 6 --rate 3e-3 --until maps=0.3 --final-updates 200 --tested 2000
 lambda_vgg-digits := 0.5
 lambda_resnet-digits := 0.5
-lambda_r3dcnn-gestures := 0.1
+lambda_r3dcnn-gestures := 0.03
 # the loop's runs by name, and what each ranks by
 ranked_taylor-flops = --criterion taylor --flops-lambda $(or $(lambda_$(call case,$@)),0.1)
 ranked_taylor := --criterion taylor --flops-lambda 0
