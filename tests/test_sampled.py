@@ -22,7 +22,7 @@ from oracle.literal import literal
 from oracle.measure import measure
 from oracle.replay import Replay
 from oracle.sample import Sample
-from oracle.sampled import Sampling
+from oracle.sampled import Sampling, choose
 from oracle.trial import INGREDIENTS, Recorded, coverage, promises, spearman
 from oracle.units import Units
 
@@ -118,6 +118,17 @@ def test_effort_goes_where_the_ranking_is_open():
     estimate, error = np.array([0.0, 1.0, 1.01, -1.02, 5.0]), np.full(5, 0.02)
     open_ = open_ranks(estimate, error)
     assert open_[1:4].min() > 100 * open_[[0, 4]].max()
+
+
+def test_later_rounds_measure_maps_whose_neighbours_are_near():
+    sample = Sample(control(None, np.zeros(200), np.zeros((200, 8), bool)), np.zeros((200, 8), bool))
+    change = np.array([1.0, 1.01, 1.02, 1.03, 10, 20, 30, 40]) + 0.3 * np.random.default_rng(0).normal(0, 1, (200, 8))
+    for step in (0, 1):
+        ((chosen, chance),) = choose([sample], 160.0, 0, step)
+        sample.add(chosen, chance, change)
+    first, second = (part.draws for part in sample.rounds)
+    assert np.ptp(first) <= 1
+    assert second[:4].min() > 3 * second[4:].max()
 
 
 def drawn(seed, examples=60, maps=8):
