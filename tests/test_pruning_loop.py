@@ -309,6 +309,23 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, name):
     assert timeless[0] == timeless[1]
 
 
+def test_the_network_to_go_back_to_is_kept_too(tmp_path):
+    state = run(case_of(), QUICK)
+    state.good = start(case_of()).marked()
+    state.good.rows = state.rows[:1]
+    keeper = Keeper(tmp_path / "a.state", {"a": 1})
+    keeper.save(state)
+    found = keeper.found(case_of())
+    assert len(found.rows) > len(found.good.rows) == 1
+    for one, other in ((state, found), (state.good, found.good)):
+        assert [site.maps for site in other.pruned.case.sites] == [site.maps for site in one.pruned.case.sites]
+        for name, tensor in tensors(one.pruned.case).items():
+            np.testing.assert_array_equal(tensor, tensors(other.pruned.case)[name])
+    found.take_back()
+    assert found.good is None
+    assert [site.maps for site in found.pruned.case.sites] == [site.maps for site in case_of().sites]
+
+
 def test_a_state_of_another_setting_is_not_used(tmp_path):
     case = case_of()
     state = run(case, QUICK)
