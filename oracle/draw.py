@@ -35,7 +35,7 @@ def systematic(chance: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def counts(pairs: float, wanted: np.ndarray, room: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """So many pairs shared out over maps in those proportions, part of them evenly, no map more than it has room for.
 
-    Whole numbers, which are right on average.
+    Whole numbers from 1 on, right on average; a number below 1 is how likely a single pair is.
     """
     given = np.zeros(len(room))
     for _ in range(len(room)):
@@ -47,7 +47,7 @@ def counts(pairs: float, wanted: np.ndarray, room: np.ndarray, random: np.random
         open_ = np.where(free, wanted, 0.0)
         share = open_ / open_.sum() if open_.sum() > 0 else even
         given = np.minimum(room, given + left * (EVEN * even + (1 - EVEN) * share))
-    return np.minimum(room, np.floor(given + random.random(len(room)))).astype(int)
+    return np.where(given < 1, given, np.minimum(room, np.floor(given + random.random(len(room)))))
 
 
 def open_ranks(estimate: np.ndarray, error: np.ndarray) -> np.ndarray:

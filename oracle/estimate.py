@@ -1,12 +1,12 @@
 """What measured pairs say of those that were not: per map an unbiased estimate with its interval, and a better guess.
 
-At one site, a pair's change is its guess plus a remainder, and pairs are drawn in proportion to `size`, so that the mean of
-remainder ÷ size over a map's drawn pairs, times the sum of its sizes, is an unbiased estimate of all its remainders (Hansen
-and Hurwitz 1943; Horvitz and Thompson 1952). Rounds are averaged, each by how many pairs it drew.
+A pair's change is what was believed of it before a round, plus a remainder. The sum of remainder ÷ probability over the pairs
+that the round drew is an unbiased estimate of all remainders (Horvitz and Thompson 1952), whatever was believed. Rounds are
+averaged, each by how many pairs were planned in it.
 
-A few pairs say little of how much that ratio varies, so each map's variance is drawn towards that of its whole site, as if by
-`PRIOR` more pairs; and the ratio is skewed, since a few pairs lose far more than was guessed, so the interval is Student's,
-bent by the whole site's skewness (Hall 1992).
+Pairs are drawn in proportion to `size`, and a few say little of how much the ratio of remainder to size varies, so each map's
+variance is drawn towards that of its whole site, as if by `PRIOR` more pairs; and the ratio is skewed, since a few pairs lose
+far more than was guessed, so the interval is Student's, bent by the whole site's skewness (Hall 1992).
 
 For ranks a small bias is worth less noise: there a map's ratio is drawn towards the site's mean, the more so the less the maps'
 ratios differ beyond their errors (empirical Bayes; Efron and Morris 1975). The magnitude of an unbiased estimate near 0 is
@@ -78,13 +78,13 @@ def estimates(sample: Sample) -> Estimates:
     left, some = sample.unknown, np.maximum(found.count, 1)
     guess = filled(sample).mean(0)
     guess_error = np.sqrt(found.mean_error**2 * left.sum(0) ** 2 + found.variance * (left**2).sum(0)) / examples
-    draws = np.array([part.draws for part in sample.rounds])
-    weights = draws / np.maximum(draws.sum(0), 1)
+    weights = np.array([part.weight for part in sample.rounds])
+    weights = weights / weights.sum()
     unbiased = sum(weight * part.total for weight, part in zip(weights, sample.rounds, strict=True)) / examples
     spread = sum(weight**2 * part.spread for weight, part in zip(weights, sample.rounds, strict=True))
-    whole, never = sample.known.all(0), draws.sum(0) == 0  # of a map that no round drew, the better guess is all there is
-    unbiased = np.where(whole | never, guess, unbiased)
-    error = np.where(whole, 0.0, np.where(never, guess_error, np.sqrt(spread * found.variance) / examples))
+    whole = sample.known.all(0)
+    unbiased = np.where(whole, guess, unbiased)
+    error = np.where(whole, 0.0, np.sqrt(spread * found.variance) / examples)
     reach, skewness = stats.t.ppf(0.975, some - 1 + PRIOR), found.skewness / np.sqrt(some)
     low, high = (unbiased - error * bent(far, skewness) for far in (reach, -reach))
     return Estimates(unbiased, error, low, high, guess, guess_error)

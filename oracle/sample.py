@@ -12,9 +12,9 @@ from oracle.draw import SURE, probabilities, systematic
 class Round:
     """What one round said of every map of a site."""
 
+    weight: float  # among the rounds: how many pairs were planned in all, which nothing that it found has a part in
     total: np.ndarray  # an unbiased estimate of the sum over examples
     spread: np.ndarray  # Σ (1 − p) size²/p: the variance of that, where remainder ÷ size has a variance of 1
-    draws: np.ndarray  # how many pairs were measured
 
 
 @dataclass
@@ -48,13 +48,12 @@ class Sample:
         chance = probabilities(self.unknown, count)
         return systematic(chance, random) & ~self.known, chance
 
-    def add(self, chosen: np.ndarray, chance: np.ndarray, change: np.ndarray) -> None:
-        """What was measured of the chosen pairs."""
-        start = np.where(self.known, self.change, self.control.guess).sum(0)
-        remainder = np.where(chosen, change - self.control.guess, 0.0)
-        total = start + np.divide(remainder, chance, out=np.zeros(chance.shape), where=chosen).sum(0)
+    def add(self, weight: float, believed: np.ndarray, chosen: np.ndarray, chance: np.ndarray, change: np.ndarray) -> None:
+        """What was measured of the chosen pairs, and what was `believed` of all pairs before."""
+        remainder = np.where(chosen, change - believed, 0.0)
+        total = believed.sum(0) + np.divide(remainder, chance, out=np.zeros(chance.shape), where=chosen).sum(0)
         spread = np.divide((1 - chance) * self.unknown**2, chance, out=np.zeros(chance.shape), where=chance > 0).sum(0)
-        self.rounds.append(Round(total, spread, chosen.sum(0)))
+        self.rounds.append(Round(weight, total, spread))
         self.change = np.where(chosen, change, self.change)
         self.drawn |= chosen & (chance < SURE)
         self.measured |= chosen

@@ -79,7 +79,7 @@ class Sampling:
                 if not any(part.any() for part, _ in chosen):
                     break
                 bar.total = int(goal.share * total)
-                self._measure(step, samples, chosen, bar)
+                self._measure(step, pairs, samples, chosen, bar)
                 done, step = sum(int(sample.measured.sum()) for sample in samples), step + 1
                 reached = goal.reached([estimates(sample) for sample in samples], self.case.seed)
                 log.info("%s: %s of %s pairs after round %d%s", self._name, f"{done:,}", f"{total:,}", step, goal.said(reached))
@@ -148,7 +148,9 @@ class Sampling:
     def _batch(self, block: list[int]) -> Batch:
         return next(self.case.batches(self.case.train, block, len(block)))
 
-    def _measure(self, step: int, samples: list[Sample], chosen: list[tuple[np.ndarray, np.ndarray]], bar: Any) -> None:
+    def _measure(
+        self, step: int, pairs: float, samples: list[Sample], chosen: list[tuple[np.ndarray, np.ndarray]], bar: Any
+    ) -> None:
         """Measures the chosen pairs, and tells every sample what was found."""
         changes = [np.zeros(part.shape) for part, _ in chosen]
         for place, block in enumerate(self._blocks()):
@@ -159,7 +161,7 @@ class Sampling:
                 change[own].T[part.T] = found[site.name]
             bar.update(sum(int(part.sum()) for part in parts))
         for sample, (part, chance), change in zip(samples, chosen, changes, strict=True):
-            sample.add(part, chance, change)
+            sample.add(pairs, filled(sample), part, chance, change)
 
     def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
         batch, arrays = self._batch(block), dict[str, np.ndarray]()

@@ -112,6 +112,9 @@ def test_pairs_are_shared_out_with_no_map_beyond_its_room():
     assert (every[:, 2] == 20).all()
     assert every.sum(1).mean() == pytest.approx(90, abs=0.1)
     assert every[:, 1].mean() > every[:, 0].mean() > 5
+    few = counts(1.0, wanted, room, random)
+    assert few.sum() == pytest.approx(1)
+    assert (few[:3] > 0).all()
 
 
 def test_effort_goes_where_the_ranking_is_open():
@@ -125,10 +128,9 @@ def test_later_rounds_measure_maps_whose_neighbours_are_near():
     change = np.array([1.0, 1.01, 1.02, 1.03, 10, 20, 30, 40]) + 0.3 * np.random.default_rng(0).normal(0, 1, (200, 8))
     for step in (0, 1):
         ((chosen, chance),) = choose([sample], 160.0, 0, step)
-        sample.add(chosen, chance, change)
-    first, second = (part.draws for part in sample.rounds)
-    assert np.ptp(first) <= 1
-    assert second[:4].min() > 3 * second[4:].max()
+        sample.add(160.0, filled(sample), chosen, chance, change)
+        drawn = chosen.sum(0)
+        assert np.ptp(drawn) <= 1 if step == 0 else drawn[:4].min() > 3 * drawn[4:].max()
 
 
 def drawn(seed, examples=60, maps=8):
@@ -149,7 +151,7 @@ def test_estimates_are_unbiased_and_intervals_hold():
         sample.control = dataclasses.replace(sample.control, guess=guess, size=size)
         for each in (6, 9):
             chosen, chance = sample.choose(np.full(8, each), random)
-            sample.add(chosen, chance, change)
+            sample.add(float(each), filled(sample), chosen, chance, change)
         found = estimates(sample)
         off.append(found.unbiased - change.mean(0))
         held.append((found.low <= change.mean(0)) & (change.mean(0) <= found.high))
@@ -180,7 +182,7 @@ def test_ratios_are_drawn_in_where_maps_do_not_differ():
     for spread in (0.0, 5.0):
         sample = Sample(control(None, np.zeros(40), np.zeros(size.shape, bool)), np.zeros(size.shape, bool))
         change = random.normal(0, 1, size.shape) + spread * np.arange(6)
-        sample.add(*sample.choose(np.full(6, 10), random), change)
+        sample.add(1.0, filled(sample), *sample.choose(np.full(6, 10), random), change)
         mean = np.where(sample.drawn, change, 0).sum(0) / 10
         if spread:
             np.testing.assert_allclose(ratios(sample).mean, mean, rtol=0.02, atol=0.3)
