@@ -229,6 +229,7 @@ def test_what_is_really_measured_is_what_the_records_say(recorded):
     real = Sampling(case, Replay(case), rows, 160).run(Goal(0.05))
     again = Recorded(case, first, whole).run(Goal(0.05))
     for name in whole:
+        assert real.measured[name][~first[f"alive/{name}"]].all()  # known to change nothing
         assert (real.measured[name] == again.measured[name]).mean() > 0.999
         np.testing.assert_allclose(real.estimates[name].guess, again.estimates[name].guess, rtol=0.02, atol=1e-5)
 
