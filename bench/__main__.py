@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench import chosen, cost, embedded, fine_tuning, runs
 from bench.case import choose_device, find, load
+from bench.data import unreadable
 from bench.errors import BadInput, exit_with
 from bench.evaluation import evaluate
 from bench.training import Recipe, accuracy, fit
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="train: where the weights go (default: the case's own file)")
-    chosen.strictness(parser)
+    unreadable.option(parser)
     chosen.options(parser)
     tuning = parser.add_argument_group("train, where the case is fine-tuned (default: its recipe's)")
     tuning.add_argument("--epochs", type=int)
@@ -71,7 +72,7 @@ def main() -> None:
     tuning.add_argument("--batch", type=int, help="examples per update")
     tuning.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     given = parser.parse_args()
-    chosen.be_strict(given)
+    unreadable.obey(given)
     given.case = chosen.settled(given)
     if given.what == "train":
         train(given)

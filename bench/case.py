@@ -160,6 +160,7 @@ class Definition:
 
 
 CASES: dict[str, Definition] = {}
+SOURCES = ("torchvision:", "timm:")  # whose networks are cases without a file, see bench/chosen.py
 
 
 def case(
@@ -180,7 +181,7 @@ def find(name: str) -> Definition:
     cases = importlib.import_module("bench.cases")
     for module in pkgutil.iter_modules(cases.__path__):
         importlib.import_module(f"bench.cases.{module.name}")
-    if name.startswith(("torchvision:", "timm:")):
+    if name.startswith(SOURCES):
         return importlib.import_module("bench.chosen").definition(name)
     if name.endswith(".py"):
         return _from_file(Path(name))

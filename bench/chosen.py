@@ -6,7 +6,6 @@ Wherever a case's name is asked for, one line names it: `torchvision:resnet18 --
 import argparse
 import difflib
 import functools
-import os
 import re
 import shlex
 from collections.abc import Callable
@@ -17,16 +16,14 @@ import torch
 from torch import nn
 
 from bench import pretrained, state, transferred
-from bench.case import Case, Definition
+from bench.case import SOURCES, Case, Definition
 from bench.data import arrays, class_folders, video_folders
 from bench.data.images import View
 from bench.data.parts import Parts
-from bench.data.unreadable import STRICT
 from bench.data.videos import Screen
 from bench.errors import BadInput, unknown
 from bench.transfer import Transfer, apart
 
-SOURCES = ("torchvision:", "timm:")
 KINDS = ("imagefolder", "npz", "videofolder")
 EXAMPLES = 512
 FRAMES = 16  # that torchvision's networks for videos were trained on
@@ -39,17 +36,6 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--weights", type=Path, help="its weights (default: those that python -m bench train made of it)")
     group.add_argument("--size", type=int, help="pixels of the square it sees (default: as its published weights were tested)")
     group.add_argument("--name", help="what the run is called (default: the network's and the data's names)")
-
-
-def strictness(parser: argparse.ArgumentParser) -> None:
-    """Adds --strict."""
-    parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error, not left out")
-
-
-def be_strict(given: argparse.Namespace) -> None:
-    """Makes --strict hold for all that follows."""
-    if given.strict:
-        os.environ[STRICT] = "1"
 
 
 def settled(given: argparse.Namespace) -> str:

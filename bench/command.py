@@ -11,7 +11,7 @@ import torch
 
 from bench import chosen, cost, embedded, memory, runs
 from bench.case import PRECISIONS, Case, load
-from bench.data import Examples
+from bench.data import Examples, unreadable
 from bench.errors import BadInput, unknown
 
 
@@ -23,7 +23,7 @@ def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECIS
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument("--precision", default="float32", help=f"{' or '.join(precisions)} (default float32)")
     parser.set_defaults(precisions=precisions)
-    chosen.strictness(parser)
+    unreadable.option(parser)
     return parser
 
 
@@ -44,7 +44,7 @@ def opened(given: argparse.Namespace, file: Callable[[Case], Path]) -> tuple[Cas
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
     if given.precision not in given.precisions:
         raise unknown("precision", given.precision, given.precisions)
-    chosen.be_strict(given)
+    unreadable.obey(given)
     case = load(given.case, given.seed)
     out = file(case)
     runs.check_writable(out)

@@ -12,6 +12,7 @@ from test_commands import command
 
 from bench import chosen, pretrained, runs
 from bench.case import find, load
+from bench.data import unreadable
 from bench.data.images import View
 from bench.errors import BadInput
 
@@ -140,7 +141,7 @@ def test_options_belong_to_networks_without_a_file(monkeypatch):
     given.weights = None
     given.strict = True
     monkeypatch.setenv("STRICT", "")
-    chosen.be_strict(given)
+    unreadable.obey(given)
     assert chosen.settled(given) == "vgg-digits"
     assert os.environ["STRICT"] == "1"
 

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from bench.data import Examples, arrays, birds200, class_folders, flowers102, imagenet, nvgesture, video_folders
+from bench.data.decoded import Kept
 from bench.data.files import files
 from bench.data.images import SUFFIXES, View, decode
-from bench.data.kept import Kept
 from bench.data.parts import every
 from bench.data.place import root
 from bench.data.videos import Screen, film

@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from bench.data.images import DEVIATION, MEAN
-from bench.data.parts import Parts, Some, every
+from bench.data.images import DEVIATION, MEAN, View
+from bench.data.parts import TEST, Parts, Some, every
 from bench.errors import BadInput
-
-TEST = 5
 
 
 class Arrays(TensorDataset):
@@ -78,8 +76,7 @@ def _normalised(path: Path, images: np.ndarray) -> Tensor:
             f"{path}: uint8 {images.shape}; expected [n, height, width], or [n, height, width, colour] with 1 or 3 colours"
         )
     mean, deviation = (MEAN, DEVIATION) if stacked.shape[3] == 3 else ((0.5,), (0.5,))
-    shift, scale = (torch.tensor(part).view(1, -1, 1, 1) for part in (mean, deviation))
-    return (torch.from_numpy(stacked).permute(0, 3, 1, 2) / 255 - shift) / scale
+    return View(mean=mean, deviation=deviation).normalise(torch.from_numpy(stacked).permute(0, 3, 1, 2))
 
 
 def _classes(path: Path, labels: list[int]) -> tuple[str, ...]:

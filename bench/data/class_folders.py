@@ -5,12 +5,11 @@ from pathlib import Path
 
 from bench.data.files import Files, files
 from bench.data.images import SUFFIXES, View
-from bench.data.parts import Entries, Parts, every, of_images
+from bench.data.parts import TEST, Entries, Parts, every, of_images
 from bench.data.unreadable import leave_out
 from bench.errors import BadInput
 
 SPLITS = {"train": ("train",), "validation": ("valid", "val", "validation"), "test": ("test",)}
-TEST = 5  # without a folder for the test, every fifth example of a class
 
 
 @dataclasses.dataclass(frozen=True)

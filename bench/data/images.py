@@ -3,7 +3,6 @@
 import io
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +10,10 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from bench.augmentation import transforms
+from bench.data.decoded import Decoded
 from bench.data.files import Files
-from bench.data.kept import Kept
 from bench.errors import BadInput
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # those of torchvision's ImageFolder
@@ -38,7 +36,7 @@ class View:
         resize = v2.Resize(self.resize, interpolation=v2.InterpolationMode(self.interpolation), antialias=True)
         return v2.Compose([resize, v2.CenterCrop(self.crop), v2.PILToTensor()])(image)
 
-    def normalise(self, square: UInt8[Tensor, "*time 3 height width"]) -> Float[Tensor, "*time 3 height width"]:
+    def normalise(self, square: UInt8[Tensor, "*more colour height width"]) -> Float[Tensor, "*more colour height width"]:
         """The same as numbers around 0."""
         functional = transforms().functional
         return functional.normalize(functional.to_dtype(square, torch.float32, scale=True), self.mean, self.deviation)
@@ -59,27 +57,13 @@ def decode(content: bytes) -> Image.Image:
         raise BadInput(reason) from error
 
 
-class Images(Dataset[tuple[Tensor, Tensor]]):
+def examples(files: Files, names: Sequence[str], labels: Sequence[int], view: View) -> Decoded:
     """Images by name with their labels, as a network sees them."""
 
-    def __init__(self, files: Files, names: Sequence[str], labels: Sequence[int], view: View) -> None:
-        self.files, self.names, self.labels, self.view = files, list(names), list(labels), view
-        self.kept = Kept(self._cut)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> tuple[Float[Tensor, "3 height width"], Tensor]:
-        return self.view.normalise(self.kept[index]), torch.tensor(self.labels[index])
-
-    def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
-        """Several at once, as torch's DataLoader asks for them; decoding leaves Python's lock, so threads help."""
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            return list(pool.map(self.__getitem__, indices))
-
-    def _cut(self, index: int) -> UInt8[Tensor, "3 height width"]:
-        name = self.names[index]
+    def cut(index: int) -> UInt8[Tensor, "3 height width"]:
         try:
-            return self.view.cut(decode(self.files.read(name)))
+            return view.cut(decode(files.read(names[index])))
         except BadInput as error:
-            raise BadInput(f"{self.files.root / name}: {error}") from error
+            raise BadInput(f"{files.root / names[index]}: {error}") from error
+
+    return Decoded(labels, cut, view.normalise)

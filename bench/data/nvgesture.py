@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.data.parts import Entries, Parts, check, sift
 from bench.data.place import missing, root
-from bench.data.videos import Screen, Videos, Window, film
+from bench.data.videos import Screen, Window, examples, film
 from bench.errors import BadInput
 
 CLASSES = 25
@@ -54,7 +54,7 @@ def _parts(clips: dict[str, list[Clip]], screen: Screen) -> Parts:
     classes = [str(number) for number in range(1, CLASSES + 1)]
     check("nvGesture", good, classes)
     found = {split: [known[name] for name, _ in part] for split, part in good.items()}
-    made = {split: Videos([(clip.path, clip.window, clip.label) for clip in part], screen) for split, part in found.items()}
+    made = {split: examples([(clip.path, clip.window, clip.label) for clip in part], screen) for split, part in found.items()}
     return Parts(made["train"], None, made["test"], tuple(classes), said)
 
 

@@ -8,11 +8,13 @@ from torch.utils.data import Dataset
 
 from bench.data import Examples
 from bench.data.files import Files
-from bench.data.images import Images, View, decode
+from bench.data.images import View, decode
+from bench.data.images import examples as images
 from bench.data.unreadable import leave_out, look
 from bench.errors import BadInput
 
 Entries = list[tuple[str, int]]  # names and labels
+TEST = 5  # every so many-th example of a class, where a data set has no part for the test
 UNREAD = 100_000  # larger sets are not read beforehand: that would take an hour
 
 
@@ -80,7 +82,7 @@ def of_images(what: str, files: Files, entries: Mapping[str, Entries], classes: 
     good, said = sift(what, entries, stamps, lambda name: decode(files.read(name)))
     check(what, good, classes)
     made = {
-        split: Images(files, [name for name, _ in part], [label for _, label in part], view) for split, part in good.items()
+        split: images(files, [name for name, _ in part], [label for _, label in part], view) for split, part in good.items()
     }
     return Parts(made["train"], made.get("validation"), made["test"], tuple(classes), said)
 

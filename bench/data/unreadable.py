@@ -4,6 +4,7 @@ Looking at every file of a large set takes minutes, so what was found is remembe
 times.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -22,6 +23,17 @@ STRICT = "STRICT"
 MEMORY = runs.RUNS / ".read"
 NAMED = 3  # how many a message names
 LONG = 2.0  # seconds of reading that are worth remembering
+
+
+def option(parser: argparse.ArgumentParser) -> None:
+    """Adds --strict."""
+    parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error, not left out")
+
+
+def obey(given: argparse.Namespace) -> None:
+    """Makes --strict hold for all that follows."""
+    if given.strict:
+        os.environ[STRICT] = "1"
 
 
 def strict() -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.data.class_folders import listed
 from bench.data.parts import Parts, check, sift
-from bench.data.videos import SUFFIXES, Screen, Videos, film
+from bench.data.videos import SUFFIXES, Screen, examples, film
 from bench.errors import BadInput
 
 
@@ -17,6 +17,6 @@ def load(what: str, root: Path, screen: Screen) -> Parts:
     stamps = {name: f"{place.stamp} {screen}" for name, place in found.files.places.items()}
     good, said = sift(what, found.entries, stamps, lambda name: film(paths[name], None, screen))
     check(what, good, found.classes)
-    made = {split: Videos([(paths[name], None, label) for name, label in part], screen) for split, part in good.items()}
+    made = {split: examples([(paths[name], None, label) for name, label in part], screen) for split, part in good.items()}
     said = "; ".join(filter(None, [found.left_out, said]))
     return Parts(made["train"], made.get("validation"), made["test"], tuple(found.classes), said)

@@ -4,7 +4,6 @@ PyAV brings FFmpeg along and depends on no version of torch. It is imported when
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from bench.data.kept import Kept
+from bench.data.decoded import Decoded
 from bench.errors import BadInput
 
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg")
@@ -88,28 +86,14 @@ def _small(frame: Any, screen: Screen) -> np.ndarray:
     return np.ascontiguousarray(square.reshape(screen.crop, screen.crop, screen.colours))
 
 
-class Videos(Dataset[tuple[Tensor, Tensor]]):
+def examples(clips: Sequence[tuple[Path, Window | None, int]], screen: Screen) -> Decoded:
     """Videos by path and window with their labels, as a network sees them."""
 
-    def __init__(self, clips: Sequence[tuple[Path, Window | None, int]], screen: Screen) -> None:
-        self.clips, self.screen = list(clips), screen
-        self.labels = [label for _, _, label in clips]
-        self.kept = Kept(self._film)
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __getitem__(self, index: int) -> tuple[Float[Tensor, "colour time height width"], Tensor]:
-        return self.screen.normalise(self.kept[index]), torch.tensor(self.labels[index])
-
-    def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
-        """Several at once, as torch's DataLoader asks for them; decoding leaves Python's lock, so threads help."""
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            return list(pool.map(self.__getitem__, indices))
-
-    def _film(self, index: int) -> UInt8[Tensor, "time height width colour"]:
-        path, window, _ = self.clips[index]
+    def shown(index: int) -> UInt8[Tensor, "time height width colour"]:
+        path, window, _ = clips[index]
         try:
-            return film(path, window, self.screen)
+            return film(path, window, screen)
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from error
+
+    return Decoded([label for _, _, label in clips], shown, screen.normalise)
