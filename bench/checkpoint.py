@@ -1,6 +1,5 @@
 """How far a fine-tuning is: kept as a file now and then, from which it goes on after a kill as it would have without."""
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench import embedded, runs
+from bench import embedded
+from bench.keeping import SECONDS, Kept, parted
 
 KIND = "fine-tuning state"
-SECONDS = 20.0  # of work between two savings, which come at the end of an epoch
 
 
 @dataclass
@@ -46,34 +45,31 @@ class Keeper:
     """Saves the progress now and then, and finds it again."""
 
     def __init__(self, path: Path, setting: dict[str, Any], device: torch.device, seconds: float = SECONDS) -> None:
-        self.path, self.setting, self.device, self.seconds = path, setting, device, seconds
-        self.last = time.monotonic()
+        self.kept, self.device = Kept(path, KIND, setting, seconds), device
+
+    @property
+    def path(self) -> Path:
+        """The state's file."""
+        return self.kept.path
 
     def __call__(self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Saves if the last time is long ago."""
-        if time.monotonic() - self.last < self.seconds:
+        """Saves at the end of an epoch, if the last time is long ago."""
+        if not self.kept.due:
             return
         arrays = {f"network/{name}": array for name, array in embedded.arrays(model).items()}
         arrays |= {f"best/{name}": tensor.numpy() for name, tensor in progress.best.items()}
         for place, known in optimizer.state_dict()["state"].items():
             held = {name: value for name, value in known.items() if isinstance(value, Tensor)}
             arrays |= {f"optimizer/{place}/{name}": value.cpu().numpy() for name, value in held.items()}
-        facts = {"setting": self.setting, "done": progress.done, "curve": progress.curve, "chosen": progress.chosen}
-        runs.save(self.path, KIND, arrays, facts)
-        self.last = time.monotonic()
+        self.kept.save(arrays, {"done": progress.done, "curve": progress.curve, "chosen": progress.chosen})
 
     def found(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """What was saved by a run of the same setting, put into the network and its optimiser, or the start."""
-        if not self.path.is_file():
+        file = self.kept.found()
+        if file is None:
             return Progress()
-        file = runs.load(self.path, KIND)
-        if file.facts["setting"] != self.setting:
-            print(f"{self.path} is of other settings or another version: it is not used")
-            return Progress()
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
-        for name, array in file.arrays.items():
-            part, _, rest = name.partition("/")
-            parts[part][rest] = torch.tensor(array)
+        named = parted(file.arrays, ("network", "best", "optimizer"))
+        parts = {part: {name: torch.tensor(array) for name, array in of.items()} for part, of in named.items()}
         model.load_state_dict(parts["network"])
         held: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimizer"].items():

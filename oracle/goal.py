@@ -75,10 +75,10 @@ class Goal:
         return float(min(size, self.share * total - measured))
 
     def reached(self, estimates: list[Estimates], seed: int) -> float:
-        """What is reached of the quality: by a Spearman in 95 of 100 cases, by a width for certain; NaN without one."""
+        """What is reached of the quality: by a Spearman in 95 of 100 cases, by a width for certain."""
         if self.quality == "width":
             return max(float((found.high - found.low).max()) for found in estimates)
-        return likely_spearman(estimates, seed) if self.quality else math.nan
+        return likely_spearman(estimates, seed)
 
     def met(self, reached: float) -> bool:
         """Whether that is good enough."""

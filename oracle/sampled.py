@@ -81,7 +81,8 @@ class Sampling:
                 bar.total = int(goal.share * total)
                 self._measure(step, pairs, samples, chosen, bar)
                 done, step = sum(int(sample.measured.sum()) for sample in samples), step + 1
-                reached = goal.reached([estimates(sample) for sample in samples], self.case.seed)
+                if goal.quality:
+                    reached = goal.reached([estimates(sample) for sample in samples], self.case.seed)
                 log.info("%s: %s of %s pairs after round %d%s", self._name, f"{done:,}", f"{total:,}", step, goal.said(reached))
                 if goal.quality and goal.met(reached):
                     break

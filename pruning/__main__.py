@@ -11,12 +11,13 @@ from bench import runs
 from bench.case import Case, find
 from bench.command import case_options, opened
 from bench.errors import BadInput, exit_with
+from bench.keeping import SECONDS
 from bench.reductions import ORACLES
 from criteria.criterion import Criterion, choose
 from criteria.evidence import unfit
 from pruning import network
 from pruning.loop import Loop
-from pruning.resume import SECONDS, Keeper
+from pruning.resume import Keeper
 from pruning.settings import Settings
 from pruning.state import State
 from pruning.target import Target

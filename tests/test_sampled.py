@@ -14,6 +14,7 @@ from toys import TOYS, toy_case
 from bench.assemble import assemble
 from bench.case import load
 from bench.errors import BadInput
+from oracle.choices import Choices
 from oracle.control import control, moves
 from oracle.draw import counts, open_ranks, probabilities, systematic
 from oracle.estimate import bent, estimates, filled, magnitudes, ratios
@@ -190,13 +191,19 @@ def test_ratios_are_drawn_in_where_maps_do_not_differ():
             assert np.ptp(ratios(sample).mean) < 0.3 * np.ptp(mean)
 
 
+def engine_of(case):
+    """An engine that chooses nothing by the clock: two of them round alike."""
+    chosen = {"memory format": "contiguous"} | {site.name: "whole operations" for site in case.sites}
+    return Replay(case, choices=Choices(chosen))
+
+
 @pytest.fixture(scope="module")
 def recorded():
     """A real network's whole oracle and what is seen of it at first."""
     case = load("vgg-digits", 0)
     rows = case.split(160)[0]
-    oracle = measure(case, Replay(case), rows, 80)
-    first = Sampling(case, Replay(case), rows, 80).look()
+    oracle = measure(case, engine_of(case), rows, 80)
+    first = Sampling(case, engine_of(case), rows, 80).look()
     return case, rows, first, {name: change.double().numpy() for name, change in oracle.changes.items()}
 
 
@@ -226,7 +233,7 @@ def test_on_a_real_network_intervals_hold_and_promises_are_kept(recorded):
 
 def test_what_is_really_measured_is_what_the_records_say(recorded):
     case, rows, first, whole = recorded
-    real = Sampling(case, Replay(case), rows, 160).run(Goal(0.05))
+    real = Sampling(case, engine_of(case), rows, 80).run(Goal(0.05))
     again = Recorded(case, first, whole).run(Goal(0.05))
     for name in whole:
         assert real.measured[name][~first[f"alive/{name}"]].all()  # known to change nothing
@@ -243,7 +250,7 @@ def test_a_spearman_is_likely_as_far_as_errors_allow(recorded):
 @pytest.mark.parametrize("goal", [Goal(0.4), Goal(quality="spearman", value=0.9999), Goal(seconds=60.0)])
 def test_a_killed_estimate_goes_on_to_the_same_bits(tmp_path, goal):
     case, out = toy_case("residual", 24), tmp_path / "oracle.safetensors"
-    chosen = {"memory format": "contiguous"} | {site.name: "whole operations" for site in case.sites}
+    chosen = dict(engine_of(case).choices)
     with Units(tmp_path / "whole.safetensors", {"a": 1}).hold() as units:
         units.choices |= chosen
         whole = sampled(case, 12, goal, units=units)
