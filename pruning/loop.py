@@ -20,7 +20,7 @@ from pruning.ranking import by_criterion, by_oracle, lowest, removable, scaled
 from pruning.settings import Settings
 from pruning.state import Learned, Row, State
 from pruning.surgery import check, cut, few
-from pruning.updates import WORST, Diverged, augmentation, learn, minibatches, momenta, optimizer, with_momenta
+from pruning.updates import WORST, Diverged, augmentation, fine_tune, minibatches, momenta, optimizer, with_momenta
 
 JUDGED = 5  # steps whose median accuracy a target in accuracy is held against: that of a single one swings
 KEPT = 50  # updates of the final fine-tuning between two occasions to keep the state
@@ -127,21 +127,19 @@ class Loop:
     def _learn(self, updates: int, gathering: Gathering, learned: Learned, falling: int = 0) -> None:
         """Adds updates to what was learned; with a `falling` rate, which reaches 0 along a cosine after so many."""
         state, settings = self.state, self.settings
-        case, start = state.pruned.case, time.perf_counter()
+        case = state.pruned.case
         step = optimizer(case.model, settings, state.momenta)
-        case.model.train()
+        batches = itertools.islice(minibatches(case, settings, state.update, self.augment), updates)
+
+        def rate(done: int) -> float:
+            return settings.rate * (1 + math.cos(math.pi * done / falling)) / 2
+
+        before = learned.updates
         try:
-            for batch in itertools.islice(minibatches(case, settings, state.update, self.augment), updates):
-                if falling:
-                    step.param_groups[0]["lr"] = settings.rate * (1 + math.cos(math.pi * learned.updates / falling)) / 2
-                loss, right = learn(case, step, batch, state.update, gathering)
-                learned.add(loss, right, len(batch.labels))
-                state.update += 1
+            fine_tune(case, step, batches, state.update, gathering, learned, rate if falling else None)
         finally:
-            case.model.eval()
-            step.zero_grad()
+            state.update += learned.updates - before
         state.momenta = momenta(case.model, step)
-        learned.seconds += time.perf_counter() - start
 
     def _scores(self, gathering: Gathering) -> list[Any]:
         """The score of every map: of the updates' evidence, of fresh passes, or of an oracle measured anew."""

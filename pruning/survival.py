@@ -5,6 +5,7 @@ by criteria with a random disturbance; each network's loss on training examples 
 test set after the same updates.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,9 @@ from criteria.evidence import collect
 from pruning.gathering import Gathering
 from pruning.ranking import by_criterion, lowest
 from pruning.settings import Settings
-from pruning.state import State, start
+from pruning.state import Learned, State, start
 from pruning.surgery import cut
-from pruning.updates import LEARNT, Diverged, augmentation, learn, minibatches, optimizer
+from pruning.updates import LEARNT, Diverged, augmentation, fine_tune, minibatches, optimizer
 
 KIND = "survival"
 SHARES = (0.2, 0.4, 0.6)  # of all maps that go
@@ -55,11 +56,8 @@ def survive(case: Case, settings: Settings, state: State, gone: dict[str, list[i
     smaller = cut(state.pruned, gone).case
     loss = evaluate(smaller, case.train, case.split(None)[0])[0]
     step, nothing = optimizer(smaller.model, settings, {}), Gathering(smaller, frozenset())
-    smaller.model.train()
-    batches = minibatches(smaller, settings, 0, augmentation(case))
-    for update, batch in zip(range(settings.updates), batches, strict=False):
-        learn(smaller, step, batch, update, nothing)
-    smaller.model.eval()
+    batches = itertools.islice(minibatches(smaller, settings, 0, augmentation(case)), settings.updates)
+    fine_tune(smaller, step, batches, 0, nothing, Learned())
     return loss, evaluate(smaller, case.test, range(len(case.test)))[1]
 
 

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from bench.errors import BadInput
 from bench.training import Augment, unchanged
 from pruning.gathering import Gathering
 from pruning.settings import Settings
+from pruning.state import Learned
 
 LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # whose 8 bits lose the small steps of learning
 WORST = 1e3  # nats: a loss beyond is none that learning comes back from
@@ -89,3 +91,27 @@ def learn(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gatherin
     step.step()
     scores = isinstance(output, Tensor) and output.ndim == 2
     return loss.item(), float((output.argmax(1) == batch.labels).sum()) if scores else math.nan
+
+
+def fine_tune(
+    case: Case,
+    step: torch.optim.SGD,
+    batches: Iterable[Batch],
+    first: int,
+    gathering: Gathering,
+    learned: Learned,
+    rate: Callable[[int], float] | None = None,
+) -> None:
+    """An update for each minibatch, counted from `first` on and added to what was `learned`, from which a `rate` may follow."""
+    start = time.perf_counter()
+    case.model.train()
+    try:
+        for update, batch in enumerate(batches, first):
+            if rate:
+                step.param_groups[0]["lr"] = rate(learned.updates)
+            loss, right = learn(case, step, batch, update, gathering)
+            learned.add(loss, right, len(batch.labels))
+    finally:
+        case.model.eval()
+        step.zero_grad()
+    learned.seconds += time.perf_counter() - start

@@ -15,6 +15,7 @@ from bench.scale import l2
 from criteria.criterion import choose
 from criteria.evidence import collect
 from pruning import loop as loop_file
+from pruning import updates as updates_file
 from pruning.gathering import Gathering
 from pruning.loop import Loop
 from pruning.ranking import by_oracle, lowest, scaled
@@ -215,7 +216,7 @@ def test_learning_that_breaks_the_network_at_its_very_end_is_taken_back(monkeypa
             next(iter(given[0].model.parameters())).data.fill_(float("nan"))
         return found
 
-    monkeypatch.setattr(loop_file, "learn", breaking)
+    monkeypatch.setattr(updates_file, "learn", breaking)
     state = run(case, dataclasses.replace(QUICK, final_updates=updates))
     assert "the test loss is nan after fine-tuning update" in state.why
     found = tensors(state.pruned.case)
