@@ -5,8 +5,9 @@ that the round drew is an unbiased estimate of all remainders (Horvitz and Thomp
 averaged, each by how many pairs were planned in it.
 
 Pairs are drawn in proportion to `size`, and a few say little of how much the ratio of remainder to size varies, so each map's
-variance is drawn towards that of its whole site, as if by `PRIOR` more pairs; and the ratio is skewed, since a few pairs lose
-far more than was guessed, so the interval is Student's, bent by the whole site's skewness (Hall 1992).
+variance is drawn towards that of its whole site, as if by `PRIOR` more pairs. A few pairs lose far more than was guessed: the
+interval is Student's, bent by the whole site's skewness (Hall 1992), with as many degrees of freedom as the site's kurtosis
+leaves: a variance from n pairs varies by σ⁴ (κ − 1)/n, and that of n Gaussian ones by 2σ⁴/n.
 
 For ranks a small bias is worth less noise: there a map's ratio is drawn towards the site's mean, the more so the less the maps'
 ratios differ beyond their errors (empirical Bayes; Efron and Morris 1975). The magnitude of an unbiased estimate near 0 is
@@ -20,7 +21,7 @@ from scipy import stats
 
 from oracle.sample import Sample
 
-PRIOR = 5
+PRIOR, FEWEST = 5, 1.5  # pairs; degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,19 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Ratios:
-    """Remainder ÷ size: per map its mean (drawn towards the site's), its variance and how many were drawn; and its skewness."""
+    """Remainder ÷ size: per map its mean (drawn towards the site's), its variance and how many were drawn; and their shape."""
 
     mean: np.ndarray
     mean_error: np.ndarray
     variance: np.ndarray
     count: np.ndarray
     skewness: float
+    kurtosis: float  # 3 of a Gaussian
+
+    @property
+    def freedom(self) -> np.ndarray:
+        """Degrees of freedom of each map's variance."""
+        return np.maximum(2 * (np.maximum(self.count, 1) - 1 + PRIOR) / max(self.kurtosis - 1, 2.0), FEWEST)
 
 
 def ratios(sample: Sample) -> Ratios:
@@ -64,7 +71,10 @@ def ratios(sample: Sample) -> Ratios:
     variance = ((apart**2).sum(0) + PRIOR * within) / (some - 1 + PRIOR)
     # what is left to doubt of a map's own mean, and of the site's
     error = np.sqrt(trust * variance / some + (1 - trust) ** 2 * (between + within) / total)
-    return Ratios(centre + trust * (mean - centre), error, variance, count, third / within**1.5 if within > 0 else 0.0)
+    skewness = third / within**1.5 if within > 0 else 0.0
+    scaled = np.divide(apart, np.sqrt(variance), out=np.zeros(apart.shape), where=sample.drawn & (variance > 0)) ** 2
+    kurtosis = (scaled**2).sum() * total / max(scaled.sum() ** 2, np.finfo(float).tiny)
+    return Ratios(centre + trust * (mean - centre), error, variance, count, skewness, float(kurtosis))
 
 
 def filled(sample: Sample) -> np.ndarray:
@@ -85,7 +95,7 @@ def estimates(sample: Sample) -> Estimates:
     whole = sample.known.all(0)
     unbiased = np.where(whole, guess, unbiased)
     error = np.where(whole, 0.0, np.sqrt(spread * found.variance) / examples)
-    reach, skewness = stats.t.ppf(0.975, some - 1 + PRIOR), found.skewness / np.sqrt(some)
+    reach, skewness = stats.t.ppf(0.975, found.freedom), found.skewness / np.sqrt(some)
     low, high = (unbiased - error * bent(far, skewness) for far in (reach, -reach))
     return Estimates(unbiased, error, low, high, guess, guess_error)
 

@@ -71,8 +71,13 @@ class Recorded(Sampling):
 
 
 def spearman(found: dict[str, Estimates], kind: str, whole: Known) -> tuple[float, float]:
-    """With the whole oracle_abs: the mean over sites, and over all sites at once."""
-    pairs = [(np.abs(getattr(found[name], kind)), np.abs(change.mean(0))) for name, change in whole.items()]
+    """Of estimates of that kind with the whole oracle_abs, as `agreement` gives it."""
+    return agreement({name: getattr(part, kind) for name, part in found.items()}, whole)
+
+
+def agreement(means: dict[str, np.ndarray], whole: Known) -> tuple[float, float]:
+    """Spearman of mean changes, `[map]` per site, with the whole oracle_abs: the mean over sites, and over all at once."""
+    pairs = [(np.abs(means[name]), np.abs(change.mean(0))) for name, change in whole.items()]
     within = [stats.spearmanr(*pair).statistic for pair in pairs if len(pair[0]) > 2 and np.ptp(pair[0]) and np.ptp(pair[1])]
     first, second = (np.concatenate(part) for part in zip(*pairs, strict=True))
     return float(np.mean(within)), float(stats.spearmanr(first, second).statistic)
@@ -123,6 +128,18 @@ def promises(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[
             kept.append(spearman(known.estimates, "guess", whole)[0] >= value)
             shares.append(known.share)
         yield {"spearman": value, "kept": float(np.mean(kept)), "share": float(np.median(shares)), "repeats": repeats}
+
+
+def examples_for(quality: float, whole: Known, repeats: int) -> int:
+    """The fewest examples whose oracle agrees so well with that of all, in the mean of so many draws of them."""
+    total, random = len(next(iter(whole.values()))), np.random.default_rng(0)
+    orders = [random.permutation(total) for _ in range(repeats)]
+    least, enough = 1, total
+    while least < enough:
+        count = (least + enough) // 2
+        found = [agreement({name: of[order[:count]].mean(0) for name, of in whole.items()}, whole)[0] for order in orders]
+        least, enough = (least, count) if np.mean(found) >= quality else (count + 1, enough)
+    return enough
 
 
 def timings(case: Case, held: int, rows: list[int], size: int, whole: Known, repeats: int) -> Iterator[dict[str, float]]:
