@@ -95,7 +95,7 @@ def estimates(sample: Sample) -> Estimates:
     whole = sample.known.all(0)
     unbiased = np.where(whole, guess, unbiased)
     error = np.where(whole, 0.0, np.sqrt(spread * found.variance) / examples)
-    reach, skewness = stats.t.ppf(0.975, found.freedom), found.skewness / np.sqrt(some)
+    reach, skewness = np.asarray(stats.t.ppf(0.975, found.freedom)), found.skewness / np.sqrt(some)
     low, high = (unbiased - error * bent(far, skewness) for far in (reach, -reach))
     return Estimates(unbiased, error, low, high, guess, guess_error)
 

@@ -15,7 +15,7 @@ from reports.agreement import ALL, FLOPS, MEAN, grade
 from reports.fit import fit
 from reports.price import oracle_price, price, readable
 from reports.read import read
-from reports.sections import alike, dispersion, flops, paper, sample_size
+from reports.sections import alike, dispersion, flops, paper, sample_size, settling
 from reports.sections import price as quality_and_cost
 
 
@@ -139,6 +139,24 @@ def test_curves_end_at_the_agreement_of_all_examples(known):
     assert counts[-1] == 100
     assert values[0] < values[-1] < 1
     assert sample_size.section(known).figure is not None
+
+
+def test_the_ranking_of_criteria_settles(tmp_path):
+    random, worth = np.random.default_rng(0), {name: np.arange(maps) + 1.0 for name, maps in SITES.items()}
+    guesses = {
+        f"off by {far}": ("mean", {name: (true + far * random.normal(size=len(true)))[None] for name, true in worth.items()})
+        for far in (0.2, 1, 3, 9)
+    }
+    write_run(tmp_path, noise=8.0, scores=guesses)
+    known = _study(tmp_path)
+    found = settling.curve(known.runs[0], list(guesses))
+    assert list(found.examples.unique()) == [4, 8, 16, 32, 64, 128]
+    few, many = (found[found.examples == count] for count in (4, 128))
+    assert few.tau.mean() < many.tau.mean() <= 1
+    assert 0 <= many.lost.mean() <= few.lost.mean()
+    assert few.lost.mean() > 0
+    assert settling.section(known).table.examples.tolist() == ["4", "8", "16", "32", "64", "128"]
+    assert settling.curve(known.runs[0], ["off by 1", "off by 3"]).empty
 
 
 def test_the_papers_table_stands_beside_ours(known):

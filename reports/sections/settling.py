@@ -1,0 +1,84 @@
+"""How many examples the oracle needs before the ranking of criteria against it stops changing."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+
+from reports.agreement import LEAST, ORACLES, correlate, kendall, mean_over_sites, standard_ranks
+from reports.read import Run
+from reports.section import Section, Study
+from reports.sections.sample_size import sizes
+
+DRAWS = 20
+SETTLED = 0.9  # Kendall's τ
+
+
+def section(study: Study) -> Section | None:
+    """A line with its spread per seed, and per number of examples what is lost by taking the criterion that looks best."""
+    names = [name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]]
+    found = pd.concat([curve(run, names) for run in study.runs])
+    if found.empty:
+        return None
+    figure, panel = plt.subplots(figsize=(6, 3.2))
+    sns.lineplot(
+        found, x="examples", y="tau", hue="seed", palette="colorblind", errorbar=("pi", 95), marker="o", ms=4, ax=panel
+    )
+    panel.set_xscale("log")
+    counts = sorted(found.examples.unique())
+    panel.set_xticks(counts, counts)
+    panel.minorticks_off()
+    panel.axhline(SETTLED, color="grey", lw=0.8, ls=":")
+    panel.set(xlabel="examples of the oracle", ylabel="Kendall's τ with the final ranking", ylim=(None, 1.02))
+    panel.legend(frameon=False, title="seed", fontsize=7)
+    sns.despine(figure)
+    caption = (
+        f"The ranking of {found.criteria.max()} criteria by their agreement per site with oracle_abs of so many examples,"
+        f" against their ranking by that of all, of which those are a part: Kendall's τ, mean and 95 % of {DRAWS} random"
+        " draws. Criteria are always taken from all of their own fresh examples. The table says how often τ is above"
+        f" {SETTLED:g}, how often the criterion that looks best is the best, and how much agreement is lost on average by"
+        f" taking it. {study.said}."
+    )
+    return Section("settling", "How many examples the ranking of criteria needs", caption, figure, table(found))
+
+
+def curve(run: Run, names: list[str]) -> pd.DataFrame:
+    """A row per number of examples and draw: τ with the final ranking, and the agreement lost by choosing from so few."""
+    changes = [run.change(site) for site in run.sites]
+    guesses = {name: [run.reduction(name)(run.saliency(name, site, "fresh")) for site in run.sites] for name in names}
+    ranked = {name: [standard_ranks(score) for score in scores] for name, scores in guesses.items()}
+    final = pd.Series(_agreement(ranked, [change[None] for change in changes])[0], list(ranked)).dropna()
+    if len(final) < LEAST:
+        return pd.DataFrame()
+    random, rows = np.random.default_rng([run.seed, 6]), []
+    ranked = {name: ranked[name] for name in final.index}
+    for count in sizes(len(changes[0]))[:-1]:
+        orders = [random.permutation(len(changes[0]))[:count] for _ in range(DRAWS)]
+        for found in _agreement(ranked, [np.stack([change[order] for order in orders]) for change in changes]):
+            tau = kendall(np.nan_to_num(found), final.to_numpy())
+            lost = final.max() - final.iloc[int(np.nanargmax(found))] if not np.isnan(found).all() else np.nan
+            rows.append({"seed": run.seed, "criteria": len(final), "examples": count, "tau": tau, "lost": lost})
+    return pd.DataFrame(rows)
+
+
+def _agreement(ranked: dict[str, list[np.ndarray]], changes: list[np.ndarray]) -> np.ndarray:
+    """Every criterion's mean Spearman over sites, `[draw, criterion]`, with oracle_abs of `[draw, example, map]` changes."""
+    truth = [standard_ranks(np.stack([ORACLES["oracle_abs"](one) for one in change])) for change in changes]
+    columns = [
+        mean_over_sites([correlate(a[None], b) for a, b in zip(scores, truth, strict=True)]) for scores in ranked.values()
+    ]
+    return np.stack(columns, 1)
+
+
+def table(found: pd.DataFrame) -> pd.DataFrame:
+    """A row per number of examples, over all seeds and draws."""
+    rows = []
+    for count, part in found.groupby("examples"):
+        row = {
+            "examples": f"{count:,}",
+            "τ": f"{part.tau.mean():.2f}",
+            f"τ above {SETTLED:g}": f"{(part.tau > SETTLED).mean():.0%}",
+        }
+        row |= {"the best is found": f"{(part.lost == 0).mean():.0%}", "agreement lost": f"{part.lost.mean():.3f}"}
+        rows.append(row)
+    return pd.DataFrame(rows)
