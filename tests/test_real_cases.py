@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import small_sets
 import torch
 
 from bench import embedded, pretrained, runs
@@ -45,6 +46,18 @@ def test_gestures_on_real_clips(tmp_path, monkeypatch):
     monkeypatch.setenv("STRICT", "1")
     with pytest.raises(BadInput, match=r"nvGesture: 50 of 100 cannot be used \(Video_data/class_01/subject13_r0/sk_depth.avi"):
         load("r3dcnn-nvgesture-small", 0)
+
+
+def test_the_full_size_gesture_network_sees_colours(tmp_path, monkeypatch):
+    """Clips in the real layout, with random weights."""
+    small_sets.gestures(tmp_path, window=(0, 16), labels=range(1, 5), absent=False)
+    monkeypatch.setenv("DATA", str(tmp_path))
+    monkeypatch.setattr(runs, "TRAINED", tmp_path)
+    torch.manual_seed(0)
+    embedded.save(full_gestures.build(25, channels=3), path("r3dcnn-nvgesture-color", 0), {})
+    case = load("r3dcnn-nvgesture-color", 0)
+    assert (len(case.sites), sum(site.maps for site in case.sites)) == (8, 2752)
+    assert case.train[0][0].shape == (3, 80, 112, 112)
 
 
 def test_sites_of_a_large_network_are_found_on_small_images():

@@ -11,14 +11,14 @@ from bench.transfer import Transfer
 from bench.transferred import fine_tuned
 
 
-def build(classes: int, positions: int = 18) -> R3DCNN:
+def build(classes: int, positions: int = 18, channels: int = 1) -> R3DCNN:
     """At 112 × 112 the last pooling leaves 2 × 3 × 3 positions of a clip."""
-    return R3DCNN(classes, shrink=1, frames=16, hidden=256, positions=positions)
+    return R3DCNN(classes, channels, shrink=1, frames=16, hidden=256, positions=positions)
 
 
-def probe(classes: int) -> Probe:
+def probe(classes: int, channels: int = 1) -> Probe:
     """The same network for two clips of 32 × 32, of each of which 2 positions are left."""
-    return build(classes, positions=2).eval(), torch.zeros(2, 1, 32, 32, 32)
+    return build(classes, 2, channels).eval(), torch.zeros(2, channels, 32, 32, 32)
 
 
 RECIPE = Transfer(build, build, nvgesture.load, epochs=100, rate=3e-4, batch=16, augment=films)
