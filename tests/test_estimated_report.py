@@ -7,9 +7,10 @@ import pytest
 from test_agreement import SITES, write_run
 
 from bench import runs
+from bench.reductions import REDUCTIONS
 from reports import records
 from reports.__main__ import grade_run, study
-from reports.agreement import MEAN, grade, maps_table
+from reports.agreement import MEAN, ceilings, grade, maps_table
 from reports.read import read
 from reports.sections import estimated
 
@@ -38,6 +39,14 @@ def test_errors_widen_intervals_and_lower_the_ceiling(tmp_path):
     assert agreement > 1.2 * exact[0]
     assert ceiling < exact[1]
     assert maps > 1.2 * exact[2]
+
+
+def test_halves_of_an_estimated_oracle_are_off_as_if_each_was_estimated_by_itself():
+    """Truths and errors of 1, halves off by √2: they correlate by 1 ÷ (1 + 2), and Spearman–Brown makes it a half."""
+    truth = np.random.default_rng(0).normal(size=4000)
+    found = ceilings(["site"], [np.tile(truth, (10, 1))], REDUCTIONS["mean"], 0, [np.ones(4000)])
+    spearman = 6 / np.pi * np.arcsin(1 / 6)  # of two Gaussians that correlate by a third
+    assert found["site"] == pytest.approx(2 * spearman / (1 + spearman), abs=0.02)
 
 
 def test_an_estimated_oracle_is_called_so_and_has_no_oracles_of_parts(tmp_path):

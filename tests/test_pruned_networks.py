@@ -158,6 +158,14 @@ def test_latency_is_of_both_networks_by_turns(tmp_path, monkeypatch):
     assert "missing, RuntimeError" in "\n".join(latency.table(rows))
 
 
+def test_the_gain_is_of_the_pruned_network(monkeypatch):
+    monkeypatch.setattr(latency, "BATCHES", (1,))
+    both = [
+        {"way": "eager", "batch": 1, "network": name, "median": median} for name, median in (("whole", 3e-3), ("pruned", 2e-3))
+    ]
+    assert latency.table(both) == ["eager        batch   1:     3.00 ms →     2.00 ms, 1.5 times as fast"]
+
+
 def test_latencies_ways_run_the_network(tmp_path):
     case = dataclasses.replace(toy_case("plain", precision="float32"))
     inputs = next(case.batches(case.train, range(2), 2)).inputs
