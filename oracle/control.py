@@ -19,14 +19,14 @@ from bench.gates import gated
 from bench.runs import Arrays
 
 DOUBT = 0.5  # how far off a move may be, of itself
-FLOOR, LEAST = 0.5, 0.02  # of a map's mean: added to each move, and to how far off each guess may be
+FLOOR, LEAST = 0.5, 0.02  # of a map's mean: added to each move, and to how far off each prediction may be
 
 
 @dataclass(frozen=True)
 class Control:
-    """At one site, `[example, map]` each: the guessed change in loss in nats, and how far off it may be, up to a factor."""
+    """At one site, `[example, map]` each: the predicted change in loss in nats, and how far off it may be, up to a factor."""
 
-    guess: np.ndarray
+    predicted: np.ndarray
     size: np.ndarray
 
 
@@ -74,17 +74,17 @@ def _check_finite(case: Case, site: Site, found: np.ndarray, block: list[int]) -
 
 
 def control(moved: np.ndarray | None, odds: np.ndarray, known: np.ndarray) -> Control:
-    """The guess at one site from what `moves` found, 0 without it; pairs that are `known` to change nothing are guessed so."""
+    """The prediction at one site from what `moves` found, 0 without it; `known` pairs are known to change nothing."""
     if moved is None:
         return Control(np.zeros(known.shape), np.where(known, 0.0, 1.0))
     moved = np.where(known, 0.0, moved)
     by_odds, start = ~np.isnan(odds)[:, None], np.nan_to_num(odds)[:, None]
-    guess = np.where(by_odds, _softplus(start + moved) - _softplus(start), moved)
+    predicted = np.where(by_odds, _softplus(start + moved) - _softplus(start), moved)
     alive = np.maximum((~known).sum(0), 1)
     doubt = DOUBT * (np.abs(moved) + FLOOR * np.abs(moved).sum(0) / alive)
     size = np.where(by_odds, (_softplus(start + moved + doubt) - _softplus(start + moved - doubt)) / 2, doubt)
     size += LEAST * np.where(known, 0.0, size).sum(0) / alive + np.finfo(float).tiny
-    return Control(guess, np.where(known, 0.0, size))
+    return Control(predicted, np.where(known, 0.0, size))
 
 
 def _softplus(odds: np.ndarray) -> np.ndarray:

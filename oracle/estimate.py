@@ -1,17 +1,17 @@
-"""What measured pairs say of those that were not: per map an unbiased estimate with its interval, and a better guess.
+"""What measured pairs say of those that were not: per map an unbiased estimate with its interval, and a shrunk one.
 
 A pair's change is what was believed of it before a round, plus a remainder. The sum of remainder ÷ probability over the pairs
 that the round drew is an unbiased estimate of all remainders (Horvitz and Thompson 1952), whatever was believed. Rounds are
 averaged, each by how many pairs were planned in it.
 
 Pairs are drawn in proportion to `size`, and a few say little of how much the ratio of remainder to size varies, so each map's
-variance is drawn towards that of its whole site, as if by `PRIOR` more pairs. A few pairs lose far more than was guessed: the
+variance is drawn towards that of its whole site, as if by `PRIOR` more pairs. A few pairs lose far more than was predicted: the
 interval is Student's, bent by the whole site's skewness (Hall 1992), with as many degrees of freedom as the site's kurtosis
 leaves: a variance from n pairs varies by σ⁴ (κ − 1)/n, and that of n Gaussian ones by 2σ⁴/n.
 
 For ranks a small bias is worth less noise: there a map's ratio is drawn towards the site's mean, the more so the less the maps'
 ratios differ beyond their errors (empirical Bayes; Efron and Morris 1975). The magnitude of an unbiased estimate near 0 is
-biased upward, so oracle_abs and ranks are taken from that better guess.
+biased upward, so oracle_abs and ranks are taken from that shrunk estimate.
 """
 
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ PRIOR, FEWEST = 5, 1.5  # pairs; degrees of freedom
 
 @dataclass(frozen=True)
 class Estimates:
-    """Per map of a site, in nats: an unbiased estimate of oracle_loss, its standard error, 95 % interval, and a better guess.
+    """Per map of a site, in nats: an unbiased estimate of oracle_loss, its standard error, 95 % interval, and a shrunk one.
 
-    The better guess, the mean of the changes with guesses where nothing was measured, has an error of its own.
+    The shrunk estimate, the mean of the changes with predictions where nothing was measured, has an error of its own.
     """
 
     unbiased: np.ndarray
     error: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    guess: np.ndarray
-    guess_error: np.ndarray
+    shrunk: np.ndarray
+    shrunk_error: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,26 +78,26 @@ def ratios(sample: Sample) -> Ratios:
 
 
 def filled(sample: Sample) -> np.ndarray:
-    """The change of every pair, `[example, map]`: what was measured, and elsewhere the better guess."""
-    return np.where(sample.known, sample.change, sample.control.guess + ratios(sample).mean * sample.control.size)
+    """The change of every pair, `[example, map]`: what was measured, and elsewhere the better prediction."""
+    return np.where(sample.known, sample.change, sample.control.predicted + ratios(sample).mean * sample.control.size)
 
 
 def estimates(sample: Sample) -> Estimates:
     """Means over the examples."""
     examples, found = len(sample.known), ratios(sample)
     left, some = sample.unknown, np.maximum(found.count, 1)
-    guess = filled(sample).mean(0)
-    guess_error = np.sqrt(found.mean_error**2 * left.sum(0) ** 2 + found.variance * (left**2).sum(0)) / examples
+    shrunk = filled(sample).mean(0)
+    shrunk_error = np.sqrt(found.mean_error**2 * left.sum(0) ** 2 + found.variance * (left**2).sum(0)) / examples
     weights = np.array([part.weight for part in sample.rounds])
     weights = weights / weights.sum()
     unbiased = sum(weight * part.total for weight, part in zip(weights, sample.rounds, strict=True)) / examples
     spread = sum(weight**2 * part.spread for weight, part in zip(weights, sample.rounds, strict=True))
     whole = sample.known.all(0)
-    unbiased = np.where(whole, guess, unbiased)
+    unbiased = np.where(whole, shrunk, unbiased)
     error = np.where(whole, 0.0, np.sqrt(spread * found.variance) / examples)
     reach, skewness = np.asarray(stats.t.ppf(0.975, found.freedom)), found.skewness / np.sqrt(some)
     low, high = (unbiased - error * bent(far, skewness) for far in (reach, -reach))
-    return Estimates(unbiased, error, low, high, guess, guess_error)
+    return Estimates(unbiased, error, low, high, shrunk, shrunk_error)
 
 
 def bent(reach: np.ndarray, skewness: np.ndarray) -> np.ndarray:

@@ -88,16 +88,16 @@ class Goal:
 def likely_spearman(estimates: list[Estimates], seed: int) -> float:
     """The mean over sites of the Spearman with the whole oracle_abs that is exceeded with a probability of 95 %.
 
-    What the whole oracle may be is drawn from the better guesses and their errors.
+    What the whole oracle may be is drawn from the shrunk estimates and their errors.
     """
     random = np.random.default_rng([seed, 5])
     every = []
     for found in estimates:
-        drawn = np.abs(found.guess + found.guess_error * random.standard_normal((DRAWS, len(found.guess))))
-        ranks = [stats.rankdata(values, axis=-1) for values in (np.abs(found.guess)[None], drawn)]
+        drawn = np.abs(found.shrunk + found.shrunk_error * random.standard_normal((DRAWS, len(found.shrunk))))
+        ranks = [stats.rankdata(values, axis=-1) for values in (np.abs(found.shrunk)[None], drawn)]
         centred = [values - values.mean(-1, keepdims=True) for values in ranks]
         lengths = [np.sqrt((values**2).sum(-1)) for values in centred]
         product = lengths[0] * lengths[1]
         every.append(np.divide((centred[0] * centred[1]).sum(-1), product, out=np.full(DRAWS, np.nan), where=product > 0))
-    defined = [values for values, found in zip(every, estimates, strict=True) if len(found.guess) > 2]
+    defined = [values for values, found in zip(every, estimates, strict=True) if len(found.shrunk) > 2]
     return float(np.nanquantile(np.nanmean(defined, 0), 1 - SURENESS)) if defined else math.nan

@@ -41,7 +41,9 @@ class Sample:
     @property
     def ratio(self) -> np.ndarray:
         """Remainder ÷ size of the pairs that were drawn by chance; 0 for the others."""
-        return np.divide(self.change - self.control.guess, self.control.size, out=np.zeros(self.known.shape), where=self.drawn)
+        return np.divide(
+            self.change - self.control.predicted, self.control.size, out=np.zeros(self.known.shape), where=self.drawn
+        )
 
     def choose(self, count: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A round's pairs, so many of every map, and the probability that each had."""

@@ -1,12 +1,12 @@
-"""The estimated oracle: one backward pass guesses every pair, and the pairs that decide the ranking are measured, in rounds.
+"""The estimated oracle: one backward pass predicts every pair, and the pairs that decide the ranking are measured, in rounds.
 
-1. `control.py` guesses the change in loss of every (example, map) pair from one backward pass over all examples, and how far
-   off the guess may be.
-2. `draw.py` draws pairs to measure without replacement, in proportion to how far off their guesses may be: in the first round
-   as many of every map, then more of the maps that lie close to others of their site as far as is known.
+1. `control.py` predicts the change in loss of every (example, map) pair from one backward pass over all examples, and how far
+   off the prediction may be.
+2. `draw.py` draws pairs to measure without replacement, in proportion to how far off their predictions may be: in the first
+   round as many of every map, then more of the maps that lie close to others of their site as far as is known.
 3. The replay engine measures them exactly.
 4. `estimate.py` turns them into an unbiased estimate of oracle_loss per map with a standard error and a 95 % interval, and, for
-   ranks, into a guess of every pair that was not measured.
+   ranks, into a better prediction of every pair that was not measured.
 
 Pairs whose map is zero all over the example are known to change nothing, and count as measured. Rounds end at a share of the
 pairs, after some time or at a likely Spearman (`goal.py`).
@@ -199,4 +199,4 @@ def choose(samples: list[Sample], pairs: float, seed: int, step: int) -> list[tu
 def _wanted(sample: Sample) -> np.ndarray:
     """Pairs per map in proportion to what they would do for the ranking of its site."""
     found = estimates(sample)
-    return open_ranks(found.guess, found.guess_error) * sample.unknown.sum(0) * np.sqrt(ratios(sample).variance)
+    return open_ranks(found.shrunk, found.shrunk_error) * sample.unknown.sum(0) * np.sqrt(ratios(sample).variance)

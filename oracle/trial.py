@@ -30,13 +30,13 @@ Known = dict[str, np.ndarray]
 
 
 def plain(control: Control) -> Control:
-    """Nothing is guessed, and all pairs are alike."""
-    return Control(np.zeros(control.guess.shape), (control.size > 0).astype(float))
+    """Nothing is predicted, and all pairs are alike."""
+    return Control(np.zeros(control.predicted.shape), (control.size > 0).astype(float))
 
 
 def alike(control: Control) -> Control:
-    """What is guessed, but all pairs are alike."""
-    return Control(control.guess, (control.size > 0).astype(float))
+    """What is predicted, but all pairs are alike."""
+    return Control(control.predicted, (control.size > 0).astype(float))
 
 
 # each ingredient added in turn: what is known of pairs, rounds, and which estimate
@@ -45,7 +45,7 @@ INGREDIENTS: dict[str, tuple[Callable[[Control], Control], int, str]] = {
     "+ control variate": (alike, 1, "unbiased"),
     "+ drawn by size": (lambda control: control, 1, "unbiased"),
     "+ rounds": (lambda control: control, ROUNDS, "unbiased"),
-    "+ better guess": (lambda control: control, ROUNDS, "guess"),
+    "+ shrunk": (lambda control: control, ROUNDS, "shrunk"),
 }
 
 
@@ -125,7 +125,7 @@ def promises(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[
         kept, shares = [], []
         for seed in range(repeats):
             known = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(quality="spearman", value=value))
-            kept.append(spearman(known.estimates, "guess", whole)[0] >= value)
+            kept.append(spearman(known.estimates, "shrunk", whole)[0] >= value)
             shares.append(known.share)
         yield {"spearman": value, "kept": float(np.mean(kept)), "share": float(np.median(shares)), "repeats": repeats}
 
@@ -158,7 +158,7 @@ def timings(case: Case, held: int, rows: list[int], size: int, whole: Known, rep
     for turn in range(repeats):
         for share in (*SHARES, 1.0):
             seconds, found = once(share)
-            agreement = spearman(found.estimates, "guess", whole)[0] if found else 1.0
+            agreement = spearman(found.estimates, "shrunk", whole)[0] if found else 1.0
             yield {"share": share, "turn": turn, "seconds": seconds, "sites": agreement}
 
 

@@ -31,7 +31,7 @@ def grade_run(case: str, seed: int, root: Path) -> None:
     """Writes a run's `agreement.csv`, `maps.csv` (scores on shared examples), `maps-fresh.csv` and their provenance."""
     run = read(case, seed, root)
     folder = runs.folder(case, seed, root)
-    # of an estimated oracle a part of its examples is no oracle: guesses were learnt from all of them
+    # of an estimated oracle a part of its examples is no oracle: predictions were learnt from all of them
     rows = [grade(run)] if run.estimated else [grade(run), few.grade(run)]
     tables = {"agreement.csv": pd.concat(rows, ignore_index=True)}
     tables |= {name: maps_table(run, examples) for examples, name in zip(EXAMPLES, ("maps.csv", "maps-fresh.csv"), strict=True)}

@@ -62,7 +62,7 @@ def test_an_estimated_oracle_is_called_so_and_has_no_oracles_of_parts(tmp_path):
 
 
 def trial(case):
-    names = ("plain subsample", "+ better guess")
+    names = ("plain subsample", "+ shrunk")
     return {
         "case": case,
         "examples": 128,

@@ -63,7 +63,7 @@ def test_what_is_measured_is_exact_and_all_of_it_is_the_oracle(name):
         torch.testing.assert_close(every.oracle.changes[site.name], whole.changes[site.name], rtol=1e-9, atol=1e-12)
         found = every.estimates[site.name]
         np.testing.assert_allclose(found.unbiased, whole.changes[site.name].mean(0).numpy(), rtol=1e-9, atol=1e-12)
-        assert found.error.max() == found.guess_error.max() == 0
+        assert found.error.max() == found.shrunk_error.max() == 0
     assert every.reached == 0
     torch.testing.assert_close(some.oracle.kept, whole.kept)
     assert torch.equal(some.oracle.labels, whole.labels)
@@ -78,17 +78,17 @@ def test_the_odds_move_as_the_loss_does():
     np.testing.assert_allclose(np.logaddexp(0, found["odds"]), case.losses(batch).detach().numpy(), rtol=1e-9)
     site = case.sites[0]
     moved, odds, none = found[f"moves/{site.name}"], found["odds"], np.zeros((6, site.maps), bool)
-    small = control(1e-6 * moved, odds, none).guess / 1e-6
+    small = control(1e-6 * moved, odds, none).predicted / 1e-6
     other = dataclasses.replace(case, loss=lambda output, labels: 2 * case.loss(output, labels))
     plain = moves(other, batch, list(range(6)))
     assert np.isnan(plain["odds"]).all()
     np.testing.assert_allclose(2 * small, plain[f"moves/{site.name}"], rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(control(plain[f"moves/{site.name}"], plain["odds"], none).guess, plain[f"moves/{site.name}"])
-    far = control(np.full((6, site.maps), 5.0), odds, none).guess
+    np.testing.assert_allclose(control(plain[f"moves/{site.name}"], plain["odds"], none).predicted, plain[f"moves/{site.name}"])
+    far = control(np.full((6, site.maps), 5.0), odds, none).predicted
     np.testing.assert_allclose(far, (np.logaddexp(0, odds + 5) - np.logaddexp(0, odds))[:, None] * np.ones(site.maps))
     known = none.copy()
     known[2, 1] = True
-    assert control(moved, odds, known).guess[2, 1] == control(moved, odds, known).size[2, 1] == 0
+    assert control(moved, odds, known).predicted[2, 1] == control(moved, odds, known).size[2, 1] == 0
 
 
 def test_probabilities_are_in_proportion_to_size_up_to_1():
@@ -138,18 +138,18 @@ def drawn(seed, examples=60, maps=8):
     """A site whose remainders are skewed and unlike what their sizes say, and a truth."""
     random = np.random.default_rng(seed)
     size = random.gamma(1.0, 1.0, (examples, maps)) + 0.05
-    guess = random.normal(0, 1, (examples, maps))
-    change = guess + size * (0.5 + random.gamma(1.0, 1.0, (examples, maps)) * random.uniform(0.5, 1.5, maps))
-    return size, guess, change
+    predicted = random.normal(0, 1, (examples, maps))
+    change = predicted + size * (0.5 + random.gamma(1.0, 1.0, (examples, maps)) * random.uniform(0.5, 1.5, maps))
+    return size, predicted, change
 
 
 def test_estimates_are_unbiased_and_intervals_hold():
-    size, guess, change = drawn(0)
-    off, held, guessed, above = [], [], [], []
+    size, predicted, change = drawn(0)
+    off, held, shrunk, above = [], [], [], []
     for seed in range(600):
         random = np.random.default_rng([seed, 1])
         sample = Sample(control(None, np.zeros(60), np.zeros(size.shape, bool)), np.zeros(size.shape, bool))
-        sample.control = dataclasses.replace(sample.control, guess=guess, size=size)
+        sample.control = dataclasses.replace(sample.control, predicted=predicted, size=size)
         for each in (6, 9):
             chosen, chance = sample.choose(np.full(8, each), random)
             sample.add(float(each), filled(sample), chosen, chance, change)
@@ -157,14 +157,14 @@ def test_estimates_are_unbiased_and_intervals_hold():
         off.append(found.unbiased - change.mean(0))
         held.append((found.low <= change.mean(0)) & (change.mean(0) <= found.high))
         above.append(change.mean(0) > found.high)
-        guessed.append(found.guess - change.mean(0))
+        shrunk.append(found.shrunk - change.mean(0))
         assert np.array_equal(filled(sample)[sample.known], change[sample.known])
     off = np.array(off)
     assert (np.abs(off.mean(0)) < 4 * off.std(0) / math.sqrt(len(off))).all()
     assert 0.93 < np.mean(held) < 0.98
     assert np.mean(held, 0).min() > 0.9
     assert np.mean(above) < 0.03  # a straight interval misses 4.6 % there: remainders have a long tail upwards
-    assert (np.array(guessed) ** 2).mean() < 1.1 * (off**2).mean()
+    assert (np.array(shrunk) ** 2).mean() < 1.1 * (off**2).mean()
 
 
 def test_intervals_bend_towards_the_long_tail():
@@ -226,8 +226,8 @@ def test_on_a_real_network_each_ingredient_pays(recorded):
             for seed in (0, 1, 2)
         ]
         reached[name] = np.mean([spearman(found.estimates, kind, whole)[0] for found in runs])
-    assert reached["plain subsample"] < reached["+ control variate"] < reached["+ better guess"]
-    assert reached["+ better guess"] > 0.97
+    assert reached["plain subsample"] < reached["+ control variate"] < reached["+ shrunk"]
+    assert reached["+ shrunk"] > 0.97
     assert all(abs(found.share - 0.05) < 0.005 for found in runs)
 
 
@@ -248,7 +248,7 @@ def test_what_is_really_measured_is_what_the_records_say(recorded):
     for name in whole:
         assert real.measured[name][~first[f"alive/{name}"]].all()  # known to change nothing
         assert (real.measured[name] == again.measured[name]).mean() > 0.999
-        np.testing.assert_allclose(real.estimates[name].guess, again.estimates[name].guess, rtol=0.02, atol=1e-5)
+        np.testing.assert_allclose(real.estimates[name].shrunk, again.estimates[name].shrunk, rtol=0.02, atol=1e-5)
 
 
 def test_a_spearman_is_likely_as_far_as_errors_allow(recorded):

@@ -67,8 +67,9 @@ def _caption(trials: list[Trial]) -> str:
     counted = first["coverage"][0]
     return (
         "Above: the mean over sites of the Spearman of estimated with measured oracle_abs of the very same examples, for a"
-        " plain subsample and with each ingredient added in turn (guesses from one backward pass; pairs drawn in proportion to"
-        " how far off guesses may be; rounds, later ones where ranks are open; guesses learnt from what was measured). Line:"
+        " plain subsample and with each ingredient added in turn (predictions from one backward pass; pairs drawn in"
+        " proportion to how far off those may be; rounds, later ones where ranks are open; predictions learnt from what was"
+        " measured). Line:"
         f" mean of {repeats} estimated oracles drawn from the measured one, band: their range. Below: really measured, the"
         " backward pass included, by turns with the exact engine. Intervals hold: how often the 95 % interval of oracle_loss"
         " holds the measured oracle's, per map on average, and for the least covered tenth of the maps"
