@@ -162,6 +162,8 @@ def test_the_ranking_of_criteria_settles(tmp_path):
 def test_the_papers_table_stands_beside_ours(known):
     table = paper.section([known]).table
     assert table.loc[0, "Taylor"] == "0.73"
+    assert table.query("network.str.startswith('AlexNet')").weight.tolist() == ["0.57", "0.67", "0.44"]
+    assert table.query("network.str.startswith('AlexNet')")["mutual information"].tolist() == ["", "", ""]
     assert table.query("network == 'toy'").summary.tolist() == ["per site", "all sites", "all sites, ℓ2"]
     assert set(table.query("network == 'toy'")["Taylor"]) == {"undefined"}  # the toy has no such criterion
 

@@ -5,7 +5,7 @@ from bench.data import flowers102
 from bench.data.images import View
 from bench.transferred import fine_tuned, images
 
-RECIPE = images("squeezenet1_0", flowers102.load, View(resize=128, crop=128), epochs=20, rate=1e-3)
+RECIPE = images("squeezenet1_0", flowers102.load, View(resize=128, crop=128), epochs=20, rate=3e-4)
 
 
 @case(transfer=RECIPE)
