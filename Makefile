@@ -128,7 +128,7 @@ train: $(ready) ## train the models of CASES at SEEDS again, from nothing or by 
 test: $(ready) ## run the tests
 	$(PYTHON) -m pytest
 
-timings: $(ready) ## measure speed, memory and precision (40 minutes on two cores) into RECORD
+timings: $(ready) ## measure speed, memory and precision (50 minutes on two cores) into RECORD
 	mkdir -p $(RECORD)
 	$(PYTHON) -m pytest bench/timings $(TIMINGS) -W default --override-ini addopts= --benchmark-json=$(RECORD)/timings.json
 	$(PYTHON) -m reports speed --record $(RECORD)
