@@ -55,6 +55,7 @@ loop_r3dcnn-gestures := --remove 20 --rate 1e-2 --until maps=0.2 --updates 10 --
 survive_r3dcnn-gestures := --each 1 --updates 40 --batch 16
 loop_resnet20-cifar10 := --remove 20 --rate 3e-3 --until maps=0.4 --final-updates 200 --tested 2000
 loop_cnn3-cifar10 := --remove 6 --rate 3e-3 --until maps=0.3 --final-updates 200 --tested 2000
+loop_squeezenet-flowers102 := --remove 200 --rate 3e-4 --until maps=0.4 --final-updates 205 --tested 400
 lambda_vgg-digits := 0.5
 lambda_resnet-digits := 0.5
 lambda_r3dcnn-gestures := 0.03
