@@ -20,6 +20,7 @@ from bench.runs import Arrays
 
 DOUBT = 0.5  # how far off a move may be, of itself
 FLOOR, LEAST = 0.5, 0.02  # of a map's mean: added to each move, and to how far off each prediction may be
+BARE = 1e-3  # of a site's mean: the same for a map on which nothing depends to first order
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def control(moved: np.ndarray | None, odds: np.ndarray, known: np.ndarray) -> Co
     alive = np.maximum((~known).sum(0), 1)
     doubt = DOUBT * (np.abs(moved) + FLOOR * np.abs(moved).sum(0) / alive)
     size = np.where(by_odds, (_softplus(start + moved + doubt) - _softplus(start + moved - doubt)) / 2, doubt)
-    size += LEAST * np.where(known, 0.0, size).sum(0) / alive + np.finfo(float).tiny
+    size = np.where(known, 0.0, size)
+    size += LEAST * size.sum(0) / alive + BARE * size.sum() / alive.sum() + np.finfo(float).tiny
     return Control(predicted, np.where(known, 0.0, size))
 
 

@@ -124,6 +124,19 @@ def test_effort_goes_where_the_ranking_is_open():
     assert open_[1:4].min() > 100 * open_[[0, 4]].max()
 
 
+def test_a_map_on_which_nothing_depends_spoils_no_other():
+    """Its gradient is 0, and what is measured of it no more than rounding: in a compressed network many are like that."""
+    random, known = np.random.default_rng(0), np.zeros((60, 5), bool)
+    moved = random.normal(0, 1, (60, 5)) * np.array([0, 1, 1, 1, 1])
+    change = np.where(moved == 0, 1e-9 * random.normal(0, 1, (60, 5)), 1.5 * moved)
+    sample = Sample(control(moved, np.full(60, np.nan), known), known)
+    sample.add(40.0, filled(sample), *sample.choose(np.full(5, 8), random), change)
+    found = estimates(sample)
+    assert np.isfinite(found.error).all()
+    assert found.error[0] < 1e-3 * found.error[1:].min()
+    assert (np.abs(found.unbiased - change.mean(0)) < 4 * found.error).all()
+
+
 def test_later_rounds_measure_maps_whose_neighbours_are_near():
     sample = Sample(control(None, np.zeros(200), np.zeros((200, 8), bool)), np.zeros((200, 8), bool))
     change = np.array([1.0, 1.01, 1.02, 1.03, 10, 20, 30, 40]) + 0.3 * np.random.default_rng(0).normal(0, 1, (200, 8))
