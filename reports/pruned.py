@@ -47,7 +47,8 @@ class Pruned:
 def read(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: str = "pruning") -> Pruned:
     """The pruning runs of a case at those seeds; a name must be there at all of them."""
     folders = [runs.folder(case, seed, root) / folder for seed in seeds]
-    names = sorted({path.stem for folder in folders for path in folder.glob("*.safetensors")})
+    stems = {path.stem for folder in folders for path in folder.glob("*.safetensors")}
+    names = sorted(stems, key=lambda name: name.zfill(9) if name.isdecimal() else name)  # 10, 30 and 100 updates
     if not names:
         raise BadInput(f"no pruning runs under {folders[0]}: `make prune` or `python -m pruning {case}` makes them")
     found = {name: [runs.load(folder / f"{name}.safetensors", "pruning") for folder in folders] for name in names}

@@ -131,6 +131,12 @@ def test_a_study_that_is_not_whole_is_left_out(tmp_path, capsys):
     assert "left out: pruning-far, of which" in capsys.readouterr().out
 
 
+def test_runs_named_by_a_number_are_in_its_order(tmp_path):
+    for name in ("30", "100", "10", "a"):
+        write(tmp_path, name=name)
+    assert list(pruned.read("toy", [0], tmp_path).runs) == ["10", "30", "100", "a"]
+
+
 def test_tau_is_within_seeds_and_shares():
     """Within each share the lower loss has the higher accuracy; across shares the reverse, which must not count."""
     shares = [
