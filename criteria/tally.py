@@ -1,7 +1,7 @@
 """A site's statistics of one batch, added up as the network runs, so that no activation is stored."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from bench.case import Case, Site
 from bench.gates import Gate, held
 from criteria.statistics import GATE_GRAD, PRODUCT, STATISTICS, WEIGHT_PRODUCT
 
+CACHED = 1 << 17  # numbers: half a megabyte in float32
 Parts = dict[str, Tensor]  # statistic -> [example, map], of one batch
 
 
@@ -46,9 +47,10 @@ class Tally:
 
     def _gate(self, gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         """Adds what passes a gate; its gradient too, once that comes back."""
-        activation = self._positions(output.detach(), gate.axis)
         channels, maps = held(gate.maps, self.case.device)
-        self.counts.index_add_(0, maps, self.counts.new_full((len(maps),), activation.shape[2]))
+        positions = output.numel() / (self.examples * output.shape[gate.axis])
+        self.counts.index_add_(0, maps, self.counts.new_full((len(maps),), positions))
+        activation = self._positions(output.detach(), gate.axis) if self.means or self.largest else output
         for name, total in self.means.items():
             total.index_add_(1, maps, STATISTICS[name].of(activation).sum(2)[:, channels])
         for name, best in self.largest.items():
@@ -59,14 +61,11 @@ class Tally:
         if not output.requires_grad:
             output = output.detach().requires_grad_()
             self.leaves.append(output)
-        wanted = {name: self.products[name] for name in (GATE_GRAD, PRODUCT) if name in self.products}
+        wanted, kept = {name: self.products[name] for name in (GATE_GRAD, PRODUCT) if name in self.products}, output.detach()
 
         def multiply(grad: Tensor) -> None:
-            product = activation * self._positions(grad, gate.axis)
-            if GATE_GRAD in wanted:
-                wanted[GATE_GRAD].index_add_(1, maps, product.sum(2)[:, channels])
-            if PRODUCT in wanted:
-                wanted[PRODUCT].index_add_(1, maps, product.abs_().sum(2)[:, channels])
+            for name, found in self._multiplied(wanted, *(value.movedim(gate.axis, 1) for value in (kept, grad))).items():
+                wanted[name].index_add_(1, maps, found[:, channels])
 
         if wanted:
             output.register_hook(multiply)
@@ -90,6 +89,18 @@ class Tally:
                 output.register_hook(multiply)
 
         return watch
+
+    def _multiplied(self, wanted: Iterable[str], kept: Tensor, grad: Tensor) -> Parts:
+        """Sums of products over clips and positions, `[example, channel]`; a few rows at a time stay in a CPU's cache."""
+        parts: dict[str, list[Tensor]] = {name: [] for name in wanted}
+        rows = len(kept) if kept.is_cuda else max(1, CACHED // kept[0].numel())
+        for first, second in zip(kept.split(rows), grad.split(rows), strict=True):
+            product = (first * second).reshape(len(first), first.shape[1], -1)
+            if GATE_GRAD in parts:
+                parts[GATE_GRAD].append(product.sum(2))
+            if PRODUCT in parts:
+                parts[PRODUCT].append(product.abs_().sum(2))
+        return {name: torch.cat(found).unflatten(0, (self.examples, -1)).sum(1) for name, found in parts.items()}
 
     def _positions(self, value: Tensor, axis: int) -> Float[Tensor, "example channel position"]:
         """A tensor with its clips and positions in one axis."""
