@@ -73,7 +73,8 @@ def _estimated(sampling: Sampling, goal: Goal) -> tuple[Oracle, runs.Arrays, dic
     print(f"estimated: {found.share:.1%} of the pairs measured in {found.rounds} rounds{goal.said(found.reached)}")
     if goal.quality and not goal.met(found.reached):
         print(f"{goal} is not likely within the budget")
-    facts = {"share": found.share, "rounds": found.rounds, "goal": str(goal), "reached": found.reached}
+    facts = {"share": found.share, "rounds": found.rounds, "goal": str(goal)}
+    facts |= {"reached": found.reached} if goal.quality else {}
     return found.oracle, arrays, {"engine": "sampled", "estimated": facts}
 
 
