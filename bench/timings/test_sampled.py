@@ -48,7 +48,7 @@ def test_estimated_oracle(benchmark, name, share):
     estimated()
     found.clear()
     benchmark.pedantic(estimated, setup=lambda: taken.append(clock.once(exact)), rounds=ROUNDS)
-    reached = [spearman(one.estimates, "guess", whole)[0] for one in found]
+    reached = [spearman(one.estimates, "shrunk", whole)[0] for one in found]
     benchmark.extra_info |= {
         "network": name,
         "share": share,
