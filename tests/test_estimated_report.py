@@ -12,7 +12,7 @@ from reports import records
 from reports.__main__ import grade_run, study
 from reports.agreement import MEAN, ceilings, grade, maps_table
 from reports.read import read
-from reports.sections import estimated
+from reports.sections import estimated, sample_size, settling
 
 
 def estimate(root, error):
@@ -59,6 +59,22 @@ def test_an_estimated_oracle_is_called_so_and_has_no_oracles_of_parts(tmp_path):
     known = study("toy", [0], tmp_path)
     assert known.said.endswith("the oracle estimated from 5.0% of all pairs")
     assert not any(known.agreement.criterion.str.startswith("oracle"))
+    lines = [line.get_label() for line in sample_size.section(known).figure.axes[0].lines]
+    assert lines == ["perfect"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_ranking_by_parts_of_an_estimated_oracle_is_not_shown(tmp_path, whole):
+    worth = {site: np.arange(maps) + 1.0 for site, maps in SITES.items()}
+    write_run(
+        tmp_path,
+        noise=1.0,
+        scores={f"{power}": ("mean", {s: w[None] ** power for s, w in worth.items()}) for power in (1, 2, -1)},
+    )
+    if not whole:
+        estimate(tmp_path, 0.1)
+    grade_run("toy", 0, tmp_path)
+    assert (settling.section(study("toy", [0], tmp_path)) is None) is not whole
 
 
 def trial(case):

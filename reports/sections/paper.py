@@ -29,11 +29,11 @@ PAPER: dict[str, dict[str, tuple[float | None, ...]]] = {
 
 def section(studies: list[Study]) -> Section:
     """The five criteria of the paper in its three summaries, the paper's networks first."""
-    rows = [
-        {"network": network, "summary": scope} | {title: "" if value is None else number(value) for title, value in said}
-        for network, scopes in PAPER.items()
-        for scope, said in ((scope, zip(OURS, values, strict=True)) for scope, values in scopes.items())
-    ]
+    rows = []
+    for network, scopes in PAPER.items():
+        for scope, values in scopes.items():
+            said = ["" if value is None else number(value) for value in values]
+            rows.append({"network": network, "summary": scope} | dict(zip(OURS, said, strict=True)))
     for study in studies:
         chosen = study.agreement.query("oracle == 'oracle_abs' and examples == 'shared'")
         medians = chosen.groupby(["scope", "scaling", "criterion"]).spearman.median()

@@ -1,21 +1,29 @@
 """How many examples the oracle needs before the ranking of criteria against it stops changing."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.agreement import LEAST, ORACLES, correlate, kendall, mean_over_sites, standard_ranks
+from reports.agreement import LEAST, ORACLES, Scores, correlate, kendall, mean_over_sites
 from reports.read import Run
 from reports.section import Section, Study
-from reports.sections.sample_size import sizes
+from reports.sections.sample_size import ranked, sizes
 
 DRAWS = 20
 SETTLED = 0.9  # Kendall's τ
+WHOLE = [slice(None)]  # one draw: all examples
 
 
 def section(study: Study) -> Section | None:
-    """A line with its spread per seed, and per number of examples what is lost by taking the criterion that looks best."""
+    """A line with its spread per seed, and per number of examples what is lost by taking the criterion that looks best.
+
+    None for an estimated oracle, since its predictions were learnt from all examples, and for too few criteria.
+    """
+    if study.runs[0].estimated:
+        return None
     names = [name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]]
     found = pd.concat([curve(run, names) for run in study.runs])
     if found.empty:
@@ -45,29 +53,26 @@ def section(study: Study) -> Section | None:
 def curve(run: Run, names: list[str]) -> pd.DataFrame:
     """A row per number of examples and draw: τ with the final ranking, and the agreement lost by choosing from so few."""
     changes = [run.change(site) for site in run.sites]
-    guesses = {name: [run.reduction(name)(run.saliency(name, site, "fresh")) for site in run.sites] for name in names}
-    ranked = {name: [standard_ranks(score) for score in scores] for name, scores in guesses.items()}
-    final = pd.Series(_agreement(ranked, [change[None] for change in changes])[0], list(ranked)).dropna()
+    scores = [ranked(run.reduction(name), [run.saliency(name, site, "fresh") for site in run.sites], WHOLE) for name in names]
+    final = _agreement(scores, changes, WHOLE)[0]
+    scores, final = [of for of, value in zip(scores, final, strict=True) if not np.isnan(value)], final[~np.isnan(final)]
     if len(final) < LEAST:
         return pd.DataFrame()
     random, rows = np.random.default_rng([run.seed, 6]), []
-    ranked = {name: ranked[name] for name in final.index}
     for count in sizes(len(changes[0]))[:-1]:
         orders = [random.permutation(len(changes[0]))[:count] for _ in range(DRAWS)]
-        for found in _agreement(ranked, [np.stack([change[order] for order in orders]) for change in changes]):
-            tau = kendall(np.nan_to_num(found), final.to_numpy())
-            lost = final.max() - final.iloc[int(np.nanargmax(found))] if not np.isnan(found).all() else np.nan
+        for found in _agreement(scores, changes, orders):
+            defined = ~np.isnan(found)
+            tau = kendall(found[defined], final[defined])
+            lost = final.max() - final[np.nanargmax(found)] if defined.any() else np.nan
             rows.append({"seed": run.seed, "criteria": len(final), "examples": count, "tau": tau, "lost": lost})
     return pd.DataFrame(rows)
 
 
-def _agreement(ranked: dict[str, list[np.ndarray]], changes: list[np.ndarray]) -> np.ndarray:
-    """Every criterion's mean Spearman over sites, `[draw, criterion]`, with oracle_abs of `[draw, example, map]` changes."""
-    truth = [standard_ranks(np.stack([ORACLES["oracle_abs"](one) for one in change])) for change in changes]
-    columns = [
-        mean_over_sites([correlate(a[None], b) for a, b in zip(scores, truth, strict=True)]) for scores in ranked.values()
-    ]
-    return np.stack(columns, 1)
+def _agreement(scores: list[Scores], changes: Scores, draws: Sequence[np.ndarray | slice]) -> np.ndarray:
+    """Mean over sites of Spearman with oracle_abs of each draw of examples, `[draw, criterion]`."""
+    truth = ranked(ORACLES["oracle_abs"], changes, draws)
+    return np.stack([mean_over_sites([correlate(a, b) for a, b in zip(of, truth, strict=True)]) for of in scores], 1)
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:
