@@ -263,6 +263,15 @@ def test_settings_that_are_wrong(wrong):
         Settings(**wrong)
 
 
+def test_updates_are_counted_over_all_steps(monkeypatch):
+    """Each seeds dropout by its number: none may come twice."""
+    seen, learn = [], updates_file.learn
+    monkeypatch.setattr(updates_file, "learn", lambda *given: seen.append(given[3]) or learn(*given))
+    state = run(case_of(), dataclasses.replace(QUICK, final_updates=3))
+    assert len(state.rows) > 2
+    assert seen == list(range(state.rows[-1]["updates"]))
+
+
 def test_learning_that_diverges_keeps_the_last_good_network():
     case = case_of("plain")
     before = tensors(case)
