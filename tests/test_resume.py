@@ -158,6 +158,7 @@ def limited():
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     (tmp_path / "mine.py").write_text(CASE.format(label="1", mode=".eval()"))
     where = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    where["PYTHONDONTWRITEBYTECODE"] = "1"  # Python would leave a module's cut short, which nobody could import again
     words = [sys.executable, "-m", *SMALL, "--examples", "8", "--out", "o.safetensors"]
     full = subprocess.run(words, cwd=tmp_path, env=where, capture_output=True, text=True, check=False, preexec_fn=limited)
     assert full.returncode == 2
