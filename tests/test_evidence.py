@@ -138,7 +138,7 @@ def test_the_curvature_is_the_second_derivative_of_a_piecewise_linear_network(na
 
 def test_an_output_without_curvature_is_named():
     case = dataclasses.replace(pixel_case(), model=Many())
-    said = "it takes an output [example, at most 64 numbers], and the network gives (1, 65)"
+    said = "it takes an output [example, at most 128 numbers], and the network gives (1, 129)"
     assert unfit(case, frozenset({"gate_curvature"})) == {"gate_curvature": said}
 
 
@@ -146,7 +146,7 @@ class Many(torch.nn.Module):
     """A network with more outputs than curvature is measured for."""
 
     def forward(self, images):
-        return images.new_zeros(len(images), 65)
+        return images.new_zeros(len(images), 129)
 
 
 def test_only_what_is_needed_is_gathered():

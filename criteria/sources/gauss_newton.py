@@ -17,7 +17,7 @@ from bench.gates import gated
 from criteria.passes import by_batch, differentiable, open_gates, slopeless
 from criteria.source import source
 
-MOST = 64  # outputs; a backward pass each
+MOST = 128  # outputs; a backward pass each
 
 
 def unfit(case: Case) -> str:
