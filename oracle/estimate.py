@@ -5,9 +5,11 @@ that the round drew is an unbiased estimate of all remainders (Horvitz and Thomp
 averaged, each by how many pairs were planned in it.
 
 Pairs are drawn in proportion to `size`, and a few say little of how much the ratio of remainder to size varies, so each map's
-variance is drawn towards that of its whole site, as if by `PRIOR` more pairs. A few pairs lose far more than was predicted: the
-interval is Student's, bent by the whole site's skewness (Hall 1992), with as many degrees of freedom as the site's kurtosis
-leaves: a variance from n pairs varies by σ⁴ (κ − 1)/n, and that of n Gaussian ones by 2σ⁴/n.
+variance is drawn towards that of its whole site, as if by `PRIOR` more pairs, and its kurtosis κ, as if by `SHAPE` more. A few
+pairs lose far more than was predicted: the interval is Student's, bent by the site's skewness γ (Hall 1992); both are of ratios
+over their own map's standard deviation. It has as many degrees of freedom as these leave: a variance from n pairs varies by
+σ⁴ (κ − 1)/n, of which σ⁴ γ²/n goes with the mean and was bent away, and that of n Gaussian ones by 2σ⁴/n. Tails are not of one
+shape, and so counted they are a little too few: `CALIBRATED` was chosen by how often intervals hold on five networks.
 
 For ranks a small bias is worth less noise: there a map's ratio is drawn towards the site's mean, the more so the less the maps'
 ratios differ beyond their errors (empirical Bayes; Efron and Morris 1975). The magnitude of an unbiased estimate near 0 is
@@ -21,7 +23,8 @@ from scipy import stats
 
 from oracle.sample import Sample
 
-PRIOR, FEWEST = 5, 1.5  # pairs; degrees of freedom
+PRIOR, SHAPE = 10, 20  # pairs
+CALIBRATED, FEWEST = 1.25, 1.5  # times as many degrees of freedom, but so many at least
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,13 @@ class Ratios:
     variance: np.ndarray
     count: np.ndarray
     skewness: float
-    kurtosis: float  # 3 of a Gaussian
+    kurtosis: np.ndarray  # 3 of a Gaussian
 
     @property
     def freedom(self) -> np.ndarray:
         """Degrees of freedom of each map's variance."""
-        return np.maximum(2 * (np.maximum(self.count, 1) - 1 + PRIOR) / max(self.kurtosis - 1, 2.0), FEWEST)
+        pairs, spread = np.maximum(self.count, 1) - 1 + PRIOR, np.maximum(self.kurtosis - 1 - self.skewness**2, 2.0)
+        return np.maximum(CALIBRATED * 2 * pairs / spread, FEWEST)
 
 
 def ratios(sample: Sample) -> Ratios:
@@ -63,18 +67,23 @@ def ratios(sample: Sample) -> Ratios:
     centre = ratio.sum() / total
     mean = np.where(count > 0, ratio.sum(0) / some, centre)
     apart = np.where(sample.drawn, ratio - mean, 0.0)
-    # a map's own mean takes away from the sums of squares and cubes
-    within = (apart**2).sum() / max((some - 1).sum(), 1)
-    third = (apart**3).sum() / max(((some - 1) * (some - 2) / some).sum(), 1)
+    within = (apart**2).sum() / max((some - 1).sum(), 1)  # a map's own mean takes away from the sum
     between = max(((count * (mean - centre) ** 2).sum() - within * (count > 0).sum()) / total, 0.0)
     trust = np.where(count > 0, between / (between + within / some + np.finfo(float).tiny), 0.0)
     variance = ((apart**2).sum(0) + PRIOR * within) / (some - 1 + PRIOR)
     # what is left to doubt of a map's own mean, and of the site's
     error = np.sqrt(trust * variance / some + (1 - trust) ** 2 * (between + within) / total)
-    skewness = third / within**1.5 if within > 0 else 0.0
-    scaled = np.divide(apart, np.sqrt(variance), out=np.zeros(apart.shape), where=sample.drawn & (variance > 0)) ** 2
-    kurtosis = (scaled**2).sum() * total / max(scaled.sum() ** 2, np.finfo(float).tiny)
-    return Ratios(centre + trust * (mean - centre), error, variance, count, skewness, float(kurtosis))
+    return Ratios(centre + trust * (mean - centre), error, variance, count, *_shape(apart, variance, count))
+
+
+def _shape(apart: np.ndarray, variance: np.ndarray, count: np.ndarray) -> tuple[float, np.ndarray]:
+    """Skewness of a site's ratios and kurtosis of every map's, each ratio over its map's standard deviation."""
+    scaled = np.divide(apart, np.sqrt(variance), out=np.zeros(apart.shape), where=variance > 0)
+    second, third, fourth = ((scaled**power).sum(0) for power in (2, 3, 4))
+    total = max(int(count.sum()), 1)
+    square = second.sum() / total or 1.0
+    kurtosis = (fourth + SHAPE * fourth.sum() / total) / (count + SHAPE) / square**2
+    return float(third.sum() / total / square**1.5), kurtosis
 
 
 def filled(sample: Sample) -> np.ndarray:
@@ -95,7 +104,9 @@ def estimates(sample: Sample) -> Estimates:
     whole = sample.known.all(0)
     unbiased = np.where(whole, shrunk, unbiased)
     error = np.where(whole, 0.0, np.sqrt(spread * found.variance) / examples)
-    reach, skewness = np.asarray(stats.t.ppf(0.975, found.freedom)), found.skewness / np.sqrt(some)
+    # of the mean, γ/√n; and √(n (n − 1))/(n − 2) for that a variance which holds the extremes makes them look smaller
+    skewness = found.skewness * np.sqrt(some - 1) / np.maximum(some - 2, 1)
+    reach = np.asarray(stats.t.ppf(0.975, found.freedom))
     low, high = (unbiased - error * bent(far, skewness) for far in (reach, -reach))
     return Estimates(unbiased, error, low, high, shrunk, shrunk_error)
 

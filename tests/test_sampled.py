@@ -17,7 +17,7 @@ from bench.errors import BadInput
 from oracle.choices import Choices
 from oracle.control import control, moves
 from oracle.draw import counts, open_ranks, probabilities, systematic
-from oracle.estimate import PRIOR, bent, estimates, filled, magnitudes, ratios
+from oracle.estimate import CALIBRATED, PRIOR, bent, estimates, filled, magnitudes, ratios
 from oracle.goal import Goal, likely_spearman
 from oracle.literal import literal
 from oracle.measure import measure
@@ -190,14 +190,34 @@ def test_intervals_bend_towards_the_long_tail():
     assert most.tolist() == [2, 2, 3]
 
 
-@pytest.mark.parametrize(("tails", "least", "most"), [("normal", 0.7, 1.1), ("student", 0.05, 0.4)])
+@pytest.mark.parametrize(
+    ("tails", "least", "most"), [("normal", 0.8, 1.1), ("exponential", 0.75, 1.05), ("student", 0.05, 0.5)]
+)
 def test_long_tails_leave_few_degrees_of_freedom(tails, least, most):
+    """But not those on one side, which bending deals with."""
     random, size = np.random.default_rng(0), np.ones((400, 40))
-    change = random.normal(0, 1, size.shape) if tails == "normal" else random.standard_t(2.5, size.shape)
+    draws = {"normal": random.standard_normal, "exponential": random.standard_exponential}
+    change = draws.get(tails, lambda shape: random.standard_t(2.5, shape))(size.shape)
     sample = Sample(control(None, np.zeros(400), np.zeros(size.shape, bool)), np.zeros(size.shape, bool))
     sample.add(1.0, filled(sample), *sample.choose(np.full(40, 50), random), change)
-    share = ratios(sample).freedom / (49 + PRIOR)
-    assert least < share.min() <= share.max() < most
+    share = ratios(sample).freedom / CALIBRATED / (49 + PRIOR)
+    assert least < np.median(share) < most
+
+
+def test_shapes_are_of_ratios_over_their_own_maps_deviation():
+    """A map that varies five times as much makes no tail, and one with a tail keeps it to itself."""
+    random, size = np.random.default_rng(0), np.ones((2000, 6))
+    change = random.normal(0, 1, size.shape) * np.array([1, 1, 1, 1, 1, 5])
+    sample = Sample(control(None, np.zeros(2000), np.zeros(size.shape, bool)), np.zeros(size.shape, bool))
+    sample.add(1.0, filled(sample), *sample.choose(np.full(6, 1000), random), change)
+    assert np.allclose(ratios(sample).kurtosis, 3, atol=0.3)
+    long = Sample(sample.control, np.zeros(size.shape, bool))
+    change = np.where(np.arange(6) == 0, random.exponential(1, size.shape), random.normal(0, 1, size.shape))
+    long.add(1.0, filled(long), *long.choose(np.full(6, 1000), random), change)
+    found = ratios(long)
+    assert found.kurtosis[0] > 6  # an exponential has 9
+    assert found.kurtosis[1:].max() < 3.5
+    assert 0.2 < found.skewness < 0.5  # a sixth of the pairs have one of 2
 
 
 def test_ratios_are_drawn_in_where_maps_do_not_differ():
