@@ -15,9 +15,18 @@ def crops(inputs: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def films(inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Of each video the same part of every frame, at least 0.7 of its area; not mirrored, for a gesture has a direction."""
-    part = transforms().RandomResizedCrop(inputs.shape[-2:], scale=(0.7, 1.0), antialias=True)
-    return _each(part, inputs, generator)
+    """Each video moved, scaled and played at another pace; not mirrored, for a gesture has a direction."""
+    v2, dark = transforms(), inputs.min().item()
+    moved = v2.RandomAffine(0, (0.1, 0.1), scale=(0.85, 1.15), interpolation=v2.InterpolationMode.BILINEAR, fill=dark)
+    return _each(lambda video: moved(_played(video)), inputs, generator)
+
+
+def _played(video: Tensor) -> Tensor:
+    """At 0.85 to 1.15 of its pace and up to a twentieth of its length later or earlier; `[colour, time, height, width]`."""
+    count, (pace, late) = video.shape[1], (2 * torch.rand(2) - 1).tolist()
+    middle = (count - 1) / 2
+    places = middle + (torch.arange(count) - middle) * (1 + 0.15 * pace) + 0.05 * count * late
+    return video[:, places.round().long().clamp(0, count - 1)]
 
 
 def transforms() -> Any:

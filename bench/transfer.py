@@ -34,7 +34,7 @@ class Transfer:
     batch: int = 32
     momentum: float = 0.9
     weight_decay: float = 1e-4
-    adaptive: bool = False  # AdamW in place of SGD, for a network that starts from nothing
+    adaptive: bool = False  # AdamW and a rate that falls to 0 in place of SGD, for a network that starts from nothing
     augment: Augment = crops
 
     @property
@@ -48,6 +48,10 @@ class Transfer:
         if self.adaptive:
             return torch.optim.AdamW(model.parameters(), lr=self.rate, weight_decay=self.weight_decay)
         return torch.optim.SGD(model.parameters(), lr=self.rate, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def rate_after(self, done: float) -> float:
+        """The learning rate after that part of all updates: the same all along, or along half a cosine."""
+        return self.rate * (1 + math.cos(math.pi * done)) / 2 if self.adaptive else self.rate
 
 
 def apart(parts: Parts) -> tuple[Labelled, Labelled | None]:
@@ -97,7 +101,9 @@ def _epoch(
     model.train()
     total = 0.0
     order = torch.randperm(len(train), generator=generator).split(recipe.batch)
-    for inputs, labels in DataLoader(train, batch_sampler=[rows.tolist() for rows in order]):  # type: ignore[arg-type]  # as in Case
+    loader: Any = DataLoader(train, batch_sampler=[rows.tolist() for rows in order])  # type: ignore[arg-type]  # as in Case
+    for update, (inputs, labels) in enumerate(loader):
+        optimizer.param_groups[0]["lr"] = recipe.rate_after((place[1] - 1 + update / len(order)) / recipe.epochs)
         optimizer.zero_grad()
         with _mixed(device):
             scores = model(recipe.augment(inputs.to(device), generator))

@@ -144,6 +144,21 @@ def test_a_case_has_the_examples_that_were_learnt_from():
     assert (len(case.train), len(case.test), case.why) == (33, 12, "as told")
 
 
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_the_rate_is_the_papers_or_falls_to_nothing(tmp_path, monkeypatch, adaptive):
+    rates, made = [], Transfer.optimizer
+
+    def heard(self, model):
+        optimizer = made(self, model)
+        optimizer.register_step_pre_hook(lambda *_: rates.append(optimizer.param_groups[0]["lr"]))
+        return optimizer
+
+    monkeypatch.setattr(Transfer, "optimizer", heard)
+    tune(recipe(adaptive=adaptive), parts(), 5, "rates", keeper(tmp_path / "state"))
+    falling = [0.05 * (1 + math.cos(math.pi * update / 20)) / 2 for update in range(20)]  # 4 epochs of 36 in eights
+    assert rates == pytest.approx(falling if adaptive else [0.05] * 20)
+
+
 def test_a_rate_that_is_too_high_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"the loss became (nan|inf) in epoch 1: try a smaller --rate than 1e\+30"):
         tune(recipe(rate=1e30, augment=unchanged), parts(), 0, "test", keeper(tmp_path / "state"))
@@ -190,11 +205,23 @@ def test_augmentation_follows_its_generator_and_leaves_torchs_alone():
     assert (ramps.amax((1, 2, 3)) - ramps.amin((1, 2, 3)) < 0.95).any(), "a part, not the whole"
 
 
-def test_films_are_cut_alike_in_every_frame_and_never_mirrored():
-    ramp = torch.linspace(0, 1, 32).expand(2, 1, 5, 32, 32).clone()
+def test_films_are_moved_alike_in_every_frame_and_never_mirrored():
+    ramp = torch.linspace(1, 2, 32).expand(8, 1, 5, 32, 32).clone()
     found = films(ramp, torch.Generator().manual_seed(0))
+    assert found.shape == ramp.shape
     assert torch.allclose(found, found[:, :, :1].expand_as(found))
-    assert bool((found[..., -1] > found[..., 0]).all())
+    middle = found[..., 6:26]  # what was moved in from outside is as dark as the darkest
+    assert bool((middle.diff(dim=-1) >= -1e-5).all())
+    assert len({round(float(film[0, 0, 16, 16]), 3) for film in found}) > 4
+
+
+def test_films_are_played_at_another_pace_and_never_backwards():
+    frames = torch.arange(80.0).view(1, 1, 80, 1, 1).expand(40, 1, 80, 8, 8).clone()
+    times = films(frames, torch.Generator().manual_seed(0))[:, 0, :, 4, 4]
+    assert bool((times.diff(dim=1) >= 0).all())
+    paces, middles = (times[:, 50] - times[:, 30]) / 20, times[:, 40]
+    assert (0.8 <= paces.min() < 0.9, 1.1 < paces.max() <= 1.2) == (True, True)
+    assert (35 <= middles.min() < 38, 42 < middles.max() <= 45) == (True, True)
 
 
 def test_the_papers_settings_are_the_defaults():

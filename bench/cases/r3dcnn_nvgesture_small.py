@@ -9,12 +9,12 @@ from bench.models.r3dcnn import R3DCNN
 from bench.transfer import Transfer
 from bench.transferred import fine_tuned
 
-SCREEN = Screen(resize=68, crop=64)
+SCREEN = Screen(resize=34, crop=32)
 
 
 def build(classes: int) -> R3DCNN:
-    """At 64 × 64 the last pooling leaves 2 × 2 × 2 positions of a clip of 16 frames."""
-    return R3DCNN(classes, frames=16, positions=8)
+    """At 32 × 32 the last pooling leaves 2 × 1 × 1 positions of a clip of 16 frames."""
+    return R3DCNN(classes, frames=16, positions=2)
 
 
 def parts() -> Parts:
@@ -22,7 +22,7 @@ def parts() -> Parts:
     return nvgesture.takes(screen=SCREEN)
 
 
-RECIPE = Transfer(build, build, parts, epochs=80, rate=1e-3, batch=5, weight_decay=1e-2, adaptive=True, augment=films)
+RECIPE = Transfer(build, build, parts, epochs=200, rate=1e-3, batch=5, weight_decay=1e-2, adaptive=True, augment=films)
 
 
 @case(transfer=RECIPE)
