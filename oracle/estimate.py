@@ -40,6 +40,7 @@ class Estimates:
     high: np.ndarray
     shrunk: np.ndarray
     shrunk_error: np.ndarray
+    freedom: np.ndarray  # degrees of freedom of both errors
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def estimates(sample: Sample) -> Estimates:
     skewness = found.skewness * np.sqrt(some - 1) / np.maximum(some - 2, 1)
     reach = np.asarray(stats.t.ppf(0.975, found.freedom))
     low, high = (unbiased - error * bent(far, skewness) for far in (reach, -reach))
-    return Estimates(unbiased, error, low, high, shrunk, shrunk_error)
+    return Estimates(unbiased, error, low, high, shrunk, shrunk_error, found.freedom)
 
 
 def bent(reach: np.ndarray, skewness: np.ndarray) -> np.ndarray:

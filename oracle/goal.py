@@ -88,12 +88,12 @@ class Goal:
 def likely_spearman(estimates: list[Estimates], seed: int) -> float:
     """The mean over sites of the Spearman with the whole oracle_abs that is exceeded with a probability of 95 %.
 
-    What the whole oracle may be is drawn from the shrunk estimates and their errors.
+    What the whole oracle may be is drawn from the shrunk estimates and their errors, with Student's tails.
     """
     random = np.random.default_rng([seed, 5])
     every = []
     for found in estimates:
-        drawn = np.abs(found.shrunk + found.shrunk_error * random.standard_normal((DRAWS, len(found.shrunk))))
+        drawn = np.abs(found.shrunk + found.shrunk_error * random.standard_t(found.freedom, (DRAWS, len(found.shrunk))))
         ranks = [stats.rankdata(values, axis=-1) for values in (np.abs(found.shrunk)[None], drawn)]
         centred = [values - values.mean(-1, keepdims=True) for values in ranks]
         lengths = [np.sqrt((values**2).sum(-1)) for values in centred]

@@ -17,7 +17,7 @@ from bench.errors import BadInput
 from oracle.choices import Choices
 from oracle.control import control, moves
 from oracle.draw import counts, open_ranks, probabilities, systematic
-from oracle.estimate import CALIBRATED, PRIOR, bent, estimates, filled, magnitudes, ratios
+from oracle.estimate import CALIBRATED, PRIOR, Estimates, bent, estimates, filled, magnitudes, ratios
 from oracle.goal import Goal, likely_spearman
 from oracle.literal import literal
 from oracle.measure import measure
@@ -218,6 +218,12 @@ def test_shapes_are_of_ratios_over_their_own_maps_deviation():
     assert found.kurtosis[0] > 6  # an exponential has 9
     assert found.kurtosis[1:].max() < 3.5
     assert 0.2 < found.skewness < 0.5  # a sixth of the pairs have one of 2
+
+
+def test_few_degrees_of_freedom_promise_less():
+    middle, one = np.arange(30.0), np.ones(30)
+    sure, unsure = (Estimates(middle, one, middle, middle, middle, one, freedom * one) for freedom in (1e6, 1.5))
+    assert likely_spearman([unsure], 0) < likely_spearman([sure], 0) - 0.01
 
 
 def test_ratios_are_drawn_in_where_maps_do_not_differ():
