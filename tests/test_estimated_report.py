@@ -115,3 +115,16 @@ def test_the_section_is_made_of_the_newest_record_of_each_network(tmp_path, monk
     assert row["intervals hold, 0.05"] == "0.951 (0.900)"
     assert row["promised 0.9"] == "kept 96% at 3.4%"
     assert "mean of 2 estimated oracles" in section.caption
+
+
+def test_networks_are_drawn_whole_and_on_one_scale_three_in_a_row():
+    trials = [trial(f"toy {place}") for place in range(5)]
+    for row in trials[3]["curves"]:
+        row["sites"] -= 0.5
+    panels = estimated.section(trials).figure.axes
+    assert len(panels) == 10
+    upper = [panel for panel in panels if panel.get_title()]
+    lowest = min(row["sites"] for row in trials[3]["curves"])
+    assert len({panel.get_ylim() for panel in upper}) == 1
+    assert upper[0].get_ylim()[0] < lowest
+    assert len({panel.get_position().x0 for panel in upper}) == 3

@@ -6,38 +6,64 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from reports.section import Section
 
 Trial = dict[str, Any]
+ACROSS = 3  # networks beside one another in the figure
 
 
 def section(trials: list[Trial]) -> Section | None:
     """Each ingredient added in turn, with the spread of repetitions; below, what was really measured against the clock."""
     if not trials:
         return None
-    figure, panels = plt.subplots(2, len(trials), figsize=(1 + 2.7 * len(trials), 5.2), sharey="row", squeeze=False)
-    for place, trial in enumerate(trials):
-        rows = pd.DataFrame(trial["curves"])
-        upper, lower = panels[:, place]
-        sns.lineplot(rows, x="share", y="sites", hue="ingredients", errorbar=("pi", 100), marker="o", ms=4, lw=1.2, ax=upper)
-        upper.set(xscale="log", title=f"{trial['case']}\n{trial['examples']} examples", xlabel="share of pairs measured")
-        upper.set(ylabel="Spearman with the whole oracle", ylim=(None, 1.01))
-        shares = sorted(rows.share.unique())
-        upper.set_xticks(shares, [f"{share:.3g}" for share in shares])
-        upper.minorticks_off()
-        if place:
-            upper.get_legend().remove()
-        else:
-            upper.legend(frameon=False, fontsize=6.5)
-        times = pd.DataFrame(trial["timings"])
-        times["seconds"] /= times[times.share == 1].seconds.median()
-        lower.plot(times.seconds, times.sites, ".", color="#2166ac", ms=5)
-        lower.set(xscale="log", xlabel="time, of the exact engine's", ylabel="Spearman with the whole oracle")
-        lower.set_xticks([0.1, 0.2, 0.5, 1.0], ["10 %", "20 %", "50 %", "100 %"])
-        lower.minorticks_off()
+    return Section("estimated", "The estimated oracle", _caption(trials), _figure(trials), table(trials))
+
+
+def _figure(trials: list[Trial]) -> Figure:
+    """Two panels above one another for every network, on the same scales."""
+    wide, high = min(len(trials), ACROSS), -(-len(trials) // ACROSS)
+    figure, panels = plt.subplots(2 * high, wide, figsize=(1 + 2.7 * wide, 5.2 * high), squeeze=False)
+    for place in range(wide * high):
+        row, column = divmod(place, wide)
+        upper, lower = panels[2 * row : 2 * row + 2, column]
+        if place >= len(trials):
+            upper.remove()
+            lower.remove()
+            continue
+        _against_pairs(upper, trials[place], legend=not place)
+        _against_time(lower, trials[place])
+        for panel, name in ((upper, "curves"), (lower, "timings")):
+            lowest = min(found["sites"] for trial in trials for found in trial[name])
+            panel.set_ylim(lowest - 0.05 * (1 - lowest), 1 + 0.05 * (1 - lowest))
+            panel.set_ylabel("" if column else "Spearman with the whole oracle")
+    figure.tight_layout()
     sns.despine(figure)
-    return Section("estimated", "The estimated oracle", _caption(trials), figure, table(trials))
+    return figure
+
+
+def _against_pairs(panel: Axes, trial: Trial, *, legend: bool) -> None:
+    rows = pd.DataFrame(trial["curves"])
+    sns.lineplot(
+        rows, x="share", y="sites", hue="ingredients", errorbar=("pi", 100), marker="o", ms=4, lw=1.2, ax=panel, legend=legend
+    )
+    panel.set(xscale="log", title=f"{trial['case']}\n{trial['examples']} examples", xlabel="share of pairs measured")
+    shares = sorted(rows.share.unique())
+    panel.set_xticks(shares, [f"{share:.3g}" for share in shares])
+    panel.minorticks_off()
+    if legend:
+        panel.legend(frameon=False, fontsize=6.5)
+
+
+def _against_time(panel: Axes, trial: Trial) -> None:
+    times = pd.DataFrame(trial["timings"])
+    times["seconds"] /= times[times.share == 1].seconds.median()
+    panel.plot(times.seconds, times.sites, ".", color="#2166ac", ms=5)
+    panel.set(xscale="log", xlabel="time, of the exact engine's")
+    panel.set_xticks([0.1, 0.2, 0.5, 1.0], ["10 %", "20 %", "50 %", "100 %"], fontsize=7)
+    panel.minorticks_off()
 
 
 def table(trials: list[Trial]) -> pd.DataFrame:
