@@ -24,7 +24,7 @@ from oracle.measure import measure
 from oracle.replay import Replay
 from oracle.sample import Sample
 from oracle.sampled import Sampling, choose
-from oracle.trial import INGREDIENTS, Recorded, coverage, promises, spearman
+from oracle.trial import INGREDIENTS, Recorded, agreement, coverage, promises, spearman
 from oracle.units import Units
 
 
@@ -288,6 +288,19 @@ def test_what_is_really_measured_is_what_the_records_say(recorded):
         assert real.measured[name][~first[f"alive/{name}"]].all()  # known to change nothing
         assert (real.measured[name] == again.measured[name]).mean() > 0.999
         np.testing.assert_allclose(real.estimates[name].shrunk, again.estimates[name].shrunk, rtol=0.02, atol=1e-5)
+
+
+def test_an_estimate_does_not_favour_what_resembles_its_own_prediction(recorded):
+    """A criterion of the first order agrees with the estimate about as much as with the whole oracle."""
+    case, _, first, whole = recorded
+    guess, favoured = {}, []
+    for name in whole:
+        guess[name] = control(first[f"moves/{name}"], first["odds"], ~first[f"alive/{name}"]).predicted.mean(0)
+    for seed in range(10):
+        found = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(0.05)).estimates
+        estimate = {name: part.shrunk[None] for name, part in found.items()}
+        favoured.append(agreement(guess, estimate)[0] - agreement(guess, whole)[0])
+    assert abs(np.mean(favoured)) < 0.03
 
 
 def test_a_spearman_is_likely_as_far_as_errors_allow(recorded):
