@@ -39,7 +39,6 @@ def _figure(trials: list[Trial]) -> Figure:
             lowest = min(found["sites"] for trial in trials for found in trial[name])
             panel.set_ylim(lowest - 0.05 * (1 - lowest), 1 + 0.05 * (1 - lowest))
             panel.set_ylabel("" if column else "Spearman with the whole oracle")
-    figure.tight_layout()
     sns.despine(figure)
     return figure
 

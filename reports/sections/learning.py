@@ -20,7 +20,7 @@ def section(study: Study) -> Section | None:
     if not study.training:
         return None
     every = rows(study)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 2.8))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 2.8), sharex=True)
     losses = every.melt(["epoch", "seed"], list(KINDS), "examples", "nats").dropna()
     losses["examples"] = losses.examples.map(KINDS)
     losses["nats"] = losses.nats.astype(float)
