@@ -23,8 +23,8 @@ from scipy import stats
 
 from oracle.sample import Sample
 
-PRIOR, SHAPE = 10, 20  # pairs
-CALIBRATED, FEWEST = 1.25, 1.5  # times as many degrees of freedom, but so many at least
+PRIOR, SHAPE = 10, 50  # pairs
+CALIBRATED, FEWEST = 1.5, 1.5  # times as many degrees of freedom, but so many at least
 
 
 @dataclass(frozen=True)
