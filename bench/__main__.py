@@ -5,12 +5,15 @@ import dataclasses
 import time
 from pathlib import Path
 
+import torch
+
 from bench import chosen, cost, embedded, fine_tuning, runs
 from bench.case import choose_device, find, load
 from bench.data import unreadable
 from bench.errors import BadInput, exit_with
 from bench.evaluation import evaluate
-from bench.training import Recipe, accuracy, fit
+from bench.judging import judge
+from bench.training import Recipe, fit
 
 
 def train(given: argparse.Namespace) -> None:
@@ -32,7 +35,7 @@ def _from_nothing(recipe: Recipe, name: str, seed: int, out: Path | None) -> Non
     start = time.perf_counter()
     model = fit(recipe, seed, f"{name} seed {seed}")
     seconds = round(time.perf_counter() - start, 1)
-    held_out = accuracy(model, recipe.test())
+    held_out = judge(model, recipe.test(), 64, torch.device("cpu"))[1]
     facts = {"case": name, "seed": seed, "accuracy": held_out, "seconds": seconds, **runs.provenance()}
     embedded.save(model, file, facts)
     print(f"{name} seed {seed}: {held_out:.2%} on held-out examples after {seconds:.0f} s, weights in {file}")

@@ -8,7 +8,8 @@ import torch
 from bench import embedded, runs
 from bench.checkpoint import Keeper
 from bench.command import describe
-from bench.transfer import Transfer, apart, judge, tune
+from bench.judging import judge
+from bench.transfer import Transfer, apart, tune
 from bench.transferred import path
 
 

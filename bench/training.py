@@ -39,14 +39,6 @@ def stack(data: Examples) -> tuple[Tensor, Tensor]:
     return torch.stack(inputs), torch.stack(labels)
 
 
-def accuracy(model: nn.Module, data: Examples) -> float:
-    """Share of examples whose largest class score is their label's."""
-    inputs, labels = stack(data)
-    with torch.no_grad():
-        scores = torch.cat([model(part) for part in inputs.split(64)])
-    return (scores.argmax(1) == labels).double().mean().item()
-
-
 def fit(recipe: Recipe, seed: int, label: str) -> nn.Module:
     """A trained model in eval mode; the same seed, versions and threads give the same weights."""
     torch.manual_seed(seed)

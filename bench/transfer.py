@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -17,6 +17,7 @@ from bench.checkpoint import Keeper, Progress
 from bench.data import Examples
 from bench.data.parts import Labelled, Parts, Some, every
 from bench.errors import BadInput
+from bench.judging import judge
 from bench.training import Augment
 
 HELD_OUT = 10  # every tenth example of a class chooses the epoch where the data set has no part for it
@@ -120,18 +121,6 @@ def _epoch(
 def _judged(model: nn.Module, data: Examples | None, size: int, device: torch.device) -> tuple[float, float] | None:
     """Mean loss and accuracy; None without examples."""
     return None if data is None else judge(model, data, size, device)
-
-
-@torch.no_grad()
-def judge(model: nn.Module, data: Examples, size: int, device: torch.device) -> tuple[float, float]:
-    """Mean loss in nats and accuracy, in eval mode."""
-    model.eval()
-    losses, hits = [], []
-    for inputs, labels in DataLoader(data, batch_size=size):  # type: ignore[arg-type]
-        scores: Tensor = model(inputs.to(device)).float().cpu()
-        losses.append(F.cross_entropy(scores, labels, reduction="none"))
-        hits.append(scores.argmax(1) == labels)
-    return torch.cat(losses).double().mean().item(), torch.cat(hits).double().mean().item()
 
 
 def _mixed(device: torch.device) -> torch.autocast:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from bench import embedded, fine_tuning, pretrained, runs, transfer, transferred
+from bench import embedded, fine_tuning, pretrained, runs, transferred
 from bench.augmentation import crops, films
 from bench.case import CASES, find, load
 from bench.checkpoint import Keeper, Progress
@@ -17,6 +17,7 @@ from bench.data import flowers102
 from bench.data.images import View
 from bench.data.parts import Parts
 from bench.errors import BadInput
+from bench.judging import judge
 from bench.training import unchanged
 from bench.transfer import Transfer, apart, tune
 
@@ -93,7 +94,7 @@ def test_it_learns_and_the_first_row_is_before(tmp_path):
     assert progress.curve[0]["loss"] is None
     assert progress.curve[-1]["loss"] < 0.5 * progress.curve[1]["loss"]
     best = max(row["validation accuracy"] for row in progress.curve)
-    assert transfer.judge(model, parts().validation, 8, CPU)[1] == best > 0.9
+    assert judge(model, parts().validation, 8, CPU)[1] == best > 0.9
     assert not model.training
 
 
@@ -105,7 +106,7 @@ def test_the_network_is_that_of_the_best_epoch(tmp_path):
     model, progress = tune(recipe(epochs=12), data, 0, "test", keeper(tmp_path / "state", 1e9))
     rates = [row["validation accuracy"] for row in progress.curve]
     assert rates[-1] < max(rates)
-    assert transfer.judge(model, spoilt, 8, CPU)[1] == max(rates) == rates[progress.chosen]
+    assert judge(model, spoilt, 8, CPU)[1] == max(rates) == rates[progress.chosen]
 
 
 def test_every_epoch_and_seed_has_an_order_and_crops_of_its_own(tmp_path):
@@ -252,4 +253,4 @@ def test_a_case_of_flowers_from_training_to_sites(tmp_path, monkeypatch):
     curve = runs.load(tmp_path / "trained" / "squeezenet-flowers102-0.curve", "training")
     assert curve.facts["weights"] == runs.digest(embedded.arrays(case.model)), "the report knows the curve by it"
     assert (len(case.train), len(case.test)) == (102, 102)
-    assert not math.isnan(transfer.judge(case.model, case.test, 51, CPU)[0])
+    assert not math.isnan(judge(case.model, case.test, 51, CPU)[0])
