@@ -1,5 +1,6 @@
 """Trains a case's model from nothing by its recipe, deterministically from a seed."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,6 +38,11 @@ def stack(data: Examples) -> tuple[Tensor, Tensor]:
     """A whole data set as one tensor of inputs and one of labels."""
     inputs, labels = zip(*(data[row] for row in range(len(data))), strict=True)
     return torch.stack(inputs), torch.stack(labels)
+
+
+def cosine(rate: float, done: float, of: float = 1.0) -> float:
+    """The learning rate after so much of all updates, along half a cosine: the whole rate at first, nothing in the end."""
+    return rate * (1 + math.cos(math.pi * done / of)) / 2
 
 
 def fit(recipe: Recipe, seed: int, label: str) -> nn.Module:

@@ -18,7 +18,7 @@ from bench.data import Examples
 from bench.data.parts import Labelled, Parts, Some, every
 from bench.errors import BadInput
 from bench.judging import judge
-from bench.training import Augment
+from bench.training import Augment, cosine
 
 HELD_OUT = 10  # every tenth example of a class chooses the epoch where the data set has no part for it
 
@@ -52,7 +52,7 @@ class Transfer:
 
     def rate_after(self, done: float) -> float:
         """The learning rate after that part of all updates: the same all along, or along half a cosine."""
-        return self.rate * (1 + math.cos(math.pi * done)) / 2 if self.adaptive else self.rate
+        return cosine(self.rate, done) if self.adaptive else self.rate
 
 
 def apart(parts: Parts) -> tuple[Labelled, Labelled | None]:

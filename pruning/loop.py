@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from bench import clock, cost
 from bench.errors import BadInput
 from bench.evaluation import evaluate
+from bench.training import cosine
 from criteria.criterion import Criterion
 from criteria.evidence import collect
 from pruning.gathering import FREE, Gathering
@@ -130,13 +132,10 @@ class Loop:
         case = state.pruned.case
         step = optimizer(case.model, settings, state.momenta)
         batches = itertools.islice(minibatches(case, settings, state.update, self.augment), updates)
-
-        def rate(done: int) -> float:
-            return settings.rate * (1 + math.cos(math.pi * done / falling)) / 2
-
+        rate = partial(cosine, settings.rate, of=falling) if falling else None
         before = learned.updates
         try:
-            fine_tune(case, step, batches, state.update, gathering, learned, rate if falling else None)
+            fine_tune(case, step, batches, state.update, gathering, learned, rate)
         finally:
             state.update += learned.updates - before
         state.momenta = momenta(case.model, step)
