@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import json
 
 import numpy as np
@@ -270,6 +271,14 @@ def test_updates_are_counted_over_all_steps(monkeypatch):
     state = run(case_of(), dataclasses.replace(QUICK, final_updates=3))
     assert len(state.rows) > 2
     assert seen == list(range(state.rows[-1]["updates"]))
+
+
+def test_the_rate_of_the_final_updates_falls_to_nothing(monkeypatch):
+    rates, learn = [], updates_file.learn
+    monkeypatch.setattr(updates_file, "learn", lambda *given: rates.append(given[1].param_groups[0]["lr"]) or learn(*given))
+    run(case_of(), dataclasses.replace(QUICK, final_updates=4))
+    assert rates[-4:] == pytest.approx([QUICK.rate * (1 + math.cos(math.pi * update / 4)) / 2 for update in range(4)])
+    assert set(rates[:-4]) == {QUICK.rate}
 
 
 def test_learning_that_diverges_keeps_the_last_good_network():
