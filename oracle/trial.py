@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 from tqdm import tqdm
 
 from bench import runs
@@ -17,16 +16,14 @@ from bench.command import fingerprint, options, prepare
 from bench.errors import exit_with
 from bench.runs import Arrays
 from oracle.control import Control
-from oracle.estimate import Estimates
+from oracle.coverage import coverage, promises
 from oracle.goal import ROUNDS, Goal
 from oracle.measure import measure
+from oracle.recorded import Known, Recorded, agreement, spearman
 from oracle.replay import Replay
-from oracle.sample import Sample
 from oracle.sampled import Sampled, Sampling
 
 SHARES = (1 / 40, 1 / 20, 1 / 10, 1 / 5)
-PROMISES = (0.9, 0.95, 0.98)
-Known = dict[str, np.ndarray]
 
 
 def plain(control: Control) -> Control:
@@ -49,40 +46,6 @@ INGREDIENTS: dict[str, tuple[Callable[[Control], Control], int, str]] = {
 }
 
 
-class Recorded(Sampling):
-    """An estimated oracle whose pairs were all measured before."""
-
-    def __init__(
-        self, case: Case, first: Arrays, whole: Known, make: Callable[[Control], Control] = lambda control: control
-    ) -> None:
-        self.first, self.whole, self.make = first, whole, make
-        count = len(first["odds"])
-        super().__init__(case, Replay(case), range(count), count)  # an engine that is never asked
-
-    def look(self) -> Arrays:
-        """What was found before."""
-        return self.first
-
-    def _samples(self, first: Arrays) -> list[Sample]:
-        return [Sample(self.make(sample.control), sample.known) for sample in super()._samples(first)]
-
-    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
-        return {site.name: self.whole[site.name].T[part.T] for site, part in zip(self.case.sites, parts, strict=True)}
-
-
-def spearman(found: dict[str, Estimates], kind: str, whole: Known) -> tuple[float, float]:
-    """Of estimates of that kind with the whole oracle_abs, as `agreement` gives it."""
-    return agreement({name: getattr(part, kind) for name, part in found.items()}, whole)
-
-
-def agreement(means: dict[str, np.ndarray], whole: Known) -> tuple[float, float]:
-    """Spearman of mean changes, `[map]` per site, with the whole oracle_abs: the mean over sites, and over all at once."""
-    pairs = [(np.abs(means[name]), np.abs(change.mean(0))) for name, change in whole.items()]
-    within = [stats.spearmanr(*pair).statistic for pair in pairs if len(pair[0]) > 2 and np.ptp(pair[0]) and np.ptp(pair[1])]
-    first, second = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    return float(np.mean(within)), float(stats.spearmanr(first, second).statistic)
-
-
 def curves(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[dict[str, Any]]:
     """Spearman with the whole oracle for every ingredient, share and repetition."""
     for name, (make, rounds, kind) in INGREDIENTS.items():
@@ -91,43 +54,6 @@ def curves(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[di
                 known = Recorded(dataclasses.replace(case, seed=seed), first, whole, make).run(Goal(share, rounds=rounds))
                 sites, every = spearman(known.estimates, kind, whole)
                 yield {"ingredients": name, "share": share, "measured": known.share, "seed": seed, "sites": sites, "all": every}
-
-
-def coverage(case: Case, first: Arrays, whole: Known, repeats: int, share: float) -> dict[str, float]:
-    """How often 95 % intervals of oracle_loss hold the whole oracle's, per map; and the bias, in its own standard errors."""
-    held, off = [], []
-    for seed in tqdm(range(repeats), desc="coverage", leave=False, disable=None):
-        found = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(share)).estimates
-        truth = np.concatenate([change.mean(0) for change in whole.values()])
-        low, high, middle = (
-            np.concatenate([getattr(found[name], part) for name in whole]) for part in ("low", "high", "unbiased")
-        )
-        slack = 1e-9 + 1e-6 * np.abs(truth)  # of rounding, where all pairs of a map were measured
-        held.append((low - slack <= truth) & (truth <= high + slack))
-        off.append(middle - truth)
-    every, bias = np.mean(held, 0), np.array(off)
-    error = bias.std(0, ddof=1) / np.sqrt(repeats)
-    ratios = np.divide(bias.mean(0), error, out=np.zeros(len(error)), where=error > 0)
-    worst = np.sort(every)[: max(1, len(every) // 10)]
-    return {
-        "share": share,
-        "repeats": repeats,
-        "mean": float(every.mean()),
-        "least covered tenth": float(worst.mean()),
-        "bias, root mean square of z": float(np.sqrt((ratios**2).mean())),
-        "bias, share of the mean magnitude": float(np.abs(bias.mean(0)).mean() / np.abs(truth).mean()),
-    }
-
-
-def promises(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[dict[str, float]]:
-    """Of runs that stopped where a Spearman was likely, how many had it, and what it took."""
-    for value in PROMISES:
-        kept, shares = [], []
-        for seed in range(repeats):
-            known = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(quality="spearman", value=value))
-            kept.append(spearman(known.estimates, "shrunk", whole)[0] >= value)
-            shares.append(known.share)
-        yield {"spearman": value, "kept": float(np.mean(kept)), "share": float(np.median(shares)), "repeats": repeats}
 
 
 def examples_for(quality: float, whole: Known, repeats: int) -> int:

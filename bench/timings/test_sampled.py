@@ -12,9 +12,10 @@ from bench.case import load
 from bench.errors import BadInput
 from oracle.goal import Goal
 from oracle.measure import measure
+from oracle.recorded import spearman
 from oracle.replay import Replay
 from oracle.sampled import Sampling
-from oracle.trial import examples_for, spearman
+from oracle.trial import examples_for
 
 ROUNDS, DRAWS, SIZE = 3, 20, 64
 CASES = ("vgg-digits", "resnet-digits", "r3dcnn-gestures", "cnn3-cifar10", "resnet20-cifar10")

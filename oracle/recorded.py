@@ -1,0 +1,50 @@
+"""Estimated oracles of a case whose pairs were all measured before: cheap, and their truth is known."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from bench.case import Case
+from bench.runs import Arrays
+from oracle.control import Control
+from oracle.estimate import Estimates
+from oracle.replay import Replay
+from oracle.sample import Sample
+from oracle.sampled import Sampling
+
+Known = dict[str, np.ndarray]  # the change of every pair, `[example, map]`, by site
+
+
+class Recorded(Sampling):
+    """An estimated oracle whose pairs were all measured before."""
+
+    def __init__(
+        self, case: Case, first: Arrays, whole: Known, make: Callable[[Control], Control] = lambda control: control
+    ) -> None:
+        self.first, self.whole, self.make = first, whole, make
+        count = len(first["odds"])
+        super().__init__(case, Replay(case), range(count), count)  # an engine that is never asked
+
+    def look(self) -> Arrays:
+        """What was found before."""
+        return self.first
+
+    def _samples(self, first: Arrays) -> list[Sample]:
+        return [Sample(self.make(sample.control), sample.known) for sample in super()._samples(first)]
+
+    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
+        return {site.name: self.whole[site.name].T[part.T] for site, part in zip(self.case.sites, parts, strict=True)}
+
+
+def spearman(found: dict[str, Estimates], kind: str, whole: Known) -> tuple[float, float]:
+    """Of estimates of that kind with the whole oracle_abs, as `agreement` gives it."""
+    return agreement({name: getattr(part, kind) for name, part in found.items()}, whole)
+
+
+def agreement(means: dict[str, np.ndarray], whole: Known) -> tuple[float, float]:
+    """Spearman of mean changes, `[map]` per site, with the whole oracle_abs: the mean over sites, and over all at once."""
+    pairs = [(np.abs(means[name]), np.abs(change.mean(0))) for name, change in whole.items()]
+    within = [stats.spearmanr(*pair).statistic for pair in pairs if len(pair[0]) > 2 and np.ptp(pair[0]) and np.ptp(pair[1])]
+    first, second = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return float(np.mean(within)), float(stats.spearmanr(first, second).statistic)
