@@ -1,37 +1,28 @@
 """Estimated oracles of a case whose pairs were all measured before: cheap, and their truth is known."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import stats
 
 from bench.case import Case
 from bench.runs import Arrays
-from oracle.control import Control
 from oracle.estimate import Estimates
+from oracle.ingredients import Ingredients, Reduced
 from oracle.replay import Replay
-from oracle.sample import Sample
-from oracle.sampled import Sampling
 
 Known = dict[str, np.ndarray]  # the change of every pair, `[example, map]`, by site
 
 
-class Recorded(Sampling):
+class Recorded(Reduced):
     """An estimated oracle whose pairs were all measured before."""
 
-    def __init__(
-        self, case: Case, first: Arrays, whole: Known, make: Callable[[Control], Control] = lambda control: control
-    ) -> None:
-        self.first, self.whole, self.make = first, whole, make
+    def __init__(self, case: Case, first: Arrays, whole: Known, used: Ingredients | None = None) -> None:
         count = len(first["odds"])
-        super().__init__(case, Replay(case), range(count), count)  # an engine that is never asked
+        super().__init__(used or Ingredients(), case, Replay(case), range(count), count)  # an engine that is never asked
+        self.first, self.whole = first, whole
 
     def look(self) -> Arrays:
         """What was found before."""
         return self.first
-
-    def _samples(self, first: Arrays) -> list[Sample]:
-        return [Sample(self.make(sample.control), sample.known) for sample in super()._samples(first)]
 
     def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
         return {site.name: self.whole[site.name].T[part.T] for site, part in zip(self.case.sites, parts, strict=True)}

@@ -141,10 +141,13 @@ class Sampling:
             with torch.no_grad():
                 kept = self.case.losses(batch).cpu()
             check_loss(self.case, kept, block)
-            arrays = moves(self.case, batch, block)
+            arrays = self._moves(batch, block)
         for site in self.case.sites:
             arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()
         return arrays | {"kept": kept.numpy(), "labels": batch.labels.cpu().numpy()}
+
+    def _moves(self, batch: Batch, block: list[int]) -> Arrays:
+        return moves(self.case, batch, block)
 
     def _batch(self, block: list[int]) -> Batch:
         return next(self.case.batches(self.case.train, block, len(block)))

@@ -1,9 +1,10 @@
 """How good estimated oracles are: many of them, drawn from a whole oracle that was measured once, and a few really measured."""
 
 import dataclasses
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +16,25 @@ from bench.case import Case
 from bench.command import fingerprint, options, prepare
 from bench.errors import exit_with
 from bench.runs import Arrays
-from oracle.control import Control
 from oracle.coverage import coverage, promises
-from oracle.goal import ROUNDS, Goal
+from oracle.goal import Goal
+from oracle.ingredients import INGREDIENTS, Ingredients, Reduced
 from oracle.measure import measure
 from oracle.recorded import Known, Recorded, agreement, spearman
 from oracle.replay import Replay
 from oracle.sampled import Sampled, Sampling
 
 SHARES = (1 / 40, 1 / 20, 1 / 10, 1 / 5)
-
-
-def plain(control: Control) -> Control:
-    """Nothing is predicted, and all pairs are alike."""
-    return Control(np.zeros(control.predicted.shape), (control.size > 0).astype(float))
-
-
-def alike(control: Control) -> Control:
-    """What is predicted, but all pairs are alike."""
-    return Control(control.predicted, (control.size > 0).astype(float))
-
-
-# each ingredient added in turn: what is known of pairs, rounds, and which estimate
-INGREDIENTS: dict[str, tuple[Callable[[Control], Control], int, str]] = {
-    "plain subsample": (plain, 1, "unbiased"),
-    "+ control variate": (alike, 1, "unbiased"),
-    "+ drawn by size": (lambda control: control, 1, "unbiased"),
-    "+ rounds": (lambda control: control, ROUNDS, "unbiased"),
-    "+ shrunk": (lambda control: control, ROUNDS, "shrunk"),
-}
+EXACT = "the exact engine"
 
 
 def curves(case: Case, first: Arrays, whole: Known, repeats: int) -> Iterator[dict[str, Any]]:
     """Spearman with the whole oracle for every ingredient, share and repetition."""
-    for name, (make, rounds, kind) in INGREDIENTS.items():
+    for name, used in INGREDIENTS.items():
         for share in SHARES:
             for seed in range(repeats):
-                known = Recorded(dataclasses.replace(case, seed=seed), first, whole, make).run(Goal(share, rounds=rounds))
-                sites, every = spearman(known.estimates, kind, whole)
+                known = Recorded(dataclasses.replace(case, seed=seed), first, whole, used).run(Goal(share, rounds=used.rounds))
+                sites, every = spearman(known.estimates, used.kind, whole)
                 yield {"ingredients": name, "share": share, "measured": known.share, "seed": seed, "sites": sites, "all": every}
 
 
@@ -68,24 +50,27 @@ def examples_for(quality: float, whole: Known, repeats: int) -> int:
     return enough
 
 
-def timings(case: Case, held: int, rows: list[int], size: int, whole: Known, repeats: int) -> Iterator[dict[str, float]]:
-    """Seconds of really measured oracles by turns, the backward pass included; planning is done before."""
+def timings(
+    case: Case, held: int, rows: list[int], size: int, whole: Known, repeats: int, timed: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Seconds of really measured oracles by turns, a backward pass included where there is one; planning is done before."""
 
-    def once(share: float) -> tuple[float, Sampled | None]:
+    def once(used: Ingredients, share: float, seed: int) -> tuple[float, Sampled]:
         start = time.perf_counter()
-        if share == 1:
-            measure(case, engine, rows, size)
-            return time.perf_counter() - start, None
-        found = Sampling(case, engine, rows, size).run(Goal(share))
+        found = Reduced(used, dataclasses.replace(case, seed=seed), engine, rows, size).run(Goal(share, rounds=used.rounds))
         return time.perf_counter() - start, found
 
     engine = Replay(case, held)
-    once(SHARES[0])
+    once(Ingredients(), SHARES[0], 0)
     for turn in range(repeats):
-        for share in (*SHARES, 1.0):
-            seconds, found = once(share)
-            agreement = spearman(found.estimates, "shrunk", whole)[0] if found else 1.0
-            yield {"share": share, "turn": turn, "seconds": seconds, "sites": agreement}
+        for name, share in itertools.product(timed, SHARES):
+            seconds, found = once(INGREDIENTS[name], share, turn)
+            sites, every = spearman(found.estimates, INGREDIENTS[name].kind, whole)
+            yield {"ingredients": name, "share": share, "turn": turn, "seconds": seconds, "sites": sites, "all": every}
+        start = time.perf_counter()
+        measure(case, engine, rows, size)
+        seconds = time.perf_counter() - start
+        yield {"ingredients": EXACT, "share": 1.0, "turn": turn, "seconds": seconds, "sites": 1.0, "all": 1.0}
 
 
 def main() -> None:
@@ -94,6 +79,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10, help="of every curve's points (default 10)")
     parser.add_argument("--coverage", type=int, default=200, help="estimated oracles for the coverage (default 200)")
     parser.add_argument("--turns", type=int, default=3, help="of what is really timed (default 3)")
+    parser.add_argument(
+        "--timed", nargs="+", choices=INGREDIENTS, default=list(INGREDIENTS), help="ingredients really timed (default all)"
+    )
     given = parser.parse_args()
     case, _, facts = prepare("trial", given)
     out = given.out or runs.folder(case.name, case.seed) / "estimated.json"
@@ -105,7 +93,7 @@ def main() -> None:
         "curves": list(tqdm(curves(case, first, whole, given.repeats), desc="curves", leave=False, disable=None)),
         "coverage": [coverage(case, first, whole, given.coverage, share) for share in (1 / 20, 1 / 10)],
         "promises": list(promises(case, first, whole, given.coverage // 2)),
-        "timings": list(timings(case, given.memory, rows, given.batch, whole, given.turns)),
+        "timings": list(timings(case, given.memory, rows, given.batch, whole, given.turns, given.timed)),
     }
     about = {name: facts[name] for name in ("case", "seed", "precision", "device", "threads", "batch", "weights")}
     about |= {"examples": len(rows), "data": fingerprint(case.train, rows), "maps": sum(site.maps for site in case.sites)}

@@ -20,13 +20,13 @@ from oracle.coverage import coverage, least_covered, promises
 from oracle.draw import counts, open_ranks, probabilities, systematic
 from oracle.estimate import CALIBRATED, PRIOR, Estimates, bent, estimates, filled, magnitudes, ratios
 from oracle.goal import Goal, likely_spearman
+from oracle.ingredients import INGREDIENTS, Reduced
 from oracle.literal import literal
 from oracle.measure import measure
 from oracle.recorded import Recorded, agreement, spearman
 from oracle.replay import Replay
 from oracle.sample import Sample
 from oracle.sampled import Sampling, choose
-from oracle.trial import INGREDIENTS
 from oracle.units import Units
 
 
@@ -258,12 +258,12 @@ def recorded():
 def test_on_a_real_network_each_ingredient_pays(recorded):
     case, _, first, whole = recorded
     reached = {}
-    for name, (make, rounds, kind) in INGREDIENTS.items():
+    for name, used in INGREDIENTS.items():
         runs = [
-            Recorded(dataclasses.replace(case, seed=seed), first, whole, make).run(Goal(0.05, rounds=rounds))
+            Recorded(dataclasses.replace(case, seed=seed), first, whole, used).run(Goal(0.05, rounds=used.rounds))
             for seed in (0, 1, 2)
         ]
-        reached[name] = np.mean([spearman(found.estimates, kind, whole)[0] for found in runs])
+        reached[name] = np.mean([spearman(found.estimates, used.kind, whole)[0] for found in runs])
     assert reached["plain subsample"] < reached["+ control variate"] < reached["+ shrunk"]
     assert reached["+ shrunk"] > 0.97
     assert all(abs(found.share - 0.05) < 0.005 for found in runs)
@@ -299,6 +299,20 @@ def test_what_is_really_measured_is_what_the_records_say(recorded):
         assert real.measured[name][~first[f"alive/{name}"]].all()  # known to change nothing
         assert (real.measured[name] == again.measured[name]).mean() > 0.999
         np.testing.assert_allclose(real.estimates[name].shrunk, again.estimates[name].shrunk, rtol=0.02, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", INGREDIENTS)
+def test_a_part_of_the_method_really_measures_what_is_recorded_of_it(recorded, name, monkeypatch):
+    case, rows, first, whole = recorded
+    used = INGREDIENTS[name]
+    if not used.slopes:
+        monkeypatch.setattr("oracle.sampled.moves", None)  # it takes no backward pass
+    real = Reduced(used, case, engine_of(case), rows, 80).run(Goal(0.05, rounds=used.rounds))
+    again = Recorded(case, first, whole, used).run(Goal(0.05, rounds=used.rounds))
+    for site in whole:
+        np.testing.assert_array_equal(real.measured[site], again.measured[site])
+        estimate = getattr(again.estimates[site], used.kind)
+        np.testing.assert_allclose(getattr(real.estimates[site], used.kind), estimate, rtol=0.02, atol=1e-5)
 
 
 def test_an_estimate_does_not_favour_what_resembles_its_own_prediction(recorded):
