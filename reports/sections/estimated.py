@@ -8,11 +8,19 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from reports.section import Section
 
 Trial = dict[str, Any]
 ACROSS = 3  # networks beside one another in the figure
+NEAR = 1e-3  # down to this distance from 1, Spearmans are drawn by the logarithm of their distance
+TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
+PANELS = (
+    ("curves", "sites", "mean over sites"),
+    ("curves", "all", "over all sites"),
+    ("timings", "sites", "mean over sites"),
+)
 
 
 def section(trials: list[Trial]) -> Section | None:
@@ -23,45 +31,65 @@ def section(trials: list[Trial]) -> Section | None:
 
 
 def _figure(trials: list[Trial]) -> Figure:
-    """Two panels above one another for every network, on the same scales."""
+    """Panels above one another for every network, on the same scales."""
     wide, high = min(len(trials), ACROSS), -(-len(trials) // ACROSS)
-    figure, panels = plt.subplots(2 * high, wide, figsize=(1 + 2.7 * wide, 5.2 * high), squeeze=False)
+    figure, panels = plt.subplots(len(PANELS) * high, wide, figsize=(1 + 2.7 * wide, 2.2 * len(PANELS) * high), squeeze=False)
     for place in range(wide * high):
         row, column = divmod(place, wide)
-        upper, lower = panels[2 * row : 2 * row + 2, column]
+        own = panels[len(PANELS) * row : len(PANELS) * (row + 1), column]
         if place >= len(trials):
-            upper.remove()
-            lower.remove()
+            for panel in own:
+                panel.remove()
             continue
-        _against_pairs(upper, trials[place], legend=not place)
-        _against_time(lower, trials[place])
-        for panel, name in ((upper, "curves"), (lower, "timings")):
-            lowest = min(found["sites"] for trial in trials for found in trial[name])
-            panel.set_ylim(lowest - 0.05 * (1 - lowest), 1 + 0.05 * (1 - lowest))
-            panel.set_ylabel("" if column else "Spearman with the whole oracle")
+        for panel, (measured, scope, label) in zip(own, PANELS, strict=True):
+            draw = _against_time if measured == "timings" else _against_pairs
+            draw(panel, trials[place], scope)
+            lowest = min(found[scope] for trial in trials for found in trial[measured])
+            panel.set_yscale("function", functions=(_stretched, lambda at: 1 + NEAR - 10**-at))
+            panel.set_yticks([tick for tick in TICKS if tick > lowest])
+            panel.set_ylim(lowest - 0.1 * (1 - lowest), 1)
+            panel.set_ylabel("" if column else f"Spearman,\n{label}")
+        own[0].set_title(f"{trials[place]['case']}\n{trials[place]['examples']} examples")
+    handles = [Line2D([], [], color=color, label=name) for name, color in _colors(trials[0]).items()]
+    panels[0, 0].legend(handles=handles, frameon=False, fontsize=6.5)
     sns.despine(figure)
     return figure
 
 
-def _against_pairs(panel: Axes, trial: Trial, *, legend: bool) -> None:
+def _stretched(spearman: np.ndarray) -> np.ndarray:
+    """Towards 1, where it matters."""
+    return -np.log10(np.maximum(1 + NEAR - spearman, NEAR))
+
+
+def _colors(trial: Trial) -> dict[str, Any]:
+    """Of the ingredients, the same in every panel."""
+    names = dict.fromkeys(row["ingredients"] for row in trial["curves"])
+    return dict(zip(names, sns.color_palette(n_colors=len(names)), strict=True))
+
+
+def _against_pairs(panel: Axes, trial: Trial, scope: str) -> None:
+    """Mean and range of the repetitions, a line per ingredient."""
     rows = pd.DataFrame(trial["curves"])
-    sns.lineplot(
-        rows, x="share", y="sites", hue="ingredients", errorbar=("pi", 100), marker="o", ms=4, lw=1.2, ax=panel, legend=legend
-    )
-    panel.set(xscale="log", title=f"{trial['case']}\n{trial['examples']} examples", xlabel="share of pairs measured")
+    look: dict[str, Any] = {"palette": _colors(trial), "marker": "o", "ms": 4, "lw": 1.2, "legend": False}
+    sns.lineplot(rows, x="share", y=scope, hue="ingredients", errorbar=("pi", 100), ax=panel, **look)
+    panel.set(xscale="log", xlabel="share of pairs measured")
     shares = sorted(rows.share.unique())
     panel.set_xticks(shares, [f"{share:.3g}" for share in shares])
     panel.minorticks_off()
-    if legend:
-        panel.legend(frameon=False, fontsize=6.5)
 
 
-def _against_time(panel: Axes, trial: Trial) -> None:
-    times = pd.DataFrame(trial["timings"])
+def _against_time(panel: Axes, trial: Trial, scope: str) -> None:
+    """Every turn a dot, a line through the medians."""
+    times, colors = pd.DataFrame(trial["timings"]), _colors(trial)
     times["seconds"] /= times[times.share == 1].seconds.median()
-    panel.plot(times.seconds, times.sites, ".", color="#2166ac", ms=5)
+    for name, color in colors.items():
+        part = times[times.ingredients == name]
+        panel.plot(part.seconds, part[scope], ".", color=color, ms=4)
+        middle = part.groupby("share")[["seconds", scope]].median()
+        panel.plot(middle.seconds, middle[scope], "-", color=color, lw=1.2)
     panel.set(xscale="log", xlabel="time, of the exact engine's")
-    panel.set_xticks([0.1, 0.2, 0.5, 1.0], ["10 %", "20 %", "50 %", "100 %"], fontsize=7)
+    panel.set_xticks([0.02, 0.05, 0.1, 0.2, 0.5, 1.0], ["2 %", "5 %", "10 %", "20 %", "50 %", "100 %"], fontsize=7)
+    panel.set_xlim(0.8 * times.seconds.min(), 1)
     panel.minorticks_off()
 
 
@@ -72,13 +100,15 @@ def table(trials: list[Trial]) -> pd.DataFrame:
         rows, times = pd.DataFrame(trial["curves"]), pd.DataFrame(trial["timings"])
         whole = times[times.share == 1].seconds.median()
         row: dict[str, str] = {"network": trial["case"], "maps": f"{trial['maps']:,}", "examples": f"{trial['examples']:,}"}
-        best = rows[rows.ingredients == list(rows.ingredients)[-1]]
-        for share, part in best.groupby("share"):
-            taken = times[np.isclose(times.share, share)].seconds.median()
+        last = list(rows.ingredients)[-1]
+        for share, part in rows[rows.ingredients == last].groupby("share"):
+            taken = times[np.isclose(times.share, share) & (times.ingredients == last)].seconds.median()
             row[f"Spearman at {share:.3g}"] = f"{part.sites.mean():.3f} ({part.sites.min():.3f} to {part.sites.max():.3f})"
+            row[f"over all sites, {share:.3g}"] = f"{part['all'].mean():.3f}"
             row[f"times as fast, {share:.3g}"] = f"{whole / taken:.1f}"
         for found in trial["coverage"]:
-            held = f"{found['mean']:.3f} ({found['least covered tenth']:.3f})"
+            tenth = f"{found['least covered tenth']:.3f}; {found['least covered tenth, in other runs']:.3f}"
+            held = f"{found['mean']:.3f} ({tenth})"
             row[f"intervals hold, {found['share']:.3g}"] = held
         for promise in trial["promises"]:
             row[f"promised {promise['spearman']:g}"] = f"kept {promise['kept']:.0%} at {promise['share']:.1%}"
@@ -91,13 +121,14 @@ def _caption(trials: list[Trial]) -> str:
     repeats = max(row["seed"] for row in first["curves"]) + 1
     counted = first["coverage"][0]
     return (
-        "Above: the mean over sites of the Spearman of estimated with measured oracle_abs of the very same examples, for a"
-        " plain subsample and with each ingredient added in turn (predictions from one backward pass; pairs drawn in"
-        " proportion to how far off those may be; rounds, later ones where ranks are open; predictions learnt from what was"
-        " measured). Line:"
-        f" mean of {repeats} estimated oracles drawn from the measured one, band: their range. Below: really measured, the"
-        " backward pass included, by turns with the exact engine. Intervals hold: how often the 95 % interval of oracle_loss"
-        " holds the measured oracle's, per map on average, and for the least covered tenth of the maps"
+        "Spearman of estimated with measured oracle_abs of the very same examples, mean over sites, below it over all sites"
+        " at once, for a plain subsample and with each ingredient added in turn (predictions from one backward pass; pairs"
+        " drawn in proportion to how far off those may be; rounds, later ones where ranks are open; predictions learnt from"
+        " what was measured). Line:"
+        f" mean of {repeats} estimated oracles drawn from the measured one, band: their range. Lowest: really measured, the"
+        " backward pass included where there is one, by turns with the exact engine. Intervals hold: how often the 95 %"
+        " interval of oracle_loss holds the measured oracle's, per map on average, and for the least covered tenth of the maps:"
+        " as chosen by the very runs that are counted, and as chosen by one half of them and counted in the other"
         f" ({counted['repeats']} repetitions; the share of pairs in the head). Promised: of runs that ended where a Spearman"
         f" was likely (95 %), how many had it, and what they measured. {first['device']}, {first['threads']} threads, torch"
         f" {first['versions']['torch']}, commits"
