@@ -17,6 +17,7 @@ from bench.case import Batch, Case, Site
 from bench.errors import BadInput
 from bench.gates import gated
 from bench.runs import Arrays
+from oracle.measure import check_loss
 
 DOUBT = 0.5  # how far off a move may be, of itself
 FLOOR, LEAST = 0.5, 0.02  # of a map's mean: added to each move, and to how far off each prediction may be
@@ -32,7 +33,7 @@ class Control:
 
 
 def moves(case: Case, batch: Batch, block: list[int]) -> Arrays:
-    """How removing each map moves the odds (or the loss) of every example to first order, `[example, map]`, and the odds.
+    """How removing each map moves the odds (or the loss) of every example to first order, `[example, map]`; the odds, the loss.
 
     The odds are NaN where the loss is not their cross-entropy; a site whose gates carry no gradient is left out.
     """
@@ -41,12 +42,13 @@ def moves(case: Case, batch: Batch, block: list[int]) -> Arrays:
     with torch.enable_grad(), gated(case.model, values):
         output = case.model(batch.inputs)
         loss = case.checked(case.loss(output, batch.labels), batch)
+        check_loss(case, loss.detach(), block)
         odds = _odds(output, batch.labels, loss)
         moved = torch.where(odds.isnan(), loss, odds)
         slopes: Any = [None] * len(values)
         if moved.requires_grad:
             slopes = torch.autograd.grad(moved.sum(), list(values.values()), allow_unused=True)
-    arrays: Arrays = {"odds": odds.detach().double().cpu().numpy()}
+    arrays: Arrays = {"odds": odds.detach().double().cpu().numpy(), "kept": loss.detach().cpu().numpy()}
     for site, slope in zip(values, slopes, strict=True):
         if slope is not None:
             arrays[f"moves/{site.name}"] = -slope.double().cpu().numpy()

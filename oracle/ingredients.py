@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from bench.case import Batch, Case
 from bench.runs import Arrays
@@ -41,7 +42,10 @@ class Reduced(Sampling):
         self.used = used
 
     def _moves(self, batch: Batch, block: list[int]) -> Arrays:
-        return super()._moves(batch, block) if self.used.slopes else {"odds": np.full(len(block), np.nan)}
+        if self.used.slopes:
+            return super()._moves(batch, block)
+        with torch.no_grad():
+            return {"odds": np.full(len(block), np.nan), "kept": self.case.losses(batch).cpu().numpy()}
 
     def _samples(self, first: Arrays) -> list[Sample]:
         if not self.used.slopes:

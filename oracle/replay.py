@@ -6,6 +6,7 @@ over an example costs nothing to remove there. And the layer that reads the maps
 """
 
 import logging
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -35,6 +36,7 @@ class Replay:
         self.choices = Choices() if choices is None else choices
         self.network: Traced | Whole | None = None
         self.batch: Batch | None = None
+        self.staying: dict[int, tuple[Batch, Any, Tensor]] = {}  # by identity: the network's values for it, and its loss
         self.why = ""  # why every removal runs the whole network, if so
 
     def __call__(self, case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
@@ -82,9 +84,21 @@ class Replay:
             except Unreplayable as reason:
                 self.network, self.why = Whole(self.case), str(reason)
                 log.warning("%s: every removal runs the whole network, since %s", self.case.name, self.why)
-        if batch is not self.batch:
+        if batch is not self.batch and id(batch) in self.staying:
+            self.batch, self.network.state, self.kept = self.staying[id(batch)]
+        elif batch is not self.batch:
             self.batch, self.kept = batch, self.case.loss(self.network.keep(batch), batch.labels)
         return self.network
+
+    @torch.no_grad()
+    def stay(self, batch: Batch) -> None:
+        """Keeps this batch's values beside those of the batch at hand, until all `leave`: who asks minds the memory."""
+        network = self._network(batch)
+        self.staying[id(batch)] = batch, network.state, self.kept
+
+    def leave(self) -> None:
+        """Lets the values of all batches go but those of the one at hand."""
+        self.staying.clear()
 
     def _halve(self, site: Site, size: int) -> None:
         """After an allocation failed for so many pairs: half as many from now on."""

@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from oracle.control import control, moves
 from oracle.draw import counts, open_ranks
 from oracle.estimate import Estimates, estimates, filled, ratios
 from oracle.goal import Goal
-from oracle.measure import Oracle, check_changes, check_loss
+from oracle.measure import Oracle, check_changes
 from oracle.replay import Replay
 from oracle.sample import Sample
 from oracle.units import Units
@@ -59,9 +59,16 @@ class Sampling:
     def __init__(self, case: Case, engine: Replay, rows: Sequence[int], size: int, units: Units | None = None) -> None:
         self.case, self.engine, self.rows, self.size, self.units = case, engine, list(rows), size, units
         self.spent = 0.0
+        self.staying: dict[tuple[int, ...], Batch] = {}  # by its rows
 
     def run(self, goal: Goal) -> Sampled:
         """Measures in rounds until the goal is reached."""
+        try:
+            return self._run(goal)
+        finally:
+            self.engine.leave()
+
+    def _run(self, goal: Goal) -> Sampled:
         first = self.look()
         samples = self._samples(first)
         maps = sum(site.maps for site in self.case.sites)
@@ -138,19 +145,30 @@ class Sampling:
     def _looked(self, block: list[int]) -> Arrays:
         batch = self._batch(block)
         with memory.suffices(self.case, len(block)):
-            with torch.no_grad():
-                kept = self.case.losses(batch).cpu()
-            check_loss(self.case, kept, block)
             arrays = self._moves(batch, block)
         for site in self.case.sites:
             arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()
-        return arrays | {"kept": kept.numpy(), "labels": batch.labels.cpu().numpy()}
+        return arrays | {"labels": batch.labels.cpu().numpy()}
 
     def _moves(self, batch: Batch, block: list[int]) -> Arrays:
         return moves(self.case, batch, block)
 
     def _batch(self, block: list[int]) -> Batch:
-        return next(self.case.batches(self.case.train, block, len(block)))
+        """Those examples; as many blocks as memory allows go through the network once, not in every round."""
+        if tuple(block) in self.staying:
+            return self.staying[tuple(block)]
+        batch = next(self.case.batches(self.case.train, block, len(block)))
+        if len(self.staying) < self._most:
+            self.staying[tuple(block)] = batch
+            with memory.suffices(self.case, len(block)):
+                self.engine.stay(batch)
+        return batch
+
+    @cached_property
+    def _most(self) -> int:
+        """How many blocks' values may stay: all that half of the engine's memory holds, or with room for another."""
+        room, each = 2 * self.engine.room, max(1, memory.activations(self.case))
+        return len(self._blocks()) if len(self.rows) * each <= room else max(0, room // (self.size * each) - 1)
 
     def _measure(
         self, step: int, pairs: float, samples: list[Sample], chosen: list[tuple[np.ndarray, np.ndarray]], bar: Any

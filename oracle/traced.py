@@ -52,6 +52,15 @@ class Traced:
         self.examples = len(batch.labels)
         return self.values[self.nodes[-1]]
 
+    @property
+    def state(self) -> tuple[Values, int]:
+        """The kept values, which can be given back when another batch's were kept meanwhile."""
+        return self.values, self.examples
+
+    @state.setter
+    def state(self, kept: tuple[Values, int]) -> None:
+        self.values, self.examples = kept
+
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
         """Which maps are not zero all over an example: removing the others changes nothing."""
         alive = torch.zeros(self.examples, site.maps, dtype=torch.bool, device=self.case.device)

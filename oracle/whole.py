@@ -14,18 +14,20 @@ from bench.gates import gated
 class Whole:
     """Only puts removals side by side."""
 
+    state: Batch  # whose examples are spoken of
+
     def __init__(self, case: Case) -> None:
         self.case = case
         self.held = memory.activations(case)
 
     def keep(self, batch: Batch) -> Any:
         """The network's output for a batch, whose examples are spoken of from now on."""
-        self.batch = batch
+        self.state = batch
         return self.case.model(batch.inputs)
 
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
         """Which maps are not known to be zero all over an example: any."""
-        return torch.ones(len(self.batch.labels), site.maps, dtype=torch.bool, device=self.case.device)
+        return torch.ones(len(self.state.labels), site.maps, dtype=torch.bool, device=self.case.device)
 
     def prepare(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> None:
         """Nothing to find out."""
@@ -37,7 +39,7 @@ class Whole:
     def removed(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
         """The network's output for every (example, map) pair with that map removed."""
         with gated(self.case.model, {site: one_removed(self.case, site, maps)}):
-            return self.case.model(self.batch.inputs[examples])
+            return self.case.model(self.state.inputs[examples])
 
 
 def one_removed(case: Case, site: Site, maps: Int[Tensor, " pair"]) -> Tensor:

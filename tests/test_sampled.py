@@ -12,6 +12,7 @@ from scipy import stats
 from test_resume import unfinished
 from toys import TOYS, toy_case
 
+from bench import memory
 from bench.assemble import assemble
 from bench.errors import BadInput
 from oracle.control import control, moves
@@ -20,6 +21,7 @@ from oracle.literal import literal
 from oracle.measure import measure
 from oracle.replay import Replay
 from oracle.sampled import Sampling
+from oracle.traced import Traced
 from oracle.units import Units
 
 
@@ -114,6 +116,22 @@ def test_a_killed_estimate_goes_on_to_the_same_bits(tmp_path, goal):
         for name, change in whole.oracle.changes.items():
             assert torch.equal(again.oracle.changes[name], change)
     assert again.share > 0
+
+
+def test_as_many_blocks_as_memory_holds_pass_the_network_once(monkeypatch):
+    case = toy_case("plain")
+    each, passed, found = memory.activations(case), [], []
+    monkeypatch.setattr(Traced, "keep", lambda self, batch, keep=Traced.keep: passed.append(batch) or keep(self, batch))
+    for held, staying in ((2**30, 3), (20 * each, 1), (4 * each, 0)):
+        passed.clear()
+        engine = Replay(case, held)
+        found.append(Sampling(case, engine, range(12), 5).run(Goal(0.5)))
+        assert len(passed) == 3 + (3 - staying) * found[-1].rounds
+        assert not engine.staying
+        for name, measured in found[0].measured.items():
+            np.testing.assert_array_equal(found[-1].measured[name], measured)
+            np.testing.assert_allclose(found[-1].oracle.changes[name], found[0].oracle.changes[name], rtol=1e-5, atol=1e-7)
+    assert found[0].rounds > 1
 
 
 class Flat(torch.nn.Module):
