@@ -28,7 +28,8 @@ class Replay:
     """The engine for one case: call it with a site and a batch.
 
     Beyond the model, pairs hold at most a quarter of `held` bytes: the heap may lose as much again between tensors, and half
-    is for the batch's own values. Ways that were timed are in `choices`, and choices given are followed.
+    is for batches' own values: the last one's, and those that were asked to stay, which who asks must bound. Ways that were
+    timed are in `choices`, and choices given are followed.
     """
 
     def __init__(self, case: Case, held: int = memory.DEFAULT, choices: Choices | None = None, fold: int = FOLD) -> None:
@@ -36,7 +37,8 @@ class Replay:
         self.choices = Choices() if choices is None else choices
         self.network: Traced | Whole | None = None
         self.batch: Batch | None = None
-        self.staying: dict[int, tuple[Batch, Any, Tensor]] = {}  # by identity: the network's values for it, and its loss
+        self.staying: dict[int, Batch] = {}  # by identity
+        self.stayed: dict[int, tuple[Any, Tensor]] = {}  # of these: the network's values, and the loss
         self.why = ""  # why every removal runs the whole network, if so
 
     def __call__(self, case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
@@ -84,21 +86,24 @@ class Replay:
             except Unreplayable as reason:
                 self.network, self.why = Whole(self.case), str(reason)
                 log.warning("%s: every removal runs the whole network, since %s", self.case.name, self.why)
-        if batch is not self.batch and id(batch) in self.staying:
-            self.batch, self.network.state, self.kept = self.staying[id(batch)]
-        elif batch is not self.batch:
-            self.batch, self.kept = batch, self.case.loss(self.network.keep(batch), batch.labels)
+        if batch is not self.batch:
+            if id(batch) in self.stayed:
+                self.network.state, self.kept = self.stayed[id(batch)]
+            else:
+                self.kept = self.case.loss(self.network.keep(batch), batch.labels)
+            if id(batch) in self.staying:
+                self.stayed[id(batch)] = self.network.state, self.kept
+            self.batch = batch
         return self.network
 
-    @torch.no_grad()
     def stay(self, batch: Batch) -> None:
-        """Keeps this batch's values beside those of the batch at hand, until all `leave`: who asks minds the memory."""
-        network = self._network(batch)
-        self.staying[id(batch)] = batch, network.state, self.kept
+        """This batch's values, once it has any, stay beside those of the batch at hand until all `leave`."""
+        self.staying[id(batch)] = batch
 
     def leave(self) -> None:
         """Lets the values of all batches go but those of the one at hand."""
         self.staying.clear()
+        self.stayed.clear()
 
     def _halve(self, site: Site, size: int) -> None:
         """After an allocation failed for so many pairs: half as many from now on."""

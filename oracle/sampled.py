@@ -160,8 +160,7 @@ class Sampling:
         batch = next(self.case.batches(self.case.train, block, len(block)))
         if len(self.staying) < self._most:
             self.staying[tuple(block)] = batch
-            with memory.suffices(self.case, len(block)):
-                self.engine.stay(batch)
+            self.engine.stay(batch)
         return batch
 
     @cached_property

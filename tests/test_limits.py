@@ -67,15 +67,48 @@ print(memory.peak() - before)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc")
-def test_memory_bounds_what_the_process_really_holds():
+ESTIMATED = """
+import sys
+from bench import memory
+from bench.case import load
+from oracle.choices import Choices
+from oracle.goal import Goal
+from oracle.plan import WHOLE
+from oracle.replay import Replay
+from oracle.sampled import Sampling
+
+case = load("r3dcnn-gestures", 0)
+case.losses(next(case.batches(case.train, range(16), 16)))
+memory.keep_heap()
+memory.forget_peak()
+before = memory.peak()
+engine = Replay(case, int(sys.argv[1]), Choices({site.name: WHOLE for site in case.sites}))
+Sampling(case, engine, range(64), 16).run(Goal(0.02))
+print(memory.peak() - before)
+"""
+linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc")
+
+
+def held(script, *limits):
+    """How many bytes a process really held at most, for every limit."""
     where = os.environ | {"PYTHONPATH": str(Path.cwd()), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    held = []
-    for limit in (1, 256 * 2**20, 2**33):  # one pair at a time shows what the engine itself holds, which differs by machine
-        words = [sys.executable, "-W", "ignore", "-c", BOUND, str(limit)]
-        held.append(int(subprocess.run(words, env=where, capture_output=True, text=True, check=True).stdout))
-    one, bounded, free = held
-    assert bounded - one < 256 * 2**20 < 512 * 2**20 < free - one, held
+    words = [[sys.executable, "-W", "ignore", "-c", script, str(limit)] for limit in limits]
+    return [int(subprocess.run(each, env=where, capture_output=True, text=True, check=True).stdout) for each in words]
+
+
+@linux
+def test_memory_bounds_what_the_process_really_holds():
+    one, bounded, free = held(BOUND, 1, 256 * 2**20, 2**33)  # one pair shows what the engine itself holds, by machine
+    assert bounded - one < 256 * 2**20 < 512 * 2**20 < free - one
+
+
+@linux
+def test_memory_bounds_the_blocks_whose_values_stay():
+    """All 64 videos take 280 MiB."""
+    none, some, every = held(ESTIMATED, 256 * 2**20, 512 * 2**20, 768 * 2**20)
+    assert none < 256 * 2**20
+    assert none + 50 * 2**20 < some < 512 * 2**20
+    assert every < 768 * 2**20
 
 
 def test_memory_bounds_the_pairs_side_by_side(monkeypatch):

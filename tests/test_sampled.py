@@ -128,6 +128,7 @@ def test_as_many_blocks_as_memory_holds_pass_the_network_once(monkeypatch):
         found.append(Sampling(case, engine, range(12), 5).run(Goal(0.5)))
         assert len(passed) == 3 + (3 - staying) * found[-1].rounds
         assert not engine.staying
+        assert not engine.stayed
         for name, measured in found[0].measured.items():
             np.testing.assert_array_equal(found[-1].measured[name], measured)
             np.testing.assert_allclose(found[-1].oracle.changes[name], found[0].oracle.changes[name], rtol=1e-5, atol=1e-7)
