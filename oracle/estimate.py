@@ -8,9 +8,9 @@ Pairs are drawn in proportion to `size`, and a few say little of how much the ra
 variance is drawn towards that of its whole site, as if by `PRIOR` more pairs, and its kurtosis κ, as if by `SHAPE` more. A few
 pairs lose far more than was predicted: the interval is Student's, bent by the site's skewness γ (Hall 1992); both are of ratios
 over their own map's standard deviation. A variance from n pairs varies by σ⁴ (κ − 1)/n, that of n Gaussian ones by 2σ⁴/n: by
-so much it has fewer degrees of freedom. Extremes are rare and seldom drawn, so that about half the skewness of all pairs shows;
+so much it has fewer degrees of freedom. Extremes are rare and seldom drawn, so that the few show less skewness than all have;
 and what they do to the variance goes with what they do to the mean, which was bent already, so that those degrees are too few.
-Hence `SKEWED` and `CALIBRATED`, which were chosen by how often intervals hold on five networks.
+By how much is empirical: `SKEWED` and `CALIBRATED` were chosen by how often intervals hold on five networks.
 
 For ranks a small bias is worth less noise: there a map's ratio is drawn towards the site's mean, the more so the less the maps'
 ratios differ beyond their errors (empirical Bayes; Efron and Morris 1975). The magnitude of an unbiased estimate near 0 is

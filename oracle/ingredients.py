@@ -10,6 +10,7 @@ from bench.case import Batch, Case
 from bench.runs import Arrays
 from oracle.control import Control, control
 from oracle.goal import ROUNDS
+from oracle.measure import check_loss
 from oracle.replay import Replay
 from oracle.sample import Sample
 from oracle.sampled import Sampling
@@ -45,7 +46,9 @@ class Reduced(Sampling):
         if self.used.slopes:
             return super()._moves(batch, block)
         with torch.no_grad():
-            return {"odds": np.full(len(block), np.nan), "kept": self.case.losses(batch).cpu().numpy()}
+            kept = self.case.losses(batch).cpu()
+        check_loss(self.case, kept, block)
+        return {"odds": np.full(len(block), np.nan), "kept": kept.numpy()}
 
     def _samples(self, first: Arrays) -> list[Sample]:
         if not self.used.slopes:

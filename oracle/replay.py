@@ -6,7 +6,8 @@ over an example costs nothing to remove there. And the layer that reads the maps
 """
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -22,6 +23,7 @@ from oracle.whole import Whole
 
 FOLD = 1024  # pairs side by side, if memory allows: more brings nothing on a CPU
 log = logging.getLogger("oracle")
+Made = TypeVar("Made")
 
 
 class Replay:
@@ -39,6 +41,7 @@ class Replay:
         self.batch: Batch | None = None
         self.staying: dict[int, Batch] = {}  # by identity
         self.stayed: dict[int, tuple[Any, Tensor]] = {}  # of these: the network's values, and the loss
+        self.crowded = False  # memory did not suffice: none stay any more
         self.why = ""  # why every removal runs the whole network, if so
 
     def __call__(self, case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
@@ -75,7 +78,8 @@ class Replay:
                 continue
             except torch.OutOfMemoryError:
                 pass  # what the attempt held is given back only outside of this block
-            self._halve(site, size)
+            if not self._room_made():
+                self._halve(site, size)
         return change
 
     def _network(self, batch: Batch) -> Traced | Whole:
@@ -90,7 +94,8 @@ class Replay:
             if id(batch) in self.stayed:
                 self.network.state, self.kept = self.stayed[id(batch)]
             else:
-                self.kept = self.case.loss(self.network.keep(batch), batch.labels)
+                network = self.network
+                self.kept = self.fitting(lambda: self.case.loss(network.keep(batch), batch.labels))
             if id(batch) in self.staying:
                 self.stayed[id(batch)] = self.network.state, self.kept
             self.batch = batch
@@ -98,12 +103,33 @@ class Replay:
 
     def stay(self, batch: Batch) -> None:
         """This batch's values, once it has any, stay beside those of the batch at hand until all `leave`."""
-        self.staying[id(batch)] = batch
+        if not self.crowded:
+            self.staying[id(batch)] = batch
 
     def leave(self) -> None:
         """Lets the values of all batches go but those of the one at hand."""
         self.staying.clear()
         self.stayed.clear()
+
+    def fitting(self, make: Callable[[], Made]) -> Made:
+        """What `make` gives; where memory does not suffice beside the values that stay, without them."""
+        try:
+            return make()
+        except torch.OutOfMemoryError:
+            if not self.stayed:
+                raise
+        self._room_made()
+        return make()
+
+    def _room_made(self) -> bool:
+        """After an allocation failed: whether values that stayed could be let go. None stay any more."""
+        if not self.stayed:
+            return False
+        self.leave()
+        self.crowded = True
+        torch.cuda.empty_cache()
+        log.warning("%s: out of memory: every round passes through the network again from now on", self.case.name)
+        return True
 
     def _halve(self, site: Site, size: int) -> None:
         """After an allocation failed for so many pairs: half as many from now on."""

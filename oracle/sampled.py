@@ -66,6 +66,7 @@ class Sampling:
         try:
             return self._run(goal)
         finally:
+            self.staying.clear()
             self.engine.leave()
 
     def _run(self, goal: Goal) -> Sampled:
@@ -145,7 +146,7 @@ class Sampling:
     def _looked(self, block: list[int]) -> Arrays:
         batch = self._batch(block)
         with memory.suffices(self.case, len(block)):
-            arrays = self._moves(batch, block)
+            arrays = self.engine.fitting(partial(self._moves, batch, block))
         for site in self.case.sites:
             arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()
         return arrays | {"labels": batch.labels.cpu().numpy()}
@@ -158,7 +159,7 @@ class Sampling:
         if tuple(block) in self.staying:
             return self.staying[tuple(block)]
         batch = next(self.case.batches(self.case.train, block, len(block)))
-        if len(self.staying) < self._most:
+        if not self.engine.crowded and len(self.staying) < self._most:
             self.staying[tuple(block)] = batch
             self.engine.stay(batch)
         return batch

@@ -14,11 +14,13 @@ from bench import memory
 from bench.case import load
 from bench.errors import BadInput
 from oracle.choices import Choices
+from oracle.goal import Goal
 from oracle.literal import literal
 from oracle.measure import measure
 from oracle.plan import LINEAR, WHOLE
 from oracle.progress import Progress
 from oracle.replay import Replay
+from oracle.sampled import Sampling
 from oracle.traced import Traced
 
 
@@ -139,6 +141,25 @@ def test_out_of_memory_halves_the_fold_and_goes_on(monkeypatch, caplog):
     folds(monkeypatch, 0)
     with pytest.raises(BadInput, match=r"no memory for a single removal at site 'features.0': take a smaller --batch"):
         Replay(case)(case, case.sites[0], batch)
+
+
+@pytest.mark.parametrize("what", ["keep", "removed"])
+def test_out_of_memory_lets_the_values_go_that_stay(monkeypatch, caplog, what):
+    case = toy_case("plain")
+    expected = Sampling(case, Replay(case), range(12), 5).run(Goal(0.5))
+    engine, does = Replay(case), getattr(Traced, what)
+
+    def crowded(network, *given):
+        if len(engine.stayed) > 1:
+            raise torch.OutOfMemoryError
+        return does(network, *given)
+
+    monkeypatch.setattr(Traced, what, crowded)
+    found = Sampling(case, engine, range(12), 5).run(Goal(0.5))
+    assert "every round passes through the network again" in caplog.text
+    assert engine.fold == Replay(case).fold
+    for name, changes in expected.oracle.changes.items():
+        torch.testing.assert_close(found.oracle.changes[name], changes)
 
 
 @pytest.mark.parametrize("text", ["4", "4GB", "-1GiB", "0GiB", "lots"])

@@ -48,7 +48,7 @@ def test_the_least_covered_tenth_is_counted_in_other_runs_too():
     assert chosen == pytest.approx((0 + 0.75) / 2)
     assert unchosen == pytest.approx(((0 + 1) / 2 + (0 + 1) / 2) / 2)
     chosen, unchosen = least_covered(np.random.default_rng(0).random((200, 4000)) < 0.95)
-    assert chosen == pytest.approx(0.923, abs=0.002)
+    assert chosen == pytest.approx(0.922, abs=0.001)
     assert unchosen == pytest.approx(0.95, abs=0.002)
 
 

@@ -31,7 +31,7 @@ def section(trials: list[Trial]) -> Section | None:
 
 
 def _figure(trials: list[Trial]) -> Figure:
-    """Panels above one another for every network, on the same scales."""
+    """Panels above one another for every network, on the same scale of Spearman."""
     wide, high = min(len(trials), ACROSS), -(-len(trials) // ACROSS)
     figure, panels = plt.subplots(len(PANELS) * high, wide, figsize=(1 + 2.7 * wide, 2.2 * len(PANELS) * high), squeeze=False)
     for place in range(wide * high):
@@ -89,7 +89,7 @@ def _against_time(panel: Axes, trial: Trial, scope: str) -> None:
         panel.plot(middle.seconds, middle[scope], "-", color=color, lw=1.2)
     panel.set(xscale="log", xlabel="time, of the exact engine's")
     panel.set_xticks([0.02, 0.05, 0.1, 0.2, 0.5, 1.0], ["2 %", "5 %", "10 %", "20 %", "50 %", "100 %"], fontsize=7)
-    panel.set_xlim(0.8 * times.seconds.min(), 1)
+    panel.set_xlim(0.8 * times.seconds.min(), max(1.0, 1.1 * times.seconds.max()))
     panel.minorticks_off()
 
 
@@ -105,7 +105,8 @@ def table(trials: list[Trial]) -> pd.DataFrame:
             taken = times[np.isclose(times.share, share) & (times.ingredients == last)].seconds.median()
             row[f"Spearman at {share:.3g}"] = f"{part.sites.mean():.3f} ({part.sites.min():.3f} to {part.sites.max():.3f})"
             row[f"over all sites, {share:.3g}"] = f"{part['all'].mean():.3f}"
-            row[f"times as fast, {share:.3g}"] = f"{whole / taken:.1f}"
+            if np.isfinite(taken):
+                row[f"times as fast, {share:.3g}"] = f"{whole / taken:.1f}"
         for found in trial["coverage"]:
             tenth = f"{found['least covered tenth']:.3f}; {found['least covered tenth, in other runs']:.3f}"
             held = f"{found['mean']:.3f} ({tenth})"
@@ -126,8 +127,9 @@ def _caption(trials: list[Trial]) -> str:
         " drawn in proportion to how far off those may be; rounds, later ones where ranks are open; predictions learnt from"
         " what was measured). Line:"
         f" mean of {repeats} estimated oracles drawn from the measured one, band: their range. Lowest: really measured, the"
-        " backward pass included where there is one, by turns with the exact engine. Intervals hold: how often the 95 %"
-        " interval of oracle_loss holds the measured oracle's, per map on average, and for the least covered tenth of the maps:"
+        " backward pass included where there is one, by turns with the exact engine (a dot per turn, lines through medians)."
+        " Intervals hold: how often the 95 % interval of oracle_loss holds the measured oracle's, per map on average,"
+        " and for the least covered tenth of the maps:"
         " as chosen by the very runs that are counted, and as chosen by one half of them and counted in the other"
         f" ({counted['repeats']} repetitions; the share of pairs in the head). Promised: of runs that ended where a Spearman"
         f" was likely (95 %), how many had it, and what they measured. {first['device']}, {first['threads']} threads, torch"
