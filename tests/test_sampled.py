@@ -158,6 +158,16 @@ def test_without_a_slope_pairs_are_drawn_plainly(caplog):
     torch.testing.assert_close(found.oracle.changes["conv"][known], whole.changes["conv"][known], atol=1e-6, rtol=1e-4)
 
 
+def test_a_loss_that_is_not_finite_is_named():
+    case = toy_case("plain")
+
+    def broken(output, labels):
+        return torch.nn.functional.cross_entropy(output, labels, reduction="none") * torch.nan
+
+    with pytest.raises(BadInput, match="the loss is nan with every map kept, on training example 0"):
+        sampled(dataclasses.replace(case, loss=broken), 12, Goal(0.5))
+
+
 def test_a_gradient_that_is_not_finite_is_named():
     case = toy_case("plain", 24)
     loss = case.loss

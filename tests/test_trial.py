@@ -40,6 +40,15 @@ def test_on_a_real_network_each_ingredient_pays(recorded):
     assert all(abs(found.share - 0.05) < 0.005 for found in runs)
 
 
+@pytest.mark.parametrize("name", INGREDIENTS)
+def test_what_is_left_out_is_not_used(recorded, name):
+    case, _, first, whole = recorded
+    used = INGREDIENTS[name]
+    for sample in Recorded(case, first, whole, used)._samples(first):
+        assert bool(sample.control.predicted.any()) == used.slopes
+        assert bool(np.ptp(sample.control.size[~sample.known])) == used.sizes
+
+
 def test_the_least_covered_tenth_is_counted_in_other_runs_too():
     held = np.ones((4, 20), bool)
     held[:, 0] = False  # in every run
