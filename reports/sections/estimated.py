@@ -51,7 +51,7 @@ def _figure(trials: list[Trial]) -> Figure:
             panel.set_ylabel("" if column else f"Spearman,\n{label}")
         own[0].set_title(f"{trials[place]['case']}\n{trials[place]['examples']} examples")
     handles = [Line2D([], [], color=color, label=name) for name, color in _colors(trials[0]).items()]
-    panels[0, 0].legend(handles=handles, frameon=False, fontsize=6.5)
+    figure.legend(handles=handles, frameon=False, loc="outside upper center", ncols=len(handles))
     sns.despine(figure)
     return figure
 
