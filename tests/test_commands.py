@@ -124,6 +124,21 @@ def test_out_options_and_chosen_criteria(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
 
 
+def test_an_estimated_oracle_and_a_goal_out_of_its_reach(tmp_path):
+    words = ["vgg-digits", "--seed", "0", "--examples", "40", "--budget", "0.1", "--until", "spearman=0.9999"]
+    run = command("oracle", *words, "--out", "oracle.safetensors", folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "% of the pairs measured in 3 rounds; a Spearman of at least 0." in run.stdout
+    assert "budget 0.1, spearman=0.9999 is not likely within the budget" in run.stdout
+    file = runs.load(tmp_path / "oracle.safetensors", "oracle")
+    found = file.facts["estimated"]
+    assert 0.05 < found["share"] <= 0.1
+    assert 0 < found["reached"] < 0.9999
+    sites = {name.partition("/")[2] for name in file.arrays if name.startswith("change/")}
+    for part in ("measured", "unbiased", "error", "low", "high", "shrunk"):
+        assert {f"{part}/{site}" for site in sites} <= set(file.arrays)
+
+
 def test_fresh_scores_come_from_examples_that_the_oracle_never_saw(tmp_path):
     words = ["resnet-digits", "--examples", "6", "--batch", "4"]
     for stage, more in (("oracle", ["--engine", "literal"]), ("criteria", ["--criteria", "taylor", "activation_mean"])):
