@@ -1,0 +1,1 @@
+"""The workbench: the words and instruments that every stage shares."""

@@ -1,44 +1,32 @@
-"""`python -m bench show CASE` describes a case; `python -m bench train CASE` trains its model."""
+"""`python -m pruning_oracle.bench show CASE` describes a case; `python -m pruning_oracle.bench train CASE` trains its model."""
 
 import argparse
 import dataclasses
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from bench import chosen, cost, embedded, fine_tuning, runs
-from bench.case import choose_device, find, load
-from bench.data import unreadable
-from bench.errors import BadInput, exit_with
-from bench.evaluation import evaluate
-from bench.judging import judge
-from bench.training import Recipe, fit
+from pruning_oracle.bench.data.reading import unreadable
+from pruning_oracle.bench.device import choose_device
+from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.loading.load import find, load
+from pruning_oracle.bench.network import cost
+from pruning_oracle.bench.training import run
+from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
 
 def train(given: argparse.Namespace) -> None:
     """Trains a case's model by its recipe and stores the weights with their provenance."""
     definition = find(given.case)
-    if definition.transfer is not None:
-        changed = {name: value for name in ("epochs", "rate", "batch") if (value := getattr(given, name)) is not None}
-        recipe = dataclasses.replace(definition.transfer, **changed)
-        fine_tuning.train(recipe, definition.name, given.seed, choose_device(given.device), given.out)
-    elif definition.recipe is not None:
-        _from_nothing(definition.recipe, definition.name, given.seed, given.out)
+    changed = {name: value for name in ("epochs", "rate", "batch") if (value := getattr(given, name)) is not None}
+    if isinstance(definition.training, FineTuneRecipe):
+        recipe = dataclasses.replace(definition.training, **changed)
+        run.fine_tune_case(recipe, definition.name, given.seed, choose_device(given.device), given.out)
+    elif definition.training is not None:
+        run.train_case(dataclasses.replace(definition.training, **changed), definition.name, given.seed, given.out)
     else:
         raise BadInput(f"{definition.name} has no training recipe: its weights were made by others")
-
-
-def _from_nothing(recipe: Recipe, name: str, seed: int, out: Path | None) -> None:
-    file = out or embedded.path(name, seed)
-    runs.check_writable(file)
-    start = time.perf_counter()
-    model = fit(recipe, seed, f"{name} seed {seed}")
-    seconds = round(time.perf_counter() - start, 1)
-    held_out = judge(model, recipe.test(), 64, torch.device("cpu"))[1]
-    facts = {"case": name, "seed": seed, "accuracy": held_out, "seconds": seconds, **runs.provenance()}
-    embedded.save(model, file, facts)
-    print(f"{name} seed {seed}: {held_out:.2%} on held-out examples after {seconds:.0f} s, weights in {file}")
 
 
 def show(name: str, seed: int) -> None:
@@ -60,23 +48,23 @@ def show(name: str, seed: int) -> None:
         print(f"  left out: {out.convolution}, {out.maps} maps: {out.reason}")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pruning_oracle.bench", description=__doc__)
     parser.add_argument("what", choices=["show", "train"])
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="train: where the weights go (default: the case's own file)")
     unreadable.option(parser)
-    chosen.options(parser)
-    tuning = parser.add_argument_group("train, where the case is fine-tuned (default: its recipe's)")
+    by_name.add_options(parser)
+    tuning = parser.add_argument_group("train (default: the recipe of the case)")
     tuning.add_argument("--epochs", type=int)
     tuning.add_argument("--rate", type=float, help="learning rate")
     tuning.add_argument("--batch", type=int, help="examples per update")
     tuning.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     unreadable.obey(given)
-    given.case = chosen.settled(given)
+    given.case = by_name.case_line(given)
     if given.what == "train":
         train(given)
     else:

@@ -1,13 +1,9 @@
-"""The words every stage shares: Batch, Site, Case; the @case registry; load(name or path/to/file.py, seed)."""
+"""The words every stage shares, types alone: Batch, Site, LeftOut, Case."""
 
 import copy
 import dataclasses
-import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,14 +12,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as tree
 from torch.utils.data import DataLoader, Subset
 
-from bench.data import Examples
-from bench.errors import BadInput, unknown
-from bench.training import Recipe
-from bench.transfer import Transfer
-from bench.users import imported, users_code
+from pruning_oracle.bench.data.reading.examples import Examples
+from pruning_oracle.bench.device import PRECISIONS, choose_device
+from pruning_oracle.bench.errors import BadInput, unknown
 
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
-PRECISIONS = {"float64": torch.float64, "float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -136,76 +129,3 @@ def _in_float32(loss: Loss) -> Loss:
         return loss(tree.tree_map_only(Tensor, lambda leaf: leaf.float() if leaf.is_floating_point() else leaf, output), labels)
 
     return converted
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU."""
-    allowed = ["auto", "cpu", "cuda"]
-    if name not in allowed:
-        raise unknown("device", name, allowed)
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInput("device 'cuda' asked for, but torch sees no CUDA device here: choose auto or cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A registered case: how to load it at a seed, and how its model is trained from nothing or fine-tuned, if it is here."""
-
-    name: str
-    build: Callable[[int], Case]
-    recipe: Recipe | None
-    file: str
-    transfer: Transfer | None = None
-
-
-CASES: dict[str, Definition] = {}
-SOURCES = ("torchvision:", "timm:")  # whose networks are cases without a file, see bench/chosen.py
-
-
-def case(
-    build: Callable[[int], Case] | None = None, *, recipe: Recipe | None = None, transfer: Transfer | None = None
-) -> Callable[..., Any]:
-    """Registers a function `seed -> Case` under its own name, with hyphens for underscores."""
-    if build is None:
-        return functools.partial(case, recipe=recipe, transfer=transfer)
-    name, file = build.__name__.replace("_", "-"), build.__code__.co_filename
-    if name in CASES and Path(CASES[name].file).resolve() != Path(file).resolve():
-        raise BadInput(f"case {name!r} in {file} already exists in {CASES[name].file}: give it another name")
-    CASES[name] = Definition(name, build, recipe, file, transfer)
-    return build
-
-
-def find(name: str) -> Definition:
-    """The definition behind a case's name, a Python file that holds one `@case`, or a network of torchvision's or timm's."""
-    cases = importlib.import_module("bench.cases")
-    for module in pkgutil.iter_modules(cases.__path__):
-        importlib.import_module(f"bench.cases.{module.name}")
-    if name.startswith(SOURCES):
-        return importlib.import_module("bench.chosen").definition(name)
-    if name.endswith(".py"):
-        return _from_file(Path(name))
-    if name not in CASES:
-        raise BadInput(
-            f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case, or torchvision:NAME"
-        )
-    return CASES[name]
-
-
-def _from_file(path: Path) -> Definition:
-    imported(path, "case")
-    found = [known for known in CASES.values() if Path(known.file).resolve() == path.resolve()]
-    if len(found) != 1:
-        names = ", ".join(known.name for known in found) or "none"
-        raise BadInput(f"{path} must hold exactly one function marked @case; it holds: {names}")
-    return found[0]
-
-
-def load(name: str, seed: int) -> Case:
-    """The case of that name, or in that file, at a seed."""
-    definition = find(name)
-    with users_code(Path(definition.file)):
-        loaded = definition.build(seed)
-    if not isinstance(loaded, Case):
-        raise BadInput(f"case {definition.name!r} in {definition.file} returned {type(loaded).__name__}, not a Case")
-    return dataclasses.replace(loaded, name=definition.name, seed=seed)

@@ -3,21 +3,40 @@
 import argparse
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from bench import chosen, cost, embedded, memory, runs
-from bench.case import PRECISIONS, Case, load
-from bench.data import Examples, unreadable
-from bench.errors import BadInput, unknown
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data.reading import unreadable
+from pruning_oracle.bench.data.reading.examples import Examples
+from pruning_oracle.bench.device import PRECISIONS, device_name
+from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.loading.load import find, load
+from pruning_oracle.bench.network import cost, memory
+from pruning_oracle.bench.runs.sources import TRAINING
+from pruning_oracle.bench.weights import state_dict
+
+TESTED = 1000  # test examples whose content decides whether what was measured is stale
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A case ready to be measured, the file to write, and the setting: all that a number in that file depends on."""
+
+    case: Case
+    out: Path
+    setting: dict[str, Any]
 
 
 def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECISIONS) -> argparse.ArgumentParser:
     """A parser with the options of every command that takes a case."""
-    parser = argparse.ArgumentParser(prog=f"python -m {stage}", description=doc)
+    parser = argparse.ArgumentParser(prog=f"python -m pruning_oracle.{stage}", description=doc)
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
@@ -27,19 +46,24 @@ def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECIS
     return parser
 
 
-def options(stage: str, doc: str | None) -> argparse.ArgumentParser:
+def stage_options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     """A parser with the options that every measuring stage takes."""
     parser = case_options(stage, doc)
     parser.add_argument("--examples", type=int, help="training examples (default: the case's own number)")
     parser.add_argument("--batch", type=int, help="examples per pass (default: what half of the memory holds, at most 128)")
     parser.add_argument("--memory", help="what activations may take, such as 4GiB (default 4GiB; on a GPU half of its memory)")
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
-    chosen.options(parser)
+    by_name.add_options(parser)
     return parser
 
 
-def opened(given: argparse.Namespace, file: Callable[[Case], Path]) -> tuple[Case, Path, dict[str, Any]]:
-    """The case that a command names, on its device in its precision, the file to write, and the facts of every file."""
+def open_case(
+    given: argparse.Namespace, stage: Iterable[Path | str], file: Callable[[Case], Path], without: Iterable[str] = TRAINING
+) -> Opened:
+    """The case that a command names, on its device in its precision; `stage` are the files that compute what it makes.
+
+    What lies `without` has no part in that (`bench/runs/sources.py`).
+    """
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
     if given.precision not in given.precisions:
@@ -48,34 +72,43 @@ def opened(given: argparse.Namespace, file: Callable[[Case], Path]) -> tuple[Cas
     case = load(given.case, given.seed)
     out = file(case)
     runs.check_writable(out)
-    weights = runs.digest(embedded.arrays(case.model))
+    weights = runs.digest(state_dict.arrays(case.model))
     case = case.to(given.device, given.precision)
     memory.keep_heap()
-    facts = {
+    setting = {
         "case": case.name,
         "seed": case.seed,
         "weights": weights,
+        "test data": fingerprint(case.test, range(min(TESTED, len(case.test)))),
         "precision": case.precision,
-        "device": describe(case.device),
+        "device": device_name(case.device),
         "threads": torch.get_num_threads(),
     }
-    return case, out, facts
+    return Opened(case, out, setting | runs.measured_by(stage, find(given.case).file, without))
 
 
-def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str, Any]]:
-    """What `opened` gives for a measuring stage, with the sizes of batches, of the network and of its sites."""
+def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Path | str]) -> Opened:
+    """What `open_case` gives, for a measuring stage, whose batches are as large as its memory allows."""
     if given.batch is not None and given.batch < 1:
         raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
-    given.case = chosen.settled(given)
+    given.case = by_name.case_line(given)
     given.memory = given.memory and memory.parse(given.memory)
-    case, out, facts = opened(given, lambda case: given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")
-    given.memory = given.memory or memory.default(case.device)
-    given.batch = given.batch or memory.batch_size(case, given.memory)
+
+    def out_of(case: Case) -> Path:
+        return Path(given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")
+
+    opened = open_case(given, files, out_of)
+    given.memory = given.memory or memory.default(opened.case.device)
+    given.batch = given.batch or memory.batch_size(opened.case, given.memory)
+    opened.setting.update({"batch": given.batch, "memory": given.memory})
+    return opened
+
+
+def described(case: Case) -> dict[str, Any]:
+    """What a measuring stage's file says of its network: what it and its maps cost, its sites and what is left out."""
     whole, maps = cost.whole(case), cost.maps(case)
-    facts |= {
+    return {
         "why": case.why,
-        "batch": given.batch,
-        "memory": given.memory,
         "mflops": whole.flops / 1e6,
         "parameters": whole.parameters,
         "sites": [
@@ -85,12 +118,6 @@ def prepare(stage: str, given: argparse.Namespace) -> tuple[Case, Path, dict[str
         ],
         "left_out": [{"convolution": out.convolution, "maps": out.maps, "reason": out.reason} for out in case.left_out],
     }
-    return case, out, facts
-
-
-def describe(device: torch.device) -> str:
-    """The device in words."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else runs.processor()
 
 
 def fingerprint(data: Examples, rows: Sequence[int]) -> str:

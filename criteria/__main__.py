@@ -1,22 +1,33 @@
 """Scores a case's feature maps by criteria, on the oracle's own examples (shared) and on others (fresh)."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bench import runs
-from bench.case import Case
-from bench.command import fingerprint, options, prepare
-from bench.errors import BadInput, exit_with
-from bench.reductions import name_of
-from criteria.criterion import Criterion, choose
-from criteria.evidence import collect, unfit
-from criteria.price import prices
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.command import described, fingerprint, open_for_measuring, stage_options
+from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.loading.user_file import file_of
+from pruning_oracle.bench.scores import reduction_name
+from pruning_oracle.criteria.criterion import Criterion, choose_criteria
+from pruning_oracle.criteria.evidence.collect import collect, unavailable
+from pruning_oracle.criteria.evidence.source import sources
+from pruning_oracle.criteria.price import prices
+
+SOURCES = (
+    "criteria/evidence/collect.py",
+    "criteria/price.py",
+    "bench/network/cost.py",
+)  # what computes beside the criteria' own files
 
 
 def fitting(case: Case, chosen: list[Criterion], named: list[str]) -> tuple[list[Criterion], dict[str, str]]:
     """The criteria whose evidence the case can give, and why not the others; one that was asked for by name must fit."""
-    reasons = unfit(case, _needs(chosen))
+    reasons = unavailable(case, _needs(chosen))
     missing = {
         criterion.name: f"{name}: {reasons[name]}"
         for criterion in chosen
@@ -25,10 +36,10 @@ def fitting(case: Case, chosen: list[Criterion], named: list[str]) -> tuple[list
     }
     for name in named:
         if name in missing:
-            raise BadInput(f"{case.name}: criterion {name!r} cannot be had here, since it needs {missing[name]}")
+            raise BadInput(f"{case.name}: criterion {name!r} is unavailable here, since it needs {missing[name]}")
     found = [criterion for criterion in chosen if criterion.name not in missing]
     if not found:
-        raise BadInput(f"{case.name}: none of the criteria can be had here: {missing}")
+        raise BadInput(f"{case.name}: every criterion is unavailable here: {missing}")
     for name, reason in missing.items():
         print(f"left out: {name}, which needs {reason}")
     return found, missing
@@ -38,45 +49,60 @@ def _needs(chosen: list[Criterion]) -> frozenset[str]:
     return frozenset[str]().union(*(criterion.needs for criterion in chosen))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = options("criteria", __doc__)
+    parser = stage_options("criteria", __doc__)
     parser.add_argument(
         "--criteria", nargs="*", default=[], help="which: names, .py files with @criterion, quick, all (default)"
     )
-    given = parser.parse_args()
-    chosen = choose(given.criteria)
-    case, out, facts = prepare("criteria", given)
+    given = parser.parse_args(arguments)
+    chosen = choose_criteria(given.criteria)
+    opened = open_for_measuring("criteria", given, [*SOURCES, *files_of(chosen)])
+    case, out, splits = opened.case, opened.out, case_splits(opened.case, given.examples)
     chosen, missing = fitting(case, chosen, given.criteria)
+    data = {name: fingerprint(case.train, rows) for name, rows in splits.items()}
+    said = {criterion.name: _said(criterion) for criterion in chosen}
+    setting = opened.setting | {"data": data, "criteria": said, "left_out_criteria": missing}
+    if runs.is_current(out, "criteria", setting):
+        print(f"{case.name} seed {case.seed}: {out} is up to date")
+        return
+    facts = setting | described(case) | {"setting": runs.stamp(setting)}
     arrays: runs.Arrays = {}
-    for name, rows in zip(("shared", "fresh"), case.split(given.examples), strict=True):
+    for name, rows in splits.items():
         start = time.perf_counter()
         evidence = collect(case, rows, given.batch, _needs(chosen), name)
         for criterion in chosen:
             for site, seen in evidence.items():
                 arrays[f"{name}/{criterion.name}/{site}"] = criterion(seen).cpu().numpy()
         arrays[f"{name}/rows"] = np.array(rows)
-        facts[name] = {
-            "examples": len(rows),
-            "data": fingerprint(case.train, rows),
-            "seconds": round(time.perf_counter() - start, 2),
-        }
-    price, facts["forward seconds per example"] = prices(case, chosen, case.split(given.examples)[0], given.batch)
-    facts["left_out_criteria"] = missing
-    facts["criteria"] = {
-        criterion.name: {
-            "reduce": name_of(criterion.reduce),
-            "unit": criterion.unit,
-            "source": criterion.source,
-            "says": (criterion.saliency.__doc__ or "").strip().splitlines()[0],
-            "needs": sorted(criterion.needs),
-            "forward passes": round(price[criterion.name], 2),
-        }
-        for criterion in chosen
-    }
+        facts[name] = {"examples": len(rows), "data": data[name], "seconds": round(time.perf_counter() - start, 2)}
+    price, facts["forward seconds per example"] = prices(case, chosen, splits["shared"], given.batch)
+    facts["criteria"] = {name: of | {"forward passes": round(price[name], 2)} for name, of in said.items()}
     runs.save(out, "criteria", arrays, facts | runs.provenance())
     seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]
     print(f"{case.name} seed {case.seed}: {len(chosen)} criteria in {seconds:.0f} s, in {out}")
+
+
+def files_of(chosen: Sequence[Criterion]) -> list[Path]:
+    """The files that hold these criteria, and the sources of their evidence."""
+    gathers = [source.gather for name, source in sources().items() if name in _needs(list(chosen))]
+    return sorted({*(criterion.file for criterion in chosen), *(file_of(gather) for gather in gathers)})
+
+
+def case_splits(case: Case, examples: int | None) -> dict[str, list[int]]:
+    """Rows of the training set: the oracle's own examples, and as many others."""
+    return dict(zip(("shared", "fresh"), case.split(examples), strict=True))
+
+
+def _said(criterion: Criterion) -> dict[str, Any]:
+    """What a run file says of a criterion."""
+    return {
+        "reduce": reduction_name(criterion.reduce),
+        "unit": criterion.unit,
+        "source": criterion.source,
+        "says": (criterion.saliency.__doc__ or "").strip().splitlines()[0],
+        "needs": sorted(criterion.needs),
+    }
 
 
 if __name__ == "__main__":

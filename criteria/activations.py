@@ -1,6 +1,6 @@
 """Activation criteria: how strongly, how variably and how often a map responds, behind its activation function."""
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
 PAPER = "Molchanov et al. 2017, arXiv:1611.06440, section 2.2"
 

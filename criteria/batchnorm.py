@@ -1,6 +1,6 @@
 """Batch norm criteria: the scale that the network itself learned to give a map."""
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
 
 @criterion(needs={"norm_scale"}, reduce=mean, unit="scale", source="Liu et al. 2017, arXiv:1708.06519 (network slimming)")

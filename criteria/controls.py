@@ -4,7 +4,7 @@ import zlib
 
 import torch
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
 
 @criterion(needs=(), reduce=mean, unit="none", source="control: agreement must come out near 0")

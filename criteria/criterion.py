@@ -1,47 +1,23 @@
-"""Evidence, Criterion, @criterion: what a criterion may see, and how a function becomes one."""
+"""Criterion, @criterion: how a function of the evidence at a site becomes a criterion, and how criteria are found."""
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import Float, Int
 from torch import Tensor
 
-from bench.case import Site
-from bench.errors import BadInput, unknown
-from bench.reductions import Reduction, abs_mean, mean, mean_abs
-from bench.users import imported, users_code
-from criteria.source import sources
-from criteria.statistics import SHARED_PASS
+from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.loading.user_file import file_of, import_file, users_code
+from pruning_oracle.bench.scores import Reduction, abs_mean, mean, mean_abs
+from pruning_oracle.criteria.evidence.evidence import Evidence, PerExample
+from pruning_oracle.criteria.evidence.source import sources
+from pruning_oracle.criteria.evidence.statistics import SHARED_PASS
 
 __all__ = ["Criterion", "Evidence", "PerExample", "abs_mean", "criterion", "mean", "mean_abs"]
 
-PerExample = Float[Tensor, "example map"]  # one example where a criterion speaks of all at once
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a criterion may see of one site: its weights, its examples' labels, and statistics per example and map.
-
-    `weights` holds for each map every weight of the filters that make it, over all of the site's convolutions.
-    `positions` is how many numbers of a map one example has, over all gates and clips; NaN where no statistic was needed.
-    What the criterion `needs` is an attribute, most of it `[example, map]`: `gate_grad`, `mean`, `mean_square`, …
-    """
-
-    site: Site
-    case: str
-    seed: int
-    weights: Float[Tensor, "map weight"]
-    labels: Int[Tensor, " example"]
-    positions: Float[Tensor, " map"]
-    statistics: Mapping[str, Tensor]
-
-    def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("__") or name not in self.statistics:
-            raise AttributeError(f"no evidence {name!r} was gathered at {self.site.name}: name it in the criterion's `needs`")
-        return self.statistics[name]
+PACKAGE = __name__.rpartition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -58,13 +34,13 @@ class Criterion:
     @property
     def file(self) -> Path:
         """Where it is written."""
-        return Path(self.saliency.__code__.co_filename)
+        return file_of(self.saliency)
 
     @property
     def quick(self) -> bool:
         """Whether it is this suite's own and needs no evidence that is so dear that it is gathered from a few examples only."""
         dear = any(known.most is not None for name, known in sources().items() if name in self.needs)
-        return not dear and not self.saliency.__module__.startswith("criteria.peers.")
+        return not dear and not self.saliency.__module__.startswith(f"{PACKAGE}.peers.")
 
     def __call__(self, site: Evidence) -> PerExample:
         """The saliency at a site, checked to be what a criterion must give; a mistake in its file is one line."""
@@ -112,14 +88,14 @@ def known_evidence() -> frozenset[str]:
 
 def discover() -> dict[str, Criterion]:
     """All criteria, after importing every file of this folder and of its peers."""
-    for name in ("criteria", "criteria.peers"):
+    for name in (PACKAGE, f"{PACKAGE}.peers"):
         for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
             if not module.name.startswith("__") and not module.ispkg:
                 importlib.import_module(f"{name}.{module.name}")
     return CRITERIA
 
 
-def choose(names: Iterable[str]) -> list[Criterion]:
+def choose_criteria(names: Iterable[str]) -> list[Criterion]:
     """The criteria of those names; of a .py file all that it holds; `all` of this suite (also of no name), or the `quick`."""
     known = dict(discover())
     chosen: dict[str, Criterion] = {}
@@ -129,7 +105,7 @@ def choose(names: Iterable[str]) -> list[Criterion]:
         elif name == QUICK:
             chosen |= {name: found for name, found in known.items() if found.quick}
         elif name.endswith(".py"):
-            chosen |= from_file(Path(name))
+            chosen |= criteria_in_file(Path(name))
         elif name in CRITERIA:
             chosen[name] = CRITERIA[name]
         else:
@@ -137,11 +113,11 @@ def choose(names: Iterable[str]) -> list[Criterion]:
     return list(chosen.values())
 
 
-def from_file(path: Path) -> dict[str, Criterion]:
+def criteria_in_file(path: Path) -> dict[str, Criterion]:
     """The criteria that a user's file holds."""
     discover()
     if not any(found.file.resolve() == path.resolve() for found in CRITERIA.values()):
-        imported(path, "criteria")
+        import_file(path, "criteria")
     found = {name: known for name, known in CRITERIA.items() if known.file.resolve() == path.resolve()}
     if not found:
         raise BadInput(f"{path} must hold a function marked @criterion; it holds none")

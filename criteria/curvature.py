@@ -1,6 +1,6 @@
 """Second-order criteria: the curvature of the loss along a map's gate, alone and beside the slope."""
 
-from criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean, mean_abs
+from pruning_oracle.criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean, mean_abs
 
 BRAIN_DAMAGE = "LeCun, Denker, Solla 1990, Optimal Brain Damage, at gates instead of weights"
 

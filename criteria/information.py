@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
 LEVELS = 8
 PAPER = "Molchanov et al. 2017, arXiv:1611.06440, section 2.2"

@@ -1,6 +1,6 @@
 """Path and attribution criteria: what happens to the loss on a whole way, not only at its start."""
 
-from criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean_abs
+from pruning_oracle.criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean_abs
 
 
 @criterion(needs={"gate_path"}, reduce=abs_mean, unit="nats", source="Sundararajan et al. 2017, arXiv:1703.01365, along gates")

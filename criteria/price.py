@@ -6,11 +6,11 @@ from functools import partial
 
 import torch
 
-from bench import clock
-from bench.case import Case
-from criteria.criterion import Criterion, Evidence
-from criteria.evidence import collect
-from criteria.source import sources
+from pruning_oracle.bench import clock
+from pruning_oracle.bench.case import Case
+from pruning_oracle.criteria.criterion import Criterion, Evidence
+from pruning_oracle.criteria.evidence.collect import collect
+from pruning_oracle.criteria.evidence.source import sources
 
 LEAST, MOST = 8, 32  # examples to measure on
 SECONDS = 0.05  # between the two, as many as a forward pass looks at in this time

@@ -1,6 +1,6 @@
 """First-order criteria: expand the loss around the open gate and read off the predicted change."""
 
-from criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean, mean_abs
+from pruning_oracle.criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean, mean_abs
 
 EQUATION = "Molchanov et al. 2017, arXiv:1611.06440, eq. 8"
 LATER = "Molchanov et al. 2019, arXiv:1906.10771"

@@ -2,7 +2,7 @@
 
 import torch
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
 
 @criterion(needs=(), reduce=mean, unit="squared weight", source="Molchanov et al. 2017, arXiv:1611.06440, section 2.2")

@@ -1,10 +1,11 @@
-"""A case of your own: any trained network and any data set of (input, label). Run: python -m oracle examples/my_case.py"""
+"""A case of your own: any trained network and any data set of (input, label). Run: make oracle CASES=examples/my_case.py"""
 
 import torch
 import torchvision
 
-from bench.assemble import assemble
-from bench.case import Case, case
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.loading.assemble import assemble
+from pruning_oracle.bench.registry import case
 
 
 @case

@@ -1,6 +1,6 @@
 """Criteria of your own, graded beside all others. Run: make compare CRITERIA=examples/my_criteria.py"""
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
 
 @criterion(needs={"gate_grad", "magnitude"}, reduce=mean, unit="nats per activation", source="an example: the slope alone")

@@ -1,43 +1,50 @@
 """Measures a case's oracle: the change in loss of every example when each feature map is removed, in nats."""
 
 import argparse
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import runs
-from bench.case import Case, find
-from bench.command import fingerprint, options, prepare
-from bench.errors import BadInput, exit_with, unknown
-from bench.evaluation import evaluate
-from oracle.goal import Goal
-from oracle.measure import CHECKED, ENGINES, Oracle, measure, recheck
-from oracle.progress import logged
-from oracle.replay import Replay
-from oracle.sampled import Sampling
-from oracle.units import Units
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.command import described, fingerprint, open_for_measuring, stage_options
+from pruning_oracle.bench.errors import BadInput, exit_with, unknown
+from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.oracle.estimated.goal import Goal
+from pruning_oracle.oracle.estimated.sampling import Sampling
+from pruning_oracle.oracle.exact.replay import Replay
+from pruning_oracle.oracle.measure import CHECKED, ENGINES, Oracle, measure, recheck
+from pruning_oracle.oracle.progress import logged
+from pruning_oracle.oracle.resume import Units
 
-IDENTITY = ("versions", "commit")  # of the provenance, what could change a number
+# what computes the numbers of an oracle's file
+SOURCES = ("oracle/measure.py", "oracle/estimated/sampling.py", "bench/network/cost.py", "bench/evaluation.py")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = options("oracle", __doc__)
+    parser = stage_options("oracle", __doc__)
     parser.add_argument("--engine", default="replay", help=f"{' or '.join(ENGINES)} (default replay)")
     parser.add_argument("--budget", help="estimate: measure a share of the pairs, such as 0.05, or for so long, such as 60s")
     parser.add_argument("--until", help="estimate: until spearman=0.98 is likely, or intervals have at most width=0.01 nats")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     goal = Goal.parse(given.budget, given.until)
     if given.engine not in ENGINES:
         raise unknown("engine", given.engine, ENGINES)
     if not goal.exact and given.engine != "replay":
         raise BadInput(f"--engine {given.engine} measures every pair: without it, --budget and --until estimate")
-    case, out, facts = prepare("oracle", given)
+    opened = open_for_measuring("oracle", given, SOURCES)
+    case, out = opened.case, opened.out
     rows, _ = case.split(given.examples)
-    facts |= {"engine": given.engine, "examples": len(rows), "data": fingerprint(case.train, rows)}
-    with Units(out, _setting(given, facts)).hold() as units, logged(out.with_suffix(".log")):
+    asked = {"engine": given.engine, "budget": given.budget, "until": given.until}
+    setting = opened.setting | asked | {"examples": len(rows), "data": fingerprint(case.train, rows)}
+    if runs.is_current(out, "oracle", setting):
+        print(f"{case.name} seed {case.seed}: {out} is up to date")
+        return
+    facts = setting | described(case) | {"setting": runs.stamp(setting)}
+    with Units(out, setting).hold() as units, logged(out.with_suffix(".log")):
         engine = ENGINES[given.engine](case, given.memory, units.choices)
         if isinstance(engine, Replay) and not goal.exact:
             oracle, arrays, more = _estimated(Sampling(case, engine, rows, given.batch, units), goal)
@@ -50,18 +57,6 @@ def main() -> None:
     size = f"{sum(site.maps for site in case.sites)} maps at {len(case.sites)} sites on {len(rows)} examples"
     print(f"{case.name} seed {case.seed}: {size} in {oracle.seconds:.0f} s, in {out}")
     print(f"measured again literally on {CHECKED} random (site, map, example) triples: largest difference {difference:.1g}")
-
-
-def _setting(given: argparse.Namespace, facts: dict[str, Any]) -> dict[str, Any]:
-    """All that could change a number: units of another setting are not used."""
-    source = Path(find(given.case).file).read_bytes()  # the loss shows neither in the weights nor in the data
-    known = runs.provenance()
-    return (
-        facts
-        | {"budget": given.budget, "until": given.until}
-        | {name: known[name] for name in IDENTITY}
-        | {"source": hashlib.sha256(source).hexdigest()}
-    )
 
 
 def _estimated(sampling: Sampling, goal: Goal) -> tuple[Oracle, runs.Arrays, dict[str, Any]]:

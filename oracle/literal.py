@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.case import Batch, Case, Site
-from bench.gates import gated
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.network.gates import gated
 
 
 @torch.no_grad()

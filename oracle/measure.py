@@ -11,22 +11,25 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm import tqdm
 
-from bench import memory
-from bench.case import Batch, Case, Site
-from bench.errors import BadInput
-from bench.gates import gated
-from bench.runs import Arrays
-from oracle.choices import Choices
-from oracle.literal import literal
-from oracle.progress import Progress
-from oracle.replay import Replay
-from oracle.units import Units
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network import memory
+from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.runs import Arrays
+from pruning_oracle.oracle.exact.replay import Replay
+from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.literal import literal
+from pruning_oracle.oracle.progress import Progress
+from pruning_oracle.oracle.resume import Units
 
 log = logging.getLogger("oracle")
 
 Engine = Callable[[Case, Site, Batch], Float[Tensor, "example map"]]
 # what makes each engine: from a case, the bytes it may hold beyond the model, and the choices it must follow and may add to
-ENGINES: dict[str, Callable[[Case, int, Choices], Engine]] = {"replay": Replay, "literal": lambda case, held, choices: literal}
+ENGINES: dict[str, Callable[[Case, int, TimedChoices], Engine]] = {
+    "replay": Replay,
+    "literal": lambda case, held, choices: literal,
+}
 CHECKED = 8  # (site, map, example) triples that are measured again, literally
 # of the largest loss involved, or of 1 nat; the coarse precisions round differently in every order of operations
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "tf32": 0.05, "bfloat16": 0.3}

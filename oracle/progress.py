@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from bench.case import Case, Site
+from pruning_oracle.bench.case import Case, Site
 
 EVERY = 10.0  # seconds between two lines of the log
 log = logging.getLogger("oracle")

@@ -2,72 +2,83 @@
 
 import argparse
 import dataclasses
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from bench import runs
-from bench.case import Case, find
-from bench.command import case_options, opened
-from bench.errors import BadInput, exit_with
-from bench.keeping import SECONDS
-from bench.reductions import ORACLES
-from criteria.criterion import Criterion, choose
-from criteria.evidence import unfit
-from pruning import network
-from pruning.loop import Loop
-from pruning.resume import Keeper
-from pruning.settings import Settings
-from pruning.state import State
-from pruning.target import Target
-from pruning.updates import LEARNT
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.command import TESTED, case_options, fingerprint, open_case
+from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.loading.load import find
+from pruning_oracle.bench.pruning_settings import PruningSettings, Target, usual_settings
+from pruning_oracle.bench.runs.resumable import SECONDS
+from pruning_oracle.bench.scores import ORACLES
+from pruning_oracle.criteria.criterion import Criterion, choose_criteria
+from pruning_oracle.criteria.evidence.collect import unavailable
+from pruning_oracle.pruning.cutting import network_file
+from pruning_oracle.pruning.loop.loop import Loop
+from pruning_oracle.pruning.loop.resume import StateFile
+from pruning_oracle.pruning.loop.state import State
+from pruning_oracle.pruning.loop.updates import LEARNT
 
 KIND = "pruning"
+SOURCES = ("pruning/loop/loop.py", "oracle/measure.py", "oracle/exact/replay.py")
+USUAL = "(default: the case's own)"
 
 
-def options() -> argparse.ArgumentParser:
-    """The command line's options; those of the loop have the paper's values."""
+def pruning_options() -> argparse.ArgumentParser:
+    """The command line's options; what is not given is as the case's definition has it, or follows from its size."""
     parser = case_options("pruning", __doc__, LEARNT)
-    known = Settings()
+    by_name.add_options(parser)
     add = parser.add_argument
-    add("--criterion", default=known.criterion, help="a name, a .py file with one @criterion, or oracle_abs or oracle_loss")
-    add("--scaling", default=known.scaling, help=f"of scores within each site: none, l1, l2 or rank (default {known.scaling})")
-    add("--flops-lambda", type=float, default=known.flops_lambda, help=f"less this per MFLOP of a map ({known.flops_lambda:g})")
-    add("--remove", type=int, default=known.remove, help=f"maps at a time (default {known.remove})")
-    add("--updates", type=int, default=known.updates, help=f"of learning between two removals (default {known.updates})")
-    add("--until", default=str(known.until), help="maps=0.3, flops=0.1, parameters=0.2 or accuracy=-0.025 (default maps=0.3)")
-    add(
-        "--final-updates", type=int, default=known.final_updates, help=f"of learning at the end (default {known.final_updates})"
-    )
-    add("--rate", type=float, default=known.rate, help=f"learning rate (default {known.rate:g})")
-    add("--momentum", type=float, default=known.momentum, help=f"of SGD (default {known.momentum})")
-    add("--weight-decay", type=float, default=known.weight_decay, help=f"of SGD (default {known.weight_decay:g})")
-    add("--batch", type=int, default=known.batch, help=f"examples per update (default {known.batch})")
-    add(
-        "--examples",
-        type=int,
-        default=known.examples,
-        help="score by passes of their own over so many examples (default: by updates)",
-    )
-    add("--tested", type=int, default=known.tested, help="test examples that judge every step (default: all)")
-    add("--again", type=int, default=known.again, help="measure an oracle anew every so many removals (default 1)")
-    add(
-        "--keep",
-        type=float,
-        default=SECONDS,
-        help=f"seconds of work, and a step, after which the state is saved (default {SECONDS:g})",
-    )
-    add("--name", help="of the run's files (default: its criterion and settings)")
+    add("--criterion", help="a name, a .py file with one @criterion, or oracle_abs or oracle_loss (default taylor)")
+    add("--scaling", help="of scores within each site: none, l1, l2 or rank (default l2)")
+    add("--flops-lambda", type=float, help=f"less this per MFLOP of a map {USUAL}")
+    add("--remove", type=int, help=f"maps at a time {USUAL}")
+    add("--updates", type=int, help=f"of learning between two removals {USUAL}")
+    add("--until", help=f"maps=0.3, flops=0.1, parameters=0.2 or accuracy=-0.025 {USUAL}")
+    add("--final-updates", type=int, help=f"of learning at the end {USUAL}")
+    add("--rate", type=float, help=f"learning rate {USUAL}")
+    add("--momentum", type=float, help="of SGD (default 0.9)")
+    add("--weight-decay", type=float, help="of SGD (default 1e-4)")
+    add("--batch", type=int, help=f"examples per update {USUAL}")
+    add("--examples", type=int, help="score by passes of their own over so many examples (default: by updates)")
+    add("--tested", type=int, help="test examples that judge every step (default: all)")
+    add("--again", type=int, help="measure an oracle anew every so many removals (default 1)")
+    keep = f"seconds of work, and a step, after which the state is saved (default {SECONDS:g})"
+    add("--keep", type=float, default=SECONDS, help=keep)
+    add("--run-name", help="of the run's files (default: its criterion and settings)")
     add("--out", type=Path, help="the folder to write to (default: the run's own under runs/)")
     return parser
+
+
+def changes_of(given: argparse.Namespace, criterion: Criterion | None) -> dict[str, Any]:
+    """The settings that the command line gives, checked; a user's own criterion goes by its name, not by its file's."""
+    names = [setting.name for setting in dataclasses.fields(PruningSettings)]
+    values = {name: value for name, value in vars(given).items() if name in names and value is not None}
+    if "until" in values:
+        values["until"] = Target.parse(values["until"])
+    if criterion:
+        values["criterion"] = criterion.name
+    PruningSettings(**values)
+    return values
+
+
+def usual_of(given: argparse.Namespace, case: Case) -> PruningSettings:
+    """How the case is pruned where the command line says nothing."""
+    usual = find(given.case).pruning or usual_settings(sum(site.maps for site in case.sites))
+    return dataclasses.replace(usual, seed=given.seed)
 
 
 def criterion_of(name: str) -> Criterion | None:
     """The criterion of that name, or in that file; None for an oracle."""
     if name in ORACLES:
         return None
-    chosen = choose([name])
+    chosen = choose_criteria([name])
     if len(chosen) != 1:
         raise BadInput(f"--criterion {name} names {len(chosen)} criteria: give one")
     return chosen[0]
@@ -75,54 +86,52 @@ def criterion_of(name: str) -> Criterion | None:
 
 def check_fit(case: Case, criterion: Criterion) -> None:
     """Refuses a criterion whose evidence the case cannot give."""
-    for need, reason in unfit(case, criterion.needs).items():
-        raise BadInput(f"{case.name}: criterion {criterion.name!r} cannot be had here, since it needs {need}: {reason}")
+    for need, reason in unavailable(case, criterion.needs).items():
+        raise BadInput(f"{case.name}: criterion {criterion.name!r} is unavailable here, since it needs {need}: {reason}")
 
 
-def settings_of(given: argparse.Namespace, criterion: Criterion | None) -> Settings:
-    """The settings that the command line names; a user's own criterion goes by its name, not by its file's."""
-    names = [field.name for field in dataclasses.fields(Settings)]
-    values = {name: value for name, value in vars(given).items() if name in names}
-    values |= {"until": Target.parse(given.until), "criterion": criterion.name if criterion else given.criterion}
-    return Settings(**values)
-
-
-def files(given: argparse.Namespace, case: Case, settings: Settings) -> Path:
-    """The run's file, whose name is given or says what the run is."""
-    folder: Path = given.out or runs.folder(case.name, case.seed) / "pruning"
-    return folder / f"{given.name or settings.name}.safetensors"
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    given = options().parse_args()
-    criterion = criterion_of(given.criterion)
-    settings = settings_of(given, criterion)
-    case, out, facts = opened(given, lambda case: files(given, case, settings))
+    given = pruning_options().parse_args(arguments)
+    given.case = by_name.case_line(given)
+    criterion = criterion_of(given.criterion or PruningSettings.criterion)
+    changes = changes_of(given, criterion)
+
+    def out_of(case: Case) -> Path:
+        usual = usual_of(given, case)
+        name = given.run_name or dataclasses.replace(usual, **changes).name(usual)
+        return Path(given.out or runs.folder(case.name, case.seed) / "pruning") / f"{name}.safetensors"
+
+    opened = open_case(given, [*SOURCES, *([criterion.file] if criterion else [])], out_of, without=())
+    case, out = opened.case, opened.out
+    settings = dataclasses.replace(usual_of(given, case), **changes)
     if criterion:
         check_fit(case, criterion)
-    known = runs.provenance()
-    source = Path(find(given.case).file).read_bytes() + (criterion.file.read_bytes() if criterion else b"")
-    facts |= {"settings": settings.facts, "source": hashlib.sha256(source).hexdigest()}
-    keeper = Keeper(out.with_suffix(".state"), facts | {name: known[name] for name in ("commit", "versions")}, given.keep)
+    learnt = fingerprint(case.train, range(min(TESTED, len(case.train))))
+    setting = opened.setting | {"settings": settings.facts, "data": learnt}
+    if runs.is_current(out, KIND, setting):
+        print(f"{case.name} seed {case.seed}: {out} is up to date")
+        return
+    keeper = StateFile(out.with_suffix(".state"), setting, given.keep)
     state = keeper.found(case)
-    with Shown(case, settings, keeper) as shown:
+    with ProgressBar(case, settings, keeper) as shown:
         state = Loop(state, settings, criterion, shown).run()
-    facts |= {"rows": state.rows, "sites": [site.name for site in state.pruned.whole], "why": state.why} | known
-    network.save(out.with_suffix(".network"), state.pruned.case, facts)
+    results = {"rows": state.rows, "sites": [site.name for site in state.pruned.whole], "why": state.why}
+    facts = setting | {"setting": runs.stamp(setting)} | results | runs.provenance()
+    network_file.save_network(out.with_suffix(".network"), state.pruned.case, facts)
     runs.save(out, KIND, {}, facts)
     keeper.path.unlink(missing_ok=True)
     _report(case, state, out)
 
 
-class Shown:
+class ProgressBar:
     """Shows how far a run is, and has its state kept."""
 
-    def __init__(self, case: Case, settings: Settings, keeper: Keeper) -> None:
+    def __init__(self, case: Case, settings: PruningSettings, keeper: StateFile) -> None:
         self.keeper, self.settings = keeper, settings
         self.bar = tqdm(total=1.0, desc=f"{case.name} seed {case.seed} {settings.criterion}", bar_format=BAR, leave=False)
 
-    def __enter__(self) -> "Shown":
+    def __enter__(self) -> "ProgressBar":
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -1,14 +1,15 @@
 """Writes a pruned network as ONNX, for any number of examples, and refuses it where onnxruntime gives other outputs."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from bench import runs
-from bench.case import Case
-from bench.errors import BadInput, exit_with
-from pruning import network
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.pruning.cutting import network_file
 
 MISSING = "{} is not installed: pip install 'pruning-oracle[onnx]'"
 TOLERANCE = 1e-4  # of the largest output, or of 1
@@ -45,11 +46,11 @@ def export(case: Case, path: Path) -> float:
     return worst
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = network.options("export", __doc__, ".onnx")
-    given = parser.parse_args()
-    case, _, out = network.opened(given, ".onnx")
+    parser = network_file.network_options("export", __doc__, ".onnx")
+    given = parser.parse_args(arguments)
+    case, _, out = network_file.open_network(given, ".onnx")
     worst = export(case, out)
     print(f"{case.name} seed {case.seed}: {out}; onnxruntime gives torch's outputs up to {worst:.1g} of the largest")
 

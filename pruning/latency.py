@@ -1,26 +1,28 @@
 """What a pruned network takes beside the whole one: median, 5th and 95th percentile of passes over 1, 16 and 128 examples."""
 
+import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from bench import clock, cost, runs
-from bench.case import Case, load
-from bench.command import describe
-from bench.errors import BadInput, exit_with
-from pruning import network
-from pruning.export import export
+from pruning_oracle.bench import clock, runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.loading.load import load
+from pruning_oracle.bench.network import cost
+from pruning_oracle.pruning.cutting import network_file
+from pruning_oracle.pruning.export import export
 
 KIND = "latency"
 BATCHES = (1, 16, 128)
 SECONDS, LEAST, MOST = 2.0, 9, 200  # of passes of the whole network, and how many at least and at most
 Pass = Callable[[], Any]
-Way = Callable[[Case, torch.Tensor, Path], Pass]
+MakeRuntime = Callable[[Case, torch.Tensor, Path], Pass]
 
 
 def eager(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
@@ -47,10 +49,10 @@ def onnx(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
     return lambda: session.run(None, given)
 
 
-WAYS: dict[str, Way] = {"eager": eager, "compiled": compiled, "onnxruntime": onnx}
+WAYS: dict[str, MakeRuntime] = {"eager": eager, "compiled": compiled, "onnxruntime": onnx}
 
 
-def measure(whole: Case, pruned: Case, scratch: Path) -> list[dict[str, Any]]:
+def measure_latency(whole: Case, pruned: Case, scratch: Path) -> list[dict[str, Any]]:
     """Rows of every way and number of examples, in seconds; the two networks take turns, after passes outside the clock."""
     rows = []
     for way, make in WAYS.items():
@@ -91,7 +93,7 @@ def interleaved(first: Pass, second: Pass) -> tuple[list[float], list[float]]:
     return seconds
 
 
-def table(rows: list[dict[str, Any]]) -> list[str]:
+def latency_lines(rows: list[dict[str, Any]]) -> list[str]:
     """The rows as lines to print: milliseconds, and the speed-up."""
     lines = []
     for way in dict.fromkeys(row["way"] for row in rows):
@@ -106,25 +108,25 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = network.options("latency", __doc__, ".latency")
+    parser = network_file.network_options("latency", __doc__, ".latency")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
-    given = parser.parse_args()
-    pruned, facts, out = network.opened(given, ".latency")
+    given = parser.parse_args(arguments)
+    pruned, facts, out = network_file.open_network(given, ".latency")
     if len(pruned.train) < max(BATCHES):
         raise BadInput(f"{pruned.name} has {len(pruned.train)} training examples; {max(BATCHES)} are needed")
     pruned = pruned.to(given.device, facts["precision"])
     whole = load(given.source or pruned.name, pruned.seed).to(given.device, facts["precision"])
-    rows = measure(whole, pruned, out.with_suffix(".scratch"))
-    out.with_suffix(".scratch").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure_latency(whole, pruned, Path(folder, "network.onnx"))
     sizes = {name: cost.whole(case) for name, case in (("whole", whole), ("pruned", pruned))}
     said: dict[str, Any] = {name: {"flops": size.flops, "parameters": size.parameters} for name, size in sizes.items()}
-    said |= {"case": pruned.name, "seed": pruned.seed, "device": describe(pruned.device), "threads": torch.get_num_threads()}
-    runs.save(out, KIND, {}, said | {"rows": rows, "settings": facts["settings"]} | runs.provenance())
+    said |= network_file.setting_of(pruned, facts, "pruning/latency.py", given.source)
+    runs.save(out, KIND, {}, said | {"rows": rows} | runs.provenance())
     ratio = sizes["whole"].flops / sizes["pruned"].flops
     print(f"{pruned.name} seed {pruned.seed}: {ratio:.1f} times fewer FLOPs; {said['device']}, {said['threads']} threads")
-    print("\n".join(table(rows)))
+    print("\n".join(latency_lines(rows)))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """The control of a pruned network: its architecture trained from nothing by the case's own recipe, with new random weights."""
 
 import dataclasses
+from collections.abc import Sequence
 
-import torch
 from torch import nn
 
-from bench import runs
-from bench.case import Case, find
-from bench.command import describe
-from bench.errors import BadInput, exit_with
-from bench.evaluation import evaluate
-from bench.training import fit
-from pruning import network
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.bench.loading.load import find
+from pruning_oracle.bench.training.from_scratch import ScratchRecipe, train_from_scratch
+from pruning_oracle.pruning.cutting import network_file
 
 KIND = "scratch"
 
@@ -33,25 +33,28 @@ def _starts(module: nn.Module) -> bool:
     return callable(getattr(module, "reset_parameters", None))
 
 
-def train(case: Case, source: str, seed: int) -> Case:
+def train_from_nothing(case: Case, source: str, seed: int) -> Case:
     """The case with its network trained from nothing."""
-    recipe = find(source).recipe
-    if recipe is None:
+    recipe = find(source).training
+    if not isinstance(recipe, ScratchRecipe):
         raise BadInput(f"{case.name} has no training recipe, so its pruned network cannot be trained from nothing")
     own = dataclasses.replace(recipe, build=lambda: reset(case.model))
-    return dataclasses.replace(case, model=fit(own, seed, f"{case.name} from scratch"))
+    return dataclasses.replace(case, model=train_from_scratch(own, seed, f"{case.name} from scratch"))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = network.options("scratch", __doc__, ".scratch")
-    given = parser.parse_args()
-    case, facts, out = network.opened(given, ".scratch")
+    parser = network_file.network_options("scratch", __doc__, ".scratch")
+    given = parser.parse_args(arguments)
+    case, facts, out = network_file.open_network(given, ".scratch")
+    setting = network_file.setting_of(case, facts, "pruning/scratch.py", given.source)
+    if runs.is_current(out, KIND, setting):
+        print(f"{case.name} seed {case.seed}: {out} is up to date")
+        return
     before = evaluate(case, case.test, range(len(case.test)))
-    trained = train(case, given.source or case.name, case.seed)
+    trained = train_from_nothing(case, given.source or case.name, case.seed)
     loss, accuracy = evaluate(trained, case.test, range(len(case.test)))
-    said = {"case": case.name, "seed": case.seed, "settings": facts["settings"], "threads": torch.get_num_threads()}
-    said |= {"device": describe(case.device), "pruned": dict(zip(("loss", "accuracy"), before, strict=True))}
+    said = setting | {"setting": runs.stamp(setting), "pruned": dict(zip(("loss", "accuracy"), before, strict=True))}
     runs.save(out, KIND, {}, said | {"scratch": {"loss": loss, "accuracy": accuracy}} | runs.provenance())
     print(f"{case.name} seed {case.seed}: accuracy {before[1]:.4f} pruned, {accuracy:.4f} trained from nothing, in {out}")
 

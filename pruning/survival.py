@@ -7,26 +7,27 @@ test set after the same updates.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from bench import runs
-from bench.case import Case
-from bench.command import case_options, opened
-from bench.errors import BadInput, exit_with
-from bench.evaluation import evaluate
-from criteria.criterion import choose
-from criteria.evidence import collect
-from pruning.gathering import Gathering
-from pruning.ranking import by_criterion, lowest
-from pruning.settings import Settings
-from pruning.state import Learned, State, start
-from pruning.surgery import cut
-from pruning.updates import LEARNT, Diverged, augmentation, fine_tune, minibatches, optimizer
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.command import case_options, open_case
+from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.criteria.criterion import choose_criteria
+from pruning_oracle.criteria.evidence.collect import collect
+from pruning_oracle.pruning.cutting.surgery import cut
+from pruning_oracle.pruning.loop.gathering import Gathering
+from pruning_oracle.pruning.loop.ranking import by_criterion, lowest
+from pruning_oracle.pruning.loop.state import Learned, State, start
+from pruning_oracle.pruning.loop.updates import LEARNT, Diverged, augmentation, fine_tune, optimizer, training_minibatches
 
 KIND = "survival"
 SHARES = (0.2, 0.4, 0.6)  # of all maps that go
@@ -39,7 +40,7 @@ def subsets(case: Case, each: int, size: int, seed: int) -> Iterator[tuple[str, 
     random = np.random.default_rng(seed)
     rows = case.split(None)[0]
     ranked: dict[str, list[np.ndarray]] = {"random": [np.ones(site.maps) for site in case.sites]}
-    for criterion in choose(CHOSEN):
+    for criterion in choose_criteria(CHOSEN):
         scores = by_criterion(case, criterion, collect(case, rows, size, criterion.needs, "subsets"))
         ranked[criterion.name] = [score / max(np.sqrt((score**2).sum()), 1e-30) for score in scores]
     total = sum(site.maps for site in case.sites)
@@ -51,32 +52,40 @@ def subsets(case: Case, each: int, size: int, seed: int) -> Iterator[tuple[str, 
                 yield name, share, lowest(case, disturbed, round(share * total))
 
 
-def survive(case: Case, settings: Settings, state: State, gone: dict[str, list[int]]) -> tuple[float, float]:
+def survive(case: Case, settings: PruningSettings, state: State, gone: dict[str, list[int]]) -> tuple[float, float]:
     """Loss on training examples without those maps, and test accuracy after retraining."""
     smaller = cut(state.pruned, gone).case
     loss = evaluate(smaller, case.train, case.split(None)[0])[0]
     step, nothing = optimizer(smaller.model, settings, {}), Gathering(smaller, frozenset())
-    batches = itertools.islice(minibatches(smaller, settings, 0, augmentation(case)), settings.updates)
+    batches = itertools.islice(training_minibatches(smaller, settings, 0, augmentation(case)), settings.updates)
     fine_tune(smaller, step, batches, 0, nothing, Learned())
     return loss, evaluate(smaller, case.test, range(len(case.test)))[1]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    known = Settings()
     parser = case_options("pruning.survival", __doc__, LEARNT)
-    parser.add_argument("--each", type=int, default=4, help="subsets of every share and kind (default 4)")
-    parser.add_argument("--updates", type=int, default=100, help="of retraining (default 100)")
-    parser.add_argument("--rate", type=float, default=known.rate, help=f"learning rate (default {known.rate:g})")
-    parser.add_argument("--batch", type=int, default=known.batch, help=f"examples per update (default {known.batch})")
+    by_name.add_options(parser)
+    parser.add_argument("--each", type=int, default=3, help="subsets of every share and kind (default 3)")
+    parser.add_argument("--updates", type=int, default=60, help="of retraining (default 60)")
+    parser.add_argument("--rate", type=float, default=3e-3, help="learning rate (default 3e-3)")
+    parser.add_argument("--batch", type=int, default=32, help="examples per update (default 32)")
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    given.case = by_name.case_line(given)
     if given.each < 1:
         raise BadInput(f"--each is {given.each}; at least 1 is needed")
-    settings = Settings(updates=given.updates, rate=given.rate, batch=given.batch, seed=given.seed)
-    case, out, facts = opened(
-        given, lambda case: given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
-    )
+    settings = PruningSettings(updates=given.updates, rate=given.rate, batch=given.batch, seed=given.seed)
+
+    def out_of(case: Case) -> Path:
+        return given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
+
+    opened = open_case(given, ["pruning/survival.py"], out_of, without=())
+    case, out = opened.case, opened.out
+    setting = opened.setting | {"settings": settings.facts, "each": given.each, "examples": case.examples}
+    if runs.is_current(out, KIND, setting):
+        print(f"{case.name} seed {case.seed}: {out} is up to date")
+        return
     state = start(case)
     wanted = list(subsets(case, given.each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []
@@ -86,8 +95,7 @@ def main() -> None:
         except Diverged:
             loss, accuracy = math.nan, math.nan
         rows.append({"chosen by": name, "share": share, "loss": loss, "accuracy": accuracy})
-    facts |= {"settings": settings.facts, "rows": rows, "examples": case.examples}
-    runs.save(out, KIND, {}, facts | runs.provenance())
+    runs.save(out, KIND, {}, setting | {"setting": runs.stamp(setting), "rows": rows} | runs.provenance())
     print(f"{case.name} seed {case.seed}: {len(rows)} subsets pruned and retrained, in {out}")
 
 

@@ -21,5 +21,5 @@ def data_here(tmp_path, monkeypatch):
     """The test's own folder is the place of all data, and what is remembered of them is forgotten."""
     monkeypatch.setenv("DATA", str(tmp_path))
     monkeypatch.delenv("STRICT", raising=False)
-    unreadable = importlib.import_module("bench.data.unreadable")  # not before jaxtyping watches imports
+    unreadable = importlib.import_module("pruning_oracle.bench.data.reading.unreadable")  # not before jaxtyping watches imports
     monkeypatch.setattr(unreadable, "MEMORY", tmp_path / "memory")

@@ -1,24 +1,13 @@
 """The commands end to end on small inputs, and a user's mistake is one line, a non-zero exit and no traceback."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pandas as pd
 import pytest
+from commands import CASE, command, own_process
 
-from bench import runs
-from bench.case import load
-from criteria.evidence import collect
-from oracle.literal import literal
-
-
-def command(*words, folder, **environment):
-    """Runs `python -m …` in a folder of its own, with the repository on the path."""
-    where = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run([sys.executable, "-m", *words], cwd=folder, env=where, capture_output=True, text=True, check=False)
-
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.loading.load import load
+from pruning_oracle.criteria.evidence.collect import collect
+from pruning_oracle.oracle.literal import literal
 
 MISTAKES = {
     "a case that does not exist": (
@@ -65,21 +54,6 @@ def test_cuda_without_a_gpu_is_a_mistake(tmp_path):
     done = command("oracle", "vgg-digits", "--device", "cuda", folder=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2
     assert done.stderr == "error: device 'cuda' asked for, but torch sees no CUDA device here: choose auto or cpu\n"
-
-
-CASE = """
-import torch
-from bench.assemble import assemble
-from bench.case import case
-from torch.utils.data import TensorDataset
-
-@case
-def mine(seed):
-    torch.manual_seed(seed)
-    model = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(12, 2))
-    data = TensorDataset(torch.randn(20, 1, 2, 2), torch.full((20,), {label}))
-    return assemble(model{mode}, data, data, examples=5)
-"""
 
 
 @pytest.mark.parametrize(
@@ -160,6 +134,7 @@ def test_fresh_scores_come_from_examples_that_the_oracle_never_saw(tmp_path):
 
 
 RIGHT = CASE.format(label=0, mode=".eval()")
+TYPED = ("label", "loss")  # what tests of types would see before the suite does
 BAD_CASES = {
     "syntax": ("def broken(:", "bad.py: SyntaxError"),
     "import": ("import nowhere", "bad.py, line 1: ModuleNotFoundError: No module named 'nowhere'"),
@@ -183,7 +158,8 @@ BAD_CASES = {
 def test_mistakes_in_a_case_file_are_one_line(tmp_path, name):
     text, message = BAD_CASES[name]
     (tmp_path / "bad.py").write_text(text)
-    done = command("oracle", "bad.py", folder=tmp_path)
+    run = own_process if name in TYPED else command
+    done = run("oracle", "bad.py", folder=tmp_path)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -194,7 +170,7 @@ def test_criteria_that_need_a_gradient_say_so(tmp_path):
     (tmp_path / "bad.py").write_text(RIGHT.replace("examples=5", loss))
     done = command("criteria", "bad.py", "--criteria", "taylor", folder=tmp_path)
     assert done.returncode == 2
-    assert "criterion 'taylor' cannot be had here, since it needs gate_grad: the loss has no gradient" in done.stderr
+    assert "criterion 'taylor' is unavailable here, since it needs gate_grad: the loss has no gradient" in done.stderr
     done = command("criteria", "bad.py", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "left out: taylor, which needs gate_grad: the loss has no gradient" in done.stdout

@@ -1,180 +1,108 @@
-"""The Makefile's targets are files: nothing is made twice, and what is missing brings back just what depends on it."""
+"""The Makefile: targets, variables that are checked and reach the commands as they are, and what set-up says it lacks."""
 
 import os
+import shlex
 import shutil
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import pytest
 
 # as in a shell of its own: `make test` hands its settings down to every make below it
-OUTSIDE = {
-    name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
-}
-FILES = ["oracle.safetensors", "criteria.safetensors", "agreement.csv", "maps.csv", "maps-fresh.csv"]
-OUT = ["index.html", "agreement.csv", "agreement.md", "agreement.tex"]
-# stands in for python: writes down what it was asked for, and makes the files that the real command makes
-STAND_IN = """#!/bin/sh
-[ "$2" = bench.commit ] && exec echo abc
-echo "$2 $3 $4" >> log
-case "$2 $3" in
-  "oracle "*|"criteria "*) for word in "$@"; do :; done; mkdir -p "$(dirname "$word")"; touch "$word" ;;
-  "bench train") case "$4" in *:*) ;; *) touch "bench/weights/$4-$6.safetensors" ;; esac ;;
-  "reports grade") cd "runs/$4/$6" && touch agreement.csv maps.csv maps-fresh.csv tables.json ;;
-  "reports page") cd reports/out && touch index.html agreement.csv agreement.md agreement.tex ;;
-esac
-"""
+INSIDE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "SLOW", "PYTHON", "PYTHONPATH", "DATA"}
+OUTSIDE = {name: value for name, value in os.environ.items() if name not in INSIDE}
+TARGETS = [
+    *("help", "oracle", "compare", "report", "regress", "regress-accept", "prune", "prune-more", "prune-timings"),
+    *("train", "test", "timings", "lint", "check", "clean"),
+]
 
 
-@pytest.fixture(scope="module")
-def made_tree(tmp_path_factory):
-    """A copy of the sources in which everything has been made once."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in ("bench", "oracle", "criteria", "reports"):
-        shutil.copytree(name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
-    shutil.copy("Makefile", tree)
-    (tree / "stand-in").write_text(STAND_IN)
-    (tree / "stand-in").chmod(0o755)
-    time.sleep(0.01)
-    assert sorted(make(tree, "compare")) == sorted(["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE, SHOW])
-    return tree
+def make(*words, folder=".", **environment):
+    call = ["make", *words]
+    return subprocess.run(call, cwd=folder, env=OUTSIDE | environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
-def tree(made_tree, tmp_path):
-    """The same, for one test alone."""
-    return shutil.copytree(made_tree, tmp_path / "tree")
+def tree(tmp_path):
+    """A folder with the Makefile and a python that writes down what it is asked, an argument a line."""
+    shutil.copy("Makefile", tmp_path)
+    (tmp_path / "stand-in").write_text('#!/bin/sh\nprintf "%s\\n" "$@" > asked\n')
+    (tmp_path / "stand-in").chmod(0o755)
+    return tmp_path
 
 
-def make(tree, *words):
-    """What make asked python for: stage, then case or command."""
-    (tree / "log").unlink(missing_ok=True)
-    call = ["make", "PYTHON=./stand-in", "CASES=vgg-digits", "SEEDS=0", "DEVICE=cpu", "JOBS=1", *words]
-    done = subprocess.run(call, cwd=tree, env=OUTSIDE, capture_output=True, text=True, check=False)
+def asked(tree, *words):
+    """The module and the options that make asked python for; what was not given is left out."""
+    done = make("PYTHON=./stand-in", *words, folder=tree)
     assert done.returncode == 0, done.stderr
-    lines = (tree / "log").read_text().splitlines() if (tree / "log").exists() else []
-    return [line.removesuffix(" --seed") for line in lines]
+    _, module, target, *options = (tree / "asked").read_text().splitlines()
+    pairs = dict(zip(options[::2], options[1::2], strict=True))
+    return module, target, {name.removeprefix("--"): value for name, value in pairs.items() if value}
 
 
-GRADE, PAGE = ["reports grade vgg-digits"], ["reports page vgg-digits"]
-SHOW = "reports show vgg-digits"
+def test_every_target_is_listed_and_exists():
+    shown = make()
+    listed = [line.split()[0] for line in shown.stdout.splitlines()[2:]]
+    assert listed == TARGETS
+    assert all(len(line.split()) > 3 for line in shown.stdout.splitlines()[2:])
+    assert shown.stdout == make("help").stdout
 
 
-def test_a_second_compare_only_shows(tree):
-    assert make(tree, "compare") == [SHOW]
+def test_it_is_short_and_holds_no_cases_numbers():
+    lines = Path("Makefile").read_text().splitlines()
+    assert len(lines) <= 80
+    assert not [line for line in lines if "--rate" in line or "--remove" in line]
+
+
+@pytest.mark.parametrize("target", ["oracle", "compare", "regress", "prune-more", "train"])
+def test_a_target_is_the_pipelines(tree, target):
+    usual = {"cases": "vgg-digits resnet-digits r3dcnn-gestures", "seeds": "0 1 2", "device": "auto"}
+    assert asked(tree, target) == ("pruning_oracle.pipeline", target, usual)
+
+
+@pytest.mark.parametrize("value", ["imagefolder:my photos/of $HOME", 'it\'s "so"', "`touch x`; $(touch x) & * ?", "a\\b", "#"])
+def test_values_reach_the_pipeline_as_they_are(tree, value):
+    given = value.replace("$", "$$")  # make's own escape, as its users know it
+    found = asked(tree, "compare", f"DATASET={given}", f"REASON={given}", "SIZE=64", "SMALL=1")[2]
+    assert (found["dataset"], found["reason"], found["size"], found["small"]) == (value, value, "64", "1")
+    assert sorted(path.name for path in tree.iterdir()) == [".link", "Makefile", "asked", "stand-in"]
 
 
 @pytest.mark.parametrize(
-    ("missing", "made"),
-    [
-        ("runs/vgg-digits/0/oracle.safetensors", ["oracle vgg-digits", *GRADE, *PAGE]),
-        (
-            "runs/vgg-digits/0/criteria.safetensors",
-            ["criteria vgg-digits", *GRADE, *PAGE],
-        ),
-        ("runs/vgg-digits/0/maps-fresh.csv", [*GRADE, *PAGE]),
-        ("reports/out/agreement.tex", PAGE),
-    ],
+    ("wrong", "nearest"), [("CASE", "CASES"), ("SEED", "SEEDS"), ("DATASETS", "DATASET"), ("BUGDET", "BUDGET")]
 )
-def test_a_missing_file_brings_back_what_depends_on_it(tree, missing, made):
-    (tree / missing).unlink()
-    assert make(tree, "compare") == [*made, SHOW]
-
-
-@pytest.mark.parametrize(
-    ("changed", "made"),
-    [
-        ("oracle/literal.py", ["oracle vgg-digits", *GRADE, *PAGE]),
-        ("criteria/taylor.py", ["criteria vgg-digits", *GRADE, *PAGE]),
-        ("reports/sections/scatter.py", PAGE),
-        (
-            "bench/weights/vgg-digits-0.safetensors",
-            ["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE],
-        ),
-        ("bench/weights/resnet-digits-0.safetensors", []),
-    ],
-)
-def test_a_changed_file_makes_what_reads_it(tree, changed, made):
-    (tree / changed).touch()
-    assert sorted(make(tree, "compare")) == sorted([*made, SHOW])
-
-
-def test_a_changed_setting_makes_what_it_changes(tree):
-    assert make(tree, "compare", "SEEDS=0 1") == ["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE, SHOW]
-    assert make(tree, "compare", "SEEDS=0 1") == [SHOW]
-    assert make(tree, "compare") == [*PAGE, SHOW]
-    assert make(tree, "compare", "DEVICE=auto") == ["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE, SHOW]
-
-
-def test_a_users_criteria_are_scored_and_scored_again_when_they_change(tree):
-    (tree / "mine.py").write_text("")
-    assert make(tree, "compare", "CRITERIA=mine.py") == ["criteria vgg-digits", *GRADE, *PAGE, SHOW]
-    assert make(tree, "compare", "CRITERIA=mine.py") == [SHOW]
-    time.sleep(0.01)
-    (tree / "mine.py").write_text("x = 1")
-    assert make(tree, "compare", "CRITERIA=mine.py") == ["criteria vgg-digits", *GRADE, *PAGE, SHOW]
-    assert make(tree, "compare") == ["criteria vgg-digits", *GRADE, *PAGE, SHOW]
-
-
-def test_a_network_of_a_library_takes_the_place_of_a_case(tree):
-    (tree / "mine.pt").write_text("")
-    words = ["NETWORK=torchvision:resnet18", "WEIGHTS=mine.pt", "DATASET=imagefolder:some/photos/", "SIZE=64"]
-    line = "torchvision:resnet18 --data imagefolder:some/photos/ --name resnet18-photos --weights mine.pt --size 64"
-    name = "resnet18-photos"
-    made = [f"oracle {line}", f"criteria {line}", f"reports grade {name}", f"reports page {name}", f"reports show {name}"]
-    assert make(tree, "compare", *words) == made
-    assert make(tree, "compare", *words) == made[-1:]
-    time.sleep(0.01)
-    (tree / "mine.pt").write_text("other")
-    assert make(tree, "compare", *words) == made
-    assert make(tree, "train", *words) == [f"bench train {line}"]
-    call = ["make", "PYTHON=./stand-in", "oracle", "NETWORK=torchvision:resnet18"]
-    done = subprocess.run(call, cwd=tree, env=OUTSIDE, capture_output=True, text=True, check=False)
-    assert "NETWORK needs examples: DATASET=imagefolder:PATH" in done.stderr
-
-
-def test_a_file_is_no_name_of_a_case(tree):
-    call = ["make", "PYTHON=./stand-in", "oracle", "CASES=examples/my_case.py"]
-    done = subprocess.run(call, cwd=tree, env=OUTSIDE, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("target", ["oracle", "test", "help"])
+def test_a_mistyped_variable_is_an_error_that_names_the_nearest(tree, wrong, nearest, target):
+    done = make(target, "PYTHON=./stand-in", f"{wrong}=vgg-digits", folder=tree)
     assert done.returncode == 2
-    assert 'CASES takes names, not "examples/my_case.py"' in done.stderr
+    assert f"unknown variable {wrong}: the nearest is {nearest}" in done.stderr
+    assert not (tree / "asked").exists()
 
 
-def test_another_commit_measures_anew(tree):
-    script = (tree / "stand-in").read_text()
-    (tree / "stand-in").write_text(script.replace("echo abc", "echo def"))
-    assert make(tree, "compare") == ["oracle vgg-digits", "criteria vgg-digits", *GRADE, *PAGE, SHOW]
+OLD = "import sys; sys.version_info = (3, 9, 2); sys.version = '3.9.2'; exec(sys.argv.pop(1))"
+BARE = "import sys; sys.modules['ensurepip'] = None; exec(sys.argv.pop(1))"
 
 
-def test_weights_that_are_missing_are_trained(tree):
-    (tree / "bench/weights/vgg-digits-0.safetensors").unlink()
-    (tree / "runs/vgg-digits/0/oracle.safetensors").unlink()
-    assert make(tree, "oracle") == ["bench train vgg-digits", "oracle vgg-digits"]
-    assert make(tree, "train") == ["bench train vgg-digits"]
-
-
-def test_help_lists_every_target_and_every_target_exists():
-    shown = subprocess.run(["make"], env=OUTSIDE, capture_output=True, text=True, check=True).stdout
-    listed = [line.split()[0] for line in shown.splitlines()[2:]]
-    first = [
-        "help",
-        "oracle",
-        "compare",
-        "report",
-        "regress",
-        "regress-accept",
-        "prune",
-        "prune-more",
-        "prune-timings",
-        "train",
-        "test",
-        "timings",
-        "lint",
-    ]
-    assert listed == [*first, "check", "clean"]
-    assert all(len(line.split()) > 3 for line in shown.splitlines()[2:])
-    assert shown == subprocess.run(["make", "help"], env=OUTSIDE, capture_output=True, text=True, check=True).stdout
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [
+        (OLD, "Python 3.11 or later is needed; python3 is 3.9.2"),
+        (BARE, "python3 lacks venv: on Debian run apt-get install python3-venv"),
+    ],
+)
+def test_what_set_up_lacks_is_one_line(tree, python, message):
+    tools = tree / "tools"
+    tools.mkdir()
+    (tools / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} -c {shlex.quote(python)} "$2"\n')
+    (tools / "python3").chmod(0o755)
+    for name in ("requirements.txt", "pyproject.toml"):
+        (tree / name).touch()
+    done = make("compare", folder=tree, PATH=f"{tools}{os.pathsep}{os.environ['PATH']}")
+    assert done.returncode == 2
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
+    assert said == [message]
+    assert not (tree / ".venv").exists()
 
 
 def test_no_file_names_a_package_host():

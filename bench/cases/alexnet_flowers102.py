@@ -1,14 +1,15 @@
 """torchvision's AlexNet, fine-tuned from ImageNet's weights to the 102 flowers: the paper's second network."""
 
-from bench.case import Case, case
-from bench.data import flowers102
-from bench.data.images import View
-from bench.transferred import fine_tuned, images
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data import flowers102
+from pruning_oracle.bench.data.reading.images import View
+from pruning_oracle.bench.loading.fine_tuned import fine_tuned, fine_tuned_images
+from pruning_oracle.bench.registry import case
 
-RECIPE = images("alexnet", flowers102.load, View(), epochs=20, rate=1e-3)
+RECIPE = fine_tuned_images("alexnet", flowers102.load, View(), epochs=20, rate=1e-3)
 
 
-@case(transfer=RECIPE)
+@case(training=RECIPE)
 def alexnet_flowers102(seed: int) -> Case:
     """5 sites, 1,152 maps."""
     return fine_tuned(

@@ -1,16 +1,21 @@
 """A plain network of three convolutions on CIFAR-10, trained by others: weights and images are read from DATA."""
 
-from bench import embedded
-from bench.assemble import assemble
-from bench.case import Case, case
-from bench.data import cifar10
-from bench.models.cnn3 import CNN3
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data import cifar10
+from pruning_oracle.bench.loading.assemble import assemble
+from pruning_oracle.bench.models.cnn3 import CNN3
+from pruning_oracle.bench.pruning_settings import PruningSettings, Target
+from pruning_oracle.bench.registry import case
+from pruning_oracle.bench.weights import published, state_dict
+
+PRUNING = PruningSettings(
+    remove=6, updates=20, rate=3e-3, until=Target("maps", 0.3), final_updates=200, tested=2000, flops_lambda=0.1
+)
 
 
-@case
+@case(pruning=PRUNING)
 def cnn3_cifar10(seed: int) -> Case:
     """One network; the seed chooses the examples."""
-    found = {name: tensor.numpy() for name, tensor in cifar10.weights("cnn3_cifar10.pt").items()}
-    model = embedded.fill(CNN3(), found, "cnn3_cifar10.pt")
+    model = state_dict.load_into(CNN3(), published.own_file("cnn3_cifar10.pt"), "cnn3_cifar10.pt")
     train, test = (cifar10.load(split, (0.5,) * 3, (0.5,) * 3) for split in ("train", "test"))
     return assemble(model, train, test, examples=2000, why="112 maps are cheap, and this network's oracle is noisy")

@@ -1,11 +1,13 @@
 """The gesture network of Molchanov et al. at 1/8 width on generated gesture videos: 8 sites, 344 maps."""
 
-from bench import embedded
-from bench.assemble import assemble
-from bench.case import Case, case
-from bench.data.gestures import CLASSES, Gestures
-from bench.models.r3dcnn import R3DCNN
-from bench.training import Recipe
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data.gestures import CLASSES, Gestures
+from pruning_oracle.bench.loading.assemble import assemble
+from pruning_oracle.bench.models.r3dcnn import R3DCNN
+from pruning_oracle.bench.pruning_settings import PruningSettings, Target
+from pruning_oracle.bench.registry import case
+from pruning_oracle.bench.training.from_scratch import ScratchRecipe
+from pruning_oracle.bench.weights import shipped
 
 TRAIN, TEST = 2400, 600
 
@@ -25,12 +27,15 @@ def test() -> Gestures:
     return Gestures(TEST, stream=1)
 
 
-RECIPE = Recipe(build, train, test, epochs=20, rate=1.5e-3, batch=32)
+RECIPE = ScratchRecipe(build, train, test, epochs=20, rate=1.5e-3, batch=32)
+PRUNING = PruningSettings(
+    remove=20, updates=10, rate=1e-2, batch=16, until=Target("maps", 0.2), final_updates=80, tested=200, flops_lambda=0.03
+)
 
 
-@case(recipe=RECIPE)
+@case(training=RECIPE, pruning=PRUNING)
 def r3dcnn_gestures(seed: int) -> Case:
     """3D convolutions on clips folded into the batch axis, then a GRU over the clips."""
-    model = embedded.restore(build(), "r3dcnn-gestures", seed)
+    model = shipped.restore(build(), "r3dcnn-gestures", seed)
     why = "a video costs 15 times a digit, and 192 still hold 16 of each gesture on average"
     return assemble(model, train(), test(), examples=192, why=why)

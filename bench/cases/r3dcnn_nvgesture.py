@@ -2,13 +2,14 @@
 
 import torch
 
-from bench.assemble import Probe
-from bench.augmentation import films
-from bench.case import Case, case
-from bench.data import nvgesture
-from bench.models.r3dcnn import R3DCNN
-from bench.transfer import Transfer
-from bench.transferred import fine_tuned
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data import nvgesture
+from pruning_oracle.bench.loading.assemble import Probe
+from pruning_oracle.bench.loading.fine_tuned import fine_tuned
+from pruning_oracle.bench.models.r3dcnn import R3DCNN
+from pruning_oracle.bench.registry import case
+from pruning_oracle.bench.training.augmentation import films
+from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
 
 def build(classes: int, positions: int = 18, channels: int = 1) -> R3DCNN:
@@ -21,10 +22,10 @@ def probe(classes: int, channels: int = 1) -> Probe:
     return build(classes, 2, channels).eval(), torch.zeros(2, channels, 32, 32, 32)
 
 
-RECIPE = Transfer(build, build, nvgesture.load, epochs=100, rate=3e-4, batch=16, augment=films)
+RECIPE = FineTuneRecipe(build, build, nvgesture.load, epochs=100, rate=3e-4, batch=16, augment=films)
 
 
-@case(transfer=RECIPE)
+@case(training=RECIPE)
 def r3dcnn_nvgesture(seed: int) -> Case:
     """8 sites, 2,752 maps."""
     why = "about ten of each gesture"

@@ -1,13 +1,14 @@
 """The gesture network at 1/8 width on one real take of each gesture, tested on the others: a few clips say little."""
 
-from bench.augmentation import films
-from bench.case import Case, case
-from bench.data import nvgesture
-from bench.data.parts import Parts
-from bench.data.videos import Screen
-from bench.models.r3dcnn import R3DCNN
-from bench.transfer import Transfer
-from bench.transferred import fine_tuned
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data import nvgesture
+from pruning_oracle.bench.data.reading.splits import Splits
+from pruning_oracle.bench.data.reading.videos import Screen
+from pruning_oracle.bench.loading.fine_tuned import fine_tuned
+from pruning_oracle.bench.models.r3dcnn import R3DCNN
+from pruning_oracle.bench.registry import case
+from pruning_oracle.bench.training.augmentation import films
+from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
 SCREEN = Screen(resize=34, crop=32)
 
@@ -17,15 +18,15 @@ def build(classes: int) -> R3DCNN:
     return R3DCNN(classes, frames=16, positions=2)
 
 
-def parts() -> Parts:
+def parts() -> Splits:
     """The first take of each gesture that is there, and all others."""
     return nvgesture.takes(screen=SCREEN)
 
 
-RECIPE = Transfer(build, build, parts, epochs=200, rate=1e-3, batch=5, weight_decay=1e-2, adaptive=True, augment=films)
+RECIPE = FineTuneRecipe(build, build, parts, epochs=200, rate=1e-3, batch=5, weight_decay=1e-2, adaptive=True, augment=films)
 
 
-@case(transfer=RECIPE)
+@case(training=RECIPE)
 def r3dcnn_nvgesture_small(seed: int) -> Case:
     """8 sites, 344 maps."""
     return fine_tuned(RECIPE, "r3dcnn-nvgesture-small", seed, examples=12, why="half of the 25 takes", probe=None)

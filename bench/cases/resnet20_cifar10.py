@@ -1,18 +1,24 @@
 """ResNet-20 on CIFAR-10, trained by others: weights and images are read from DATA."""
 
-from bench import embedded
-from bench.assemble import assemble
-from bench.case import Case, case
-from bench.data import cifar10
-from bench.models.resnet20 import ResNet20
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data import cifar10
+from pruning_oracle.bench.loading.assemble import assemble
+from pruning_oracle.bench.models.resnet20 import ResNet20
+from pruning_oracle.bench.pruning_settings import PruningSettings, Target
+from pruning_oracle.bench.registry import case
+from pruning_oracle.bench.weights import published, state_dict
 
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-@case
+PRUNING = PruningSettings(
+    remove=20, updates=20, rate=3e-3, until=Target("maps", 0.4), final_updates=200, tested=2000, flops_lambda=0.1
+)
+
+
+@case(pruning=PRUNING)
 def resnet20_cifar10(seed: int) -> Case:
     """One network; the seed chooses the examples."""
-    found = {name: tensor.numpy() for name, tensor in cifar10.weights("resnet20_cifar10.th").items()}
-    model = embedded.fill(ResNet20(), found, "resnet20_cifar10.th")
+    model = state_dict.load_into(ResNet20(), published.own_file("resnet20_cifar10.th"), "resnet20_cifar10.th")
     train, test = (cifar10.load(split, *NORMALISATION) for split in ("train", "test"))
     return assemble(model, train, test, examples=1024, why="256 leave a noise ceiling of 0.57 within sites")

@@ -1,13 +1,14 @@
 """torchvision's ResNet-50 on ImageNet with the weights it comes with."""
 
-from bench import pretrained
-from bench.case import Case, case
-from bench.data import imagenet
-from bench.transferred import of_parts, small
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data import imagenet
+from pruning_oracle.bench.loading.fine_tuned import case_of_splits, small_probe
+from pruning_oracle.bench.registry import case
+from pruning_oracle.bench.weights import published
 
 
 @case
 def resnet50_imagenet(seed: int) -> Case:
     """37 sites, 11,456 maps, residual streams among them. One network; the seed chooses the examples."""
-    model = pretrained.network("resnet50").eval()
-    return of_parts(model, imagenet.load(), examples=5000, why="as many as the paper's", probe=small(model))
+    model = published.with_weights("resnet50").eval()
+    return case_of_splits(model, imagenet.load(), examples=5000, why="as many as the paper's", probe=small_probe(model))

@@ -1,11 +1,12 @@
 """torchvision's SqueezeNet with ImageNet weights on a sample of 250 images, which are the test as well: not for pruning."""
 
-from bench import pretrained
-from bench.assemble import assemble
-from bench.case import Case, case
-from bench.data import imagenet
-from bench.data.images import View
-from bench.transferred import small
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.data import imagenet
+from pruning_oracle.bench.data.reading.images import View
+from pruning_oracle.bench.loading.assemble import assemble
+from pruning_oracle.bench.loading.fine_tuned import small_probe
+from pruning_oracle.bench.registry import case
+from pruning_oracle.bench.weights import published
 
 VIEW = View(resize=227, crop=227)  # the sample's own size
 
@@ -13,8 +14,8 @@ VIEW = View(resize=227, crop=227)  # the sample's own size
 @case
 def squeezenet_imagenet(seed: int) -> Case:
     """25 sites, 2,976 maps; those of the classifier are the network's output."""
-    model = pretrained.network("squeezenet1_0").eval()
+    model = published.with_weights("squeezenet1_0").eval()
     parts = imagenet.sample(VIEW)
     half = len(parts.train) // 2
     why = "half of the images there are, so that as many stay fresh"
-    return assemble(model, parts.train, parts.test, examples=half, why=why, probe=small(model))
+    return assemble(model, parts.train, parts.test, examples=half, why=why, probe=small_probe(model))

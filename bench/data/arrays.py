@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from bench.data.images import DEVIATION, MEAN, View
-from bench.data.parts import TEST, Parts, Some, every
-from bench.errors import BadInput
+from pruning_oracle.bench.data.reading.images import DEVIATION, MEAN, View
+from pruning_oracle.bench.data.reading.splits import TEST, LabelledSubset, Splits, split_every
+from pruning_oracle.bench.errors import BadInput
 
 
-class Arrays(TensorDataset):
+class ArrayExamples(TensorDataset):
     """Tensors of inputs and labels."""
 
     def __init__(self, inputs: Tensor, labels: Tensor) -> None:
@@ -25,21 +25,21 @@ class Arrays(TensorDataset):
         self.labels = labels.tolist()
 
 
-def load(path: Path) -> Parts:
+def load(path: Path) -> Splits:
     """The parts of such a file; classes are the numbers from 0 to the largest label."""
     found = _read(path)
-    whole = Arrays(*_pair(path, found, "x", "y"))
+    whole = ArrayExamples(*_pair(path, found, "x", "y"))
     labels = [*whole.labels]
     if "x_test" in found:
-        test = Arrays(*_pair(path, found, "x_test", "y_test"))
+        test = ArrayExamples(*_pair(path, found, "x_test", "y_test"))
         if test.tensors[0].shape[1:] != whole.tensors[0].shape[1:]:
             raise BadInput(f"{path}: x_test is {found['x_test'].shape}, but x is {found['x'].shape}")
         labels += test.labels
         classes = _classes(path, labels)
-        return Parts(whole, None, test, classes)
+        return Splits(whole, None, test, classes)
     classes = _classes(path, labels)
-    rows = every(labels, TEST)
-    return Parts(Some(whole, rows[0]), None, Some(whole, rows[1]), classes)
+    rows = split_every(labels, TEST)
+    return Splits(LabelledSubset(whole, rows[0]), None, LabelledSubset(whole, rows[1]), classes)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from bench.data.files import files
-from bench.data.images import SUFFIXES, View
-from bench.data.parts import Entries, Parts, of_images
-from bench.data.place import missing, root
-from bench.errors import BadInput
+from pruning_oracle.bench.data.reading.data_folder import missing_data, root
+from pruning_oracle.bench.data.reading.files import files
+from pruning_oracle.bench.data.reading.images import SUFFIXES, View
+from pruning_oracle.bench.data.reading.splits import Entries, Splits, image_splits
+from pruning_oracle.bench.errors import BadInput
 
 FOLDER = "CUB_200_2011"
 LISTS = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "classes.txt")
 
 
-def load(view: View = View()) -> Parts:  # noqa: B008 (a frozen value)
+def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
     """The 5,994 images to train on and the 5,794 to test on, as its authors split them."""
     folder = root() / FOLDER
     if not folder.is_dir():
-        raise missing("CUB-200-2011", f"{FOLDER}/ with {', '.join(LISTS)} and images/")
+        raise missing_data("CUB-200-2011", f"{FOLDER}/ with {', '.join(LISTS)} and images/")
     names, labels, split, classes = (_read(folder / name) for name in LISTS)
     for file, listed in zip(LISTS[1:3], (labels, split), strict=True):
         odd = sorted(set(names) ^ set(listed), key=int)
@@ -35,7 +35,7 @@ def load(view: View = View()) -> Parts:  # noqa: B008 (a frozen value)
     absent = [name for name in names.values() if name not in found.places]
     if absent:
         raise BadInput(f"{folder}/images.txt names {absent[0]}, which is not in images/ ({len(absent)} such of {len(names)})")
-    return of_images("CUB-200-2011", found, entries, list(classes.values()), view)
+    return image_splits("CUB-200-2011", found, entries, list(classes.values()), view)
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -4,12 +4,10 @@ import zipfile
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from bench.data.place import root
-from bench.errors import BadInput
-from bench.state import read
+from pruning_oracle.bench.data.reading.data_folder import root
+from pruning_oracle.bench.errors import BadInput
 
 CLASSES = 10
 BASE = "cifar-10-batches-py"  # where torchvision keeps it
@@ -21,14 +19,6 @@ def load(split: str, mean: tuple[float, ...], deviation: tuple[float, ...]) -> T
     scaled = torch.tensor(images).permute(0, 3, 1, 2) / 255
     shift, scale = torch.tensor(mean).view(3, 1, 1), torch.tensor(deviation).view(3, 1, 1)
     return TensorDataset((scaled - shift) / scale, torch.tensor(labels, dtype=torch.long))
-
-
-def weights(name: str) -> dict[str, Tensor]:
-    """A state dict under `DATA`/weights, loaded without running code."""
-    file = root() / "weights" / name
-    if not file.is_file():
-        raise BadInput(f"no weights at {file}: set DATA to the folder that holds weights/{name}")
-    return read(file)
 
 
 def _read(split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,11 +3,11 @@
 import dataclasses
 from pathlib import Path
 
-from bench.data.files import Files, files
-from bench.data.images import SUFFIXES, View
-from bench.data.parts import TEST, Entries, Parts, every, of_images
-from bench.data.unreadable import leave_out
-from bench.errors import BadInput
+from pruning_oracle.bench.data.reading.files import Files, files
+from pruning_oracle.bench.data.reading.images import SUFFIXES, View
+from pruning_oracle.bench.data.reading.splits import TEST, Entries, Splits, image_splits, split_every
+from pruning_oracle.bench.data.reading.unreadable import leave_out
+from pruning_oracle.bench.errors import BadInput
 
 SPLITS = {"train": ("train",), "validation": ("valid", "val", "validation"), "test": ("test",)}
 
@@ -22,10 +22,10 @@ class Listing:
     left_out: str
 
 
-def images(what: str, root: Path, view: View) -> Parts:
+def image_folders(what: str, root: Path, view: View) -> Splits:
     """The parts of a set of images in class folders, or in a .tar of them."""
     found = listed(what, root, SUFFIXES)
-    parts = of_images(what, found.files, found.entries, found.classes, view)
+    parts = image_splits(what, found.files, found.entries, found.classes, view)
     return dataclasses.replace(parts, left_out="; ".join(filter(None, [found.left_out, parts.left_out])))
 
 
@@ -51,7 +51,7 @@ def listed(what: str, root: Path, suffixes: tuple[str, ...]) -> Listing:
 def _unsplit(what: str, found: Files) -> Listing:
     classes, said = _classes(what, found, "")
     whole = _entries(found, "", classes)
-    parts = every([label for _, label in whole], TEST)
+    parts = split_every([label for _, label in whole], TEST)
     entries = {split: [whole[row] for row in rows] for split, rows in zip(("train", "test"), parts, strict=True)}
     return Listing(found, entries, classes, said)
 

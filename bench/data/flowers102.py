@@ -13,12 +13,12 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from bench.data import class_folders
-from bench.data.files import files
-from bench.data.images import View
-from bench.data.parts import Entries, Parts, of_images
-from bench.data.place import missing, root
-from bench.errors import BadInput
+from pruning_oracle.bench.data import class_folders
+from pruning_oracle.bench.data.reading.data_folder import missing_data, root
+from pruning_oracle.bench.data.reading.files import files
+from pruning_oracle.bench.data.reading.images import View
+from pruning_oracle.bench.data.reading.splits import Entries, Splits, image_splits
+from pruning_oracle.bench.errors import BadInput
 
 CLASSES, IMAGES = 102, 8189
 OWN = "flowers-102"  # torchvision's name of the folder
@@ -27,7 +27,7 @@ EXPECTED = (
 )
 
 
-def load(view: View = View()) -> Parts:  # noqa: B008 (a frozen value)
+def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
     """The parts, from the first layout that is there; torchvision fetches its own where there is none and a network is."""
     folder = root() / "flowers102"
     archives = sorted(folder.glob("*.tar"))
@@ -48,10 +48,10 @@ def fetch() -> None:
     try:
         Flowers102(str(root()), download=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise missing("Flowers-102", EXPECTED, f"torchvision's download failed ({error})") from error
+        raise missing_data("Flowers-102", EXPECTED, f"torchvision's download failed ({error})") from error
 
 
-def _own(folder: Path, view: View) -> Parts:
+def _own(folder: Path, view: View) -> Splits:
     labels = _numbers(folder / "imagelabels.mat", "labels")
     split = {name: _numbers(folder / "setid.mat", name) for name in ("trnid", "valid", "tstid")}
     numbers = np.concatenate(list(split.values()))
@@ -68,7 +68,7 @@ def _own(folder: Path, view: View) -> Parts:
     absent = [name for part in entries.values() for name, _ in part if name not in found.places]
     if absent:
         raise BadInput(f"{folder}/setid.mat names {absent[0]}, which is not in jpg/ ({len(absent)} such of {len(labels)})")
-    return of_images("Flowers-102", found, entries, _names(), view)
+    return image_splits("Flowers-102", found, entries, _names(), view)
 
 
 def _numbers(file: Path, name: str) -> np.ndarray:
@@ -79,9 +79,9 @@ def _numbers(file: Path, name: str) -> np.ndarray:
         raise BadInput(f"{file} is missing, truncated or holds no {name!r} ({type(error).__name__})") from error
 
 
-def _folders(place: Path, view: View) -> Parts:
+def _folders(place: Path, view: View) -> Splits:
     """Class folders are named 1 to 102, which is not the order of their names."""
-    parts = class_folders.images("Flowers-102", place, view)
+    parts = class_folders.image_folders("Flowers-102", place, view)
     wrong = [name for name in parts.classes if name not in set(_names())]
     if wrong or len(parts.classes) != CLASSES:
         raise BadInput(

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.parts import Entries, Parts, check, sift
-from bench.data.place import missing, root
-from bench.data.videos import Screen, Window, examples, film
-from bench.errors import BadInput
+from pruning_oracle.bench.data.reading.data_folder import missing_data, root
+from pruning_oracle.bench.data.reading.splits import Entries, Splits, check_labels, readable_entries
+from pruning_oracle.bench.data.reading.videos import Screen, Window, read_frames, video_examples
+from pruning_oracle.bench.errors import BadInput
 
 CLASSES = 25
 LISTS = {"train": "nvgesture_train_correct*.lst", "test": "nvgesture_test_correct*.lst"}
@@ -29,12 +29,12 @@ class Clip:
         return f"{self.path.relative_to(root() / 'nvgesture')} {self.window[0]}:{self.window[1]}"
 
 
-def load(sensor: str = "depth", screen: Screen = DEPTH) -> Parts:
+def load(sensor: str = "depth", screen: Screen = DEPTH) -> Splits:
     """Clips as the list files split them; `sensor` is depth or color."""
     return _parts({split: _listed(split, sensor) for split in LISTS}, screen)
 
 
-def takes(sensor: str = "depth", screen: Screen = DEPTH) -> Parts:
+def takes(sensor: str = "depth", screen: Screen = DEPTH) -> Splits:
     """The clips that are there, split anew: the first of each class trains, the others test. For want of better only."""
     clips = [clip for split in LISTS for clip in _listed(split, sensor)]
     seen: set[int] = set()
@@ -46,22 +46,24 @@ def takes(sensor: str = "depth", screen: Screen = DEPTH) -> Parts:
     return _parts(entries, screen)
 
 
-def _parts(clips: dict[str, list[Clip]], screen: Screen) -> Parts:
+def _parts(clips: dict[str, list[Clip]], screen: Screen) -> Splits:
     known = {clip.name: clip for part in clips.values() for clip in part}
     entries: dict[str, Entries] = {split: [(clip.name, clip.label) for clip in part] for split, part in clips.items()}
     stamps = {name: _stamp(clip.path, screen) for name, clip in known.items()}
-    good, said = sift("nvGesture", entries, stamps, lambda name: _look(known[name], screen))
+    good, said = readable_entries("nvGesture", entries, stamps, lambda name: _look(known[name], screen))
     classes = [str(number) for number in range(1, CLASSES + 1)]
-    check("nvGesture", good, classes)
+    check_labels("nvGesture", good, classes)
     found = {split: [known[name] for name, _ in part] for split, part in good.items()}
-    made = {split: examples([(clip.path, clip.window, clip.label) for clip in part], screen) for split, part in found.items()}
-    return Parts(made["train"], None, made["test"], tuple(classes), said)
+    made = {
+        split: video_examples([(clip.path, clip.window, clip.label) for clip in part], screen) for split, part in found.items()
+    }
+    return Splits(made["train"], None, made["test"], tuple(classes), said)
 
 
 def _look(clip: Clip, screen: Screen) -> None:
     if not clip.path.is_file():
         raise BadInput("missing")
-    film(clip.path, clip.window, screen)
+    read_frames(clip.path, clip.window, screen)
 
 
 def _stamp(path: Path, screen: Screen) -> str:
@@ -73,7 +75,9 @@ def _listed(split: str, sensor: str) -> list[Clip]:
     folder = root() / "nvgesture"
     lists = sorted(folder.glob(LISTS[split]))
     if not lists:
-        raise missing("nvGesture", f"nvgesture/ with {' and '.join(LISTS.values())} and Video_data/class_01/…/sk_depth.avi")
+        raise missing_data(
+            "nvGesture", f"nvgesture/ with {' and '.join(LISTS.values())} and Video_data/class_01/…/sk_depth.avi"
+        )
     lines = [(place, line.strip()) for place, line in enumerate(lists[0].read_text().splitlines(), 1)]
     return [_clip(folder, lists[0], place, line, sensor) for place, line in lines if line]
 

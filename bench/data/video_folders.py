@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from bench.data.class_folders import listed
-from bench.data.parts import Parts, check, sift
-from bench.data.videos import SUFFIXES, Screen, examples, film
-from bench.errors import BadInput
+from pruning_oracle.bench.data.class_folders import listed
+from pruning_oracle.bench.data.reading.splits import Splits, check_labels, readable_entries
+from pruning_oracle.bench.data.reading.videos import SUFFIXES, Screen, read_frames, video_examples
+from pruning_oracle.bench.errors import BadInput
 
 
-def load(what: str, root: Path, screen: Screen) -> Parts:
+def load(what: str, root: Path, screen: Screen) -> Splits:
     """The parts of a set of videos; frames are spread evenly over the whole of each."""
     if not root.is_dir():
         raise BadInput(f"{what}: no folder {root}")
     found = listed(what, root, SUFFIXES)
     paths = {name: place.path for name, place in found.files.places.items()}
     stamps = {name: f"{place.stamp} {screen}" for name, place in found.files.places.items()}
-    good, said = sift(what, found.entries, stamps, lambda name: film(paths[name], None, screen))
-    check(what, good, found.classes)
-    made = {split: examples([(paths[name], None, label) for name, label in part], screen) for split, part in good.items()}
+    good, said = readable_entries(what, found.entries, stamps, lambda name: read_frames(paths[name], None, screen))
+    check_labels(what, good, found.classes)
+    made = {split: video_examples([(paths[name], None, label) for name, label in part], screen) for split, part in good.items()}
     said = "; ".join(filter(None, [found.left_out, said]))
-    return Parts(made["train"], made.get("validation"), made["test"], tuple(found.classes), said)
+    return Splits(made["train"], made.get("validation"), made["test"], tuple(found.classes), said)

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from bench.case import Case, Site
-from bench.errors import BadInput
-from criteria.passes import differentiable
-from criteria.source import Gather, source
+from pruning_oracle.bench.case import Case, Site
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.criteria.evidence.passes import differentiable
+from pruning_oracle.criteria.evidence.source import Gather, source
 
 MISSING = "torch-pruning is not installed: pip install pruning-oracle"
 MOST = 2000  # steps to a group; of torchvision's networks DenseNet-121 takes most, 102
@@ -104,7 +104,7 @@ def _few(channels: dict[int, int]) -> str:
     return ", ".join([f"{channel} (map {owner})" for channel, owner in sorted(channels.items())][:3]) or "none"
 
 
-def per_map(found: Grouped, importance: Callable[[Any], Tensor | None]) -> dict[str, Float[Tensor, "1 map"]]:
+def importance_per_map(found: Grouped, importance: Callable[[Any], Tensor | None]) -> dict[str, Float[Tensor, "1 map"]]:
     """One of the library's importances of every group, its channels added up by map.
 
     Where all of a group are 0, its division by their mean gives NaN; a zero for each stands there, which ranks nothing.

@@ -1,6 +1,6 @@
 """distiller's rankings, re-derived from a description: as the project computes them, not corrected."""
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
 PROJECT = "IntelLabs/distiller, from a description of it"
 

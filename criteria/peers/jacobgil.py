@@ -1,6 +1,6 @@
 """jacobgil/pytorch-pruning's criterion, re-derived from a description: as the project computes it, not corrected."""
 
-from criteria.criterion import Evidence, PerExample, abs_mean, criterion
+from pruning_oracle.criteria.criterion import Evidence, PerExample, abs_mean, criterion
 
 
 @criterion(

@@ -9,7 +9,7 @@ from torch import Tensor
 MINIBATCH = 32  # consecutive examples; the last minibatch holds what is left
 
 
-def minibatches(rows: Sequence[int]) -> list[Sequence[int]]:
+def rows_of_minibatches(rows: Sequence[int]) -> list[Sequence[int]]:
     """The rows of each minibatch."""
     return [rows[first : first + MINIBATCH] for first in range(0, len(rows), MINIBATCH)]
 

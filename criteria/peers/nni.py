@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bench.case import Batch, Case, Site
-from criteria.criterion import Evidence, PerExample, criterion, mean
-from criteria.filters import convolutions, filters
-from criteria.passes import by_batch, differentiable, slopeless
-from criteria.peers.minibatches import minibatches
-from criteria.source import source
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.evidence.filters import convolutions, filters
+from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, slopeless
+from pruning_oracle.criteria.evidence.source import source
+from pruning_oracle.criteria.peers.minibatches import rows_of_minibatches
 
 PROJECT = "NNI, from a description of it"
 
@@ -26,7 +26,7 @@ def nni_squared_product(case: Case, rows: Sequence[int], size: int) -> dict[str,
     modules = list(convolutions(case).values())
     weights = [module.get_parameter("weight") for module in modules]
     totals = [torch.zeros_like(weight) for weight in weights]
-    blocks = minibatches(rows)
+    blocks = rows_of_minibatches(rows)
     for block in blocks:
         slopes = [torch.zeros_like(weight) for weight in weights]
         for batch in case.batches(case.train, block, size):

@@ -6,8 +6,8 @@ Both see the mean loss of a minibatch, so that examples are taken 32 at a time, 
 import torch
 from torch.nn import functional as F
 
-from criteria.criterion import Evidence, PerExample, criterion, mean
-from criteria.peers.minibatches import means
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.peers.minibatches import means
 
 PROJECT = "NVlabs/Taylor_pruning, from a description of it"
 

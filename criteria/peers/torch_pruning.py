@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.case import Case
-from criteria.criterion import Evidence, PerExample, criterion, mean
-from criteria.passes import stream
-from criteria.peers.dependencies import grouped, per_map, shipped
+from pruning_oracle.bench.case import Case
+from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
+from pruning_oracle.criteria.evidence.passes import stream
+from pruning_oracle.criteria.peers.dependencies import grouped, importance_per_map, shipped
 
 UNIT = "mean of the group"
 LAST = 8  # examples for an importance that starts again at every one
@@ -31,7 +31,7 @@ def library(name: str) -> Callable[[Any], Tensor | None]:
 def of_weights(case: Case, name: str) -> Found:
     """An importance that looks at no example."""
     with grouped(case) as found:
-        return per_map(found, library(name))
+        return importance_per_map(found, library(name))
 
 
 @shipped
@@ -72,7 +72,7 @@ def torch_pruning_taylor_importance(case: Case, rows: Sequence[int], size: int) 
     with grouped(case) as found:
         for _, batch in stream(found.case, rows, size, "Torch-Pruning's Taylor"):
             (found.case.losses(batch).sum() / len(rows)).backward()
-        return per_map(found, library("TaylorImportance"))
+        return importance_per_map(found, library("TaylorImportance"))
 
 
 @shipped
@@ -87,7 +87,7 @@ def torch_pruning_hessian_importance(case: Case, rows: Sequence[int], size: int)
             found.case.model.zero_grad()
             found.case.losses(batch).sum().backward()
             importance.accumulate_grad(found.case.model)
-        return per_map(found, importance)
+        return importance_per_map(found, importance)
 
 
 @criterion(needs={"torch_pruning_magnitude_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, MagnitudeImportance()")

@@ -7,16 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.case import Batch, Case, Site
-from bench.gates import Gate, held
-from bench.watch import watch
-from criteria.passes import by_batch, differentiable, slopeless
-from criteria.source import source
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.network.gates import Gate, channels_with_maps
+from pruning_oracle.bench.network.hooks import watch_one_example
+from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, slopeless
+from pruning_oracle.criteria.evidence.source import source
 
 STEPS = 8
 
 
-def missing(case: Case) -> str:
+def captum_missing(case: Case) -> str:
     """Whether captum is there."""
     return "" if importlib.util.find_spec("captum") else "captum is not installed"
 
@@ -27,20 +27,20 @@ def gates_of(case: Case, site: Site) -> list[Gate]:
     return [gate for gate in gates if isinstance(gate, Gate)]
 
 
-def per_map(case: Case, site: Site, attributions: Sequence[Tensor]) -> Float[Tensor, "example map"]:
+def attribution_per_map(case: Case, site: Site, attributions: Sequence[Tensor]) -> Float[Tensor, "example map"]:
     """Sums over positions and gates of what was attributed to a site's channels."""
     examples = len(attributions[0])
     found = torch.zeros(examples, site.maps, device=case.device, dtype=attributions[0].dtype)
     for gate, attribution in zip(gates_of(case, site), attributions, strict=True):
         channels = attribution.detach().movedim(gate.axis, 1).reshape(examples, len(gate.maps), -1).sum(2)
-        own, maps = held(gate.maps, case.device)
+        own, maps = channels_with_maps(gate.maps, case.device)
         found.index_add_(1, maps, channels[:, own])
     return found
 
 
 def _unfit_conductance(case: Case) -> str:
     """captum takes a layer that is called once and has one row per example."""
-    if reason := missing(case) or slopeless(case):
+    if reason := captum_missing(case) or slopeless(case):
         return reason
     batch = next(case.batches(case.train, [0], 1))
     if not batch.inputs.is_floating_point():
@@ -52,7 +52,7 @@ def one_row(case: Case) -> str:
     """Why captum cannot attribute to the gates, tried on one example; nothing if it can."""
     rows: list[int] = []
     gates = [gate for site in case.sites for gate in gates_of(case, site)]
-    watch(case, gates, lambda module, args, kwargs, output: rows.append(len(output)))
+    watch_one_example(case, gates, lambda module, args, kwargs, output: rows.append(len(output)))
     return "" if rows == [1] * len(gates) else "captum takes layers that are called once, with one row per example"
 
 
@@ -74,7 +74,7 @@ def conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[T
                     )
                     for gate in gates_of(case, site)
                 ]
-                found.append(per_map(case, site, parts))
+                found.append(attribution_per_map(case, site, parts))
         return found
 
     return by_batch(case, rows, max(1, size // STEPS), "conductance", of)

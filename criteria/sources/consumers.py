@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bench import consumers as layers
-from bench.case import Case
-from bench.labels import TRANSPOSED
-from criteria.source import source
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.network import consumers as layers
+from pruning_oracle.bench.network.map_following import TRANSPOSED
+from pruning_oracle.criteria.evidence.source import source
 
 
 def unfit(case: Case) -> str:

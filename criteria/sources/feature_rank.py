@@ -7,19 +7,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.case import Batch, Case
-from bench.gates import Gate, held
-from criteria.passes import by_batch
-from criteria.source import source
+from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.network.gates import Gate, channels_with_maps
+from pruning_oracle.criteria.evidence.passes import by_batch
+from pruning_oracle.criteria.evidence.source import source
 
 
 @source(most=64)
 def feature_rank(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """Rank of the matrix height × width of a map, a mean over its gates, clips and time steps; 64 examples at most."""
-    return by_batch(case, rows, size, "rank", lambda block, batch: ranks(case, batch))
+    return by_batch(case, rows, size, "rank", lambda block, batch: matrix_ranks(case, batch))
 
 
-def ranks(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
+def matrix_ranks(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
     """One batch's ranks, site by site."""
     found, counts = {}, {}
     for site in case.sites:
@@ -44,7 +44,7 @@ def _watch(total: Tensor, count: Tensor) -> Callable[[Gate, tuple[Tensor, ...], 
             maps = maps.unsqueeze(2)
         per = torch.linalg.matrix_rank(maps.float()).double()  # row, channel, time …
         per = per.reshape(len(total), -1, per.shape[1], per[0, 0].numel()).transpose(1, 2).flatten(2)
-        channels, own = held(gate.maps, output.device)
+        channels, own = channels_with_maps(gate.maps, output.device)
         total.index_add_(1, own, per.sum(2)[:, channels])
         count.index_add_(0, own, count.new_full((len(own),), per.shape[2]))
 

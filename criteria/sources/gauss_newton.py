@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.case import Batch, Case
-from bench.gates import gated
-from criteria.passes import by_batch, differentiable, open_gates, slopeless
-from criteria.source import source
+from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, open_gates, slopeless
+from pruning_oracle.criteria.evidence.source import source
 
 MOST = 128  # outputs; a backward pass each
 

@@ -6,10 +6,10 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bench.case import Case
-from bench.labels import TRANSPOSED
-from criteria.filters import filters
-from criteria.source import source
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.network.map_following import TRANSPOSED
+from pruning_oracle.criteria.evidence.filters import filters
+from pruning_oracle.criteria.evidence.source import source
 
 
 def norms(case: Case) -> dict[nn.Module, nn.Module]:

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from bench.case import Batch, Case
-from bench.gates import Gate
-from criteria.passes import by_batch, differentiable
-from criteria.source import source
-from criteria.sources.attribution import gates_of, missing, one_row, per_map
+from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.network.gates import Gate
+from pruning_oracle.criteria.evidence.passes import by_batch, differentiable
+from pruning_oracle.criteria.evidence.source import source
+from pruning_oracle.criteria.sources.attribution import attribution_per_map, captum_missing, gates_of, one_row
 
 # functions and methods that mix what they are given; others only rearrange or are ReLU, which a gradient passes rightly
 MIXING = {"add", "iadd", "cat", "mean", "avg_pool2d", "adaptive_avg_pool2d", "max_pool2d"}
@@ -24,7 +24,7 @@ MIXING = {"add", "iadd", "cat", "mean", "avg_pool2d", "adaptive_avg_pool2d", "ma
 def unfit(case: Case) -> str:
     """Why captum cannot propagate relevance through a network, tried on one example; nothing if it can."""
     batch = next(case.batches(case.train, [0], 1))
-    if reason := missing(case) or one_row(case):
+    if reason := captum_missing(case) or one_row(case):
         return reason
     if not isinstance(case.model, fx.GraphModule):
         return "it is not a traced network"
@@ -55,7 +55,7 @@ def relevances(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
         found = LayerLRP(model, gates).attribute(batch.inputs.clone().requires_grad_(), target=batch.labels)
     parts, result = iter(found), []
     for site in case.sites:
-        result.append(per_map(case, site, [next(parts) for _ in gates_of(case, site)]))
+        result.append(attribution_per_map(case, site, [next(parts) for _ in gates_of(case, site)]))
     return result
 
 

@@ -7,14 +7,14 @@ from matplotlib import pyplot as plt
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from reports.agreement import correlate, mean_over_sites, standard_ranks
-from reports.section import Section, Study
+from pruning_oracle.reports.agreement.grade import correlate, mean_over_sites, standard_ranks
+from pruning_oracle.reports.sections.section import Section, Study
 
 
 def section(study: Study) -> Section:
     """A heat map criterion × criterion of the Spearman per site of their scores on fresh examples."""
     names = [name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]]
-    grid = agreement(study, names)
+    grid = agreement_of_criteria(study, names)
     order = clustered(grid)
     grid = grid.iloc[order, order]
     size = 2.2 + 0.24 * len(names)
@@ -33,7 +33,7 @@ def section(study: Study) -> Section:
     return Section("alike", "Which criteria say the same", caption, figure)
 
 
-def agreement(study: Study, names: list[str]) -> pd.DataFrame:
+def agreement_of_criteria(study: Study, names: list[str]) -> pd.DataFrame:
     """Spearman per site between every two criteria, median over seeds."""
     seeds = []
     for run in study.runs:

@@ -5,14 +5,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.pruned import Pruned, Row
-from reports.section import Section
+from pruning_oracle.reports.inputs.pruning_runs import PruningStudy, Step
+from pruning_oracle.reports.sections.section import Section
 
 QUANTITIES = {"maps": "maps left", "flops": "FLOPs left"}
 POINTS = 101
 
 
-def curve(rows: list[Row], quantity: str, grid: np.ndarray) -> np.ndarray:
+def accuracy_curve(rows: list[Step], quantity: str, grid: np.ndarray) -> np.ndarray:
     """Test accuracy of one run where shares of a quantity are left; between two steps a straight line, NaN beyond the last."""
     share = np.array([row[quantity] / rows[0][quantity] for row in rows])
     accuracy = np.array([row["test_accuracy"] for row in rows])
@@ -20,19 +20,19 @@ def curve(rows: list[Row], quantity: str, grid: np.ndarray) -> np.ndarray:
     return np.where(grid < share[-1] - 1e-9, np.nan, found)
 
 
-def grid_of(pruned: Pruned, quantity: str) -> np.ndarray:
+def grid_of(pruned: PruningStudy, quantity: str) -> np.ndarray:
     """Shares of a quantity from all down to what every run still has reached."""
     ends = [rows[-1][quantity] / rows[0][quantity] for name in pruned.runs for rows in pruned.rows(name) if len(rows) > 1]
     least = max(ends, default=1.0)
     return np.linspace(1, least, POINTS)
 
 
-def area(rows: list[Row], quantity: str, grid: np.ndarray) -> float:
+def area(rows: list[Step], quantity: str, grid: np.ndarray) -> float:
     """Mean test accuracy over shares of a quantity: the area under the curve, of its width."""
-    return float(curve(rows, quantity, grid).mean())
+    return float(accuracy_curve(rows, quantity, grid).mean())
 
 
-def section(pruned: Pruned, title: str = "Accuracy against what is left") -> Section:
+def section(pruned: PruningStudy, title: str = "Accuracy against what is left") -> Section:
     """Median of the seeds, with their range."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
     colours = dict(zip(pruned.runs, sns.color_palette("colorblind", len(pruned.runs)), strict=True))
@@ -40,7 +40,7 @@ def section(pruned: Pruned, title: str = "Accuracy against what is left") -> Sec
         for name, colour in colours.items():
             lowest = max(rows[-1][quantity] / rows[0][quantity] for rows in pruned.rows(name))
             grid = np.linspace(1, lowest, POINTS)
-            lines = np.stack([curve(rows, quantity, grid) for rows in pruned.rows(name)])
+            lines = np.stack([accuracy_curve(rows, quantity, grid) for rows in pruned.rows(name)])
             panel.plot(grid, np.median(lines, 0), color=colour, label=name, lw=1.4)
             panel.fill_between(grid, lines.min(0), lines.max(0), color=colour, alpha=0.15, lw=0)
         panel.set(xlabel=label)
@@ -52,7 +52,7 @@ def section(pruned: Pruned, title: str = "Accuracy against what is left") -> Sec
     return Section(f"{pruned.folder}-curves", title, _caption(pruned), figure, table(pruned))
 
 
-def table(pruned: Pruned) -> pd.DataFrame:
+def table(pruned: PruningStudy) -> pd.DataFrame:
     """What every run came to: the median over seeds, with the range."""
     grids = {quantity: grid_of(pruned, quantity) for quantity in QUANTITIES}
     rows = []
@@ -87,7 +87,7 @@ def spread(values: list[float], form: str) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def _caption(pruned: Pruned) -> str:
+def _caption(pruned: PruningStudy) -> str:
     """States what all runs share, and lists what they do not."""
     every = [files[0].facts["settings"] for files in pruned.runs.values()]
 

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.read import Run
-from reports.section import Section, Study
+from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.sections.section import Section, Study
 
 
 def section(study: Study) -> Section:
     """One row per criterion: pairs of maps that tie, that examples do not tell apart, and how far scores spread."""
     rows = []
     for name in (name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]):
-        found = np.median([of_run(run, name) for run in study.runs], axis=0)
+        found = np.median([dispersion(run, name) for run in study.runs], axis=0)
         noisy = "—" if np.isnan(found[1]) else f"{found[1]:.0%}"
         spread = "undefined" if np.isnan(found[2]) else f"{found[2]:.2f}"
         rows.append({"criterion": name, "pairs that tie": f"{found[0]:.1%}", "pairs not told apart": noisy, "spread": spread})
@@ -26,7 +26,7 @@ def section(study: Study) -> Section:
     return Section("dispersion", "How many maps a score tells apart", caption, table=pd.DataFrame(rows))
 
 
-def of_run(run: Run, criterion: str) -> tuple[float, float, float]:
+def dispersion(run: Run, criterion: str) -> tuple[float, float, float]:
     """Shares of pairs that tie and that are not told apart (NaN without single examples), and the spread."""
     reduction = run.reduction(criterion)
     ties = noisy = pairs = 0.0

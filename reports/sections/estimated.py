@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.section import Section
+from pruning_oracle.reports.sections.section import Section
 
 Trial = dict[str, Any]
 ACROSS = 3  # networks beside one another in the figure

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bench.runs import REDUCTIONS
-from bench.scale import Scores, l2, regularised
-from reports.agreement import ORACLES, spearman
-from reports.read import Run
-from reports.section import Section, Study, number
+from pruning_oracle.bench.scores import ORACLES, REDUCTIONS, Scores, l2, regularised
+from pruning_oracle.reports.agreement.grade import spearman
+from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.sections.section import Section, Study, number
 
 LAMBDAS = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 CRITERIA = ("taylor", "weight_mean_square", "activation_mean", "random")
@@ -21,7 +20,7 @@ def section(study: Study) -> Section:
     rows = []
     for name in ("the oracle itself", *(known for known in CRITERIA if known in study.criteria)):
         for lam in LAMBDAS:
-            found = np.median([of_run(run, name, lam) for run in study.runs], axis=0)
+            found = np.median([agreement_and_work(run, name, lam) for run in study.runs], axis=0)
             rows.append({"ranking": name, "λ": f"{lam:g}", "all sites": number(found[0]), "work": f"{found[1]:.0%}"})
     costs = [site["mflops"] for site in study.runs[0].oracle.facts["sites"]]
     caption = (
@@ -34,7 +33,7 @@ def section(study: Study) -> Section:
     return Section("flops", "Regularisation by FLOPs", caption, table=pd.DataFrame(rows))
 
 
-def of_run(run: Run, name: str, lam: float) -> tuple[float, float]:
+def agreement_and_work(run: Run, name: str, lam: float) -> tuple[float, float]:
     """Spearman with oracle_abs over all maps, and the share of the FLOPs that the lowest-ranked maps make."""
     mflops = [site["mflops"] for site in run.oracle.facts["sites"]]
     truth = [ORACLES["oracle_abs"](run.change(site)) for site in run.sites]

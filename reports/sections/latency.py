@@ -7,14 +7,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.pruned import Pruned
-from reports.section import Section
-from reports.sections.curves import spread
+from pruning_oracle.reports.inputs.pruning_runs import PruningStudy
+from pruning_oracle.reports.sections.curves import spread
+from pruning_oracle.reports.sections.section import Section
 
 
-def section(pruned: Pruned) -> Section | None:
+def section(pruned: PruningStudy) -> Section | None:
     """A bar for every run, way and number of examples, and the milliseconds behind it."""
-    rows = measured(pruned)
+    rows = latency_rows(pruned)
     if rows.empty:
         return None
     figure, panels = plt.subplots(
@@ -49,7 +49,7 @@ def passes(files: list[Any]) -> list[int]:
     return [row["passes"] for file in files for row in file.facts["rows"] if "passes" in row]
 
 
-def measured(pruned: Pruned) -> pd.DataFrame:
+def latency_rows(pruned: PruningStudy) -> pd.DataFrame:
     """A row per run, seed, way and number of examples."""
     rows = []
     for name, files in pruned.latencies.items():

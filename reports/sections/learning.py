@@ -4,8 +4,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from bench.runs import RunFile
-from reports.section import Section, Study
+from pruning_oracle.bench.runs import RunFile
+from pruning_oracle.reports.sections.section import Section, Study
 
 KINDS = {"loss": "training, as learnt", "validation loss": "validation"}
 

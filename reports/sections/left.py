@@ -4,11 +4,11 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.pruned import Pruned
-from reports.section import Section
+from pruning_oracle.reports.inputs.pruning_runs import PruningStudy
+from pruning_oracle.reports.sections.section import Section
 
 
-def section(pruned: Pruned) -> Section:
+def section(pruned: PruningStudy) -> Section:
     """One row per run's name, one column per site: the share of its maps at the end, median over seeds."""
     files = next(iter(pruned.runs.values()))
     sites = files[0].facts["sites"]

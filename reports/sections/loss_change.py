@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from reports.section import Section, Study
+from pruning_oracle.reports.sections.section import Section, Study
 
 
 def section(study: Study) -> Section:

@@ -4,8 +4,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.agreement import ORACLES
-from reports.section import Section, Study
+from pruning_oracle.bench.scores import ORACLES
+from pruning_oracle.reports.sections.section import Section, Study
 
 
 def section(study: Study) -> Section:

@@ -8,9 +8,9 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from reports.agreement import MEAN
-from reports.section import Section, Study
-from reports.tables import chance
+from pruning_oracle.reports.agreement.grade import MEAN
+from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.tables import chance
 
 COLOURS = {"fresh": "#b2182b", "shared": "#2166ac"}
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from reports.section import SCOPES, Section, Study, number
-from reports.tables import TITLES
+from pruning_oracle.reports.sections.section import SCOPES, Section, Study, number
+from pruning_oracle.reports.sections.tables import TITLES
 
 OURS = {
     "mutual information": "mutual_information",

@@ -1,7 +1,7 @@
 """What a coarser precision does to the oracle's ranks."""
 
-from reports.records import Record, precisions
-from reports.section import Section
+from pruning_oracle.reports.inputs.records import Record, precisions
+from pruning_oracle.reports.sections.section import Section
 
 
 def section(record: Record) -> Section:

@@ -4,10 +4,10 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.agreement import MEAN
-from reports.few import count_of
-from reports.price import oracle_price, price
-from reports.section import Section, Study
+from pruning_oracle.reports.agreement.few_examples import control_examples
+from pruning_oracle.reports.agreement.grade import MEAN
+from pruning_oracle.reports.agreement.price import oracle_price, price
+from pruning_oracle.reports.sections.section import Section, Study
 
 FREE = 0.1  # forward passes; what costs less is drawn there, as a logarithm has no zero
 
@@ -22,7 +22,7 @@ def section(study: Study) -> Section:
     best = -np.inf
     front = []
     for name in names:
-        control = count_of(name) is not None
+        control = control_examples(name) is not None
         panel.plot(cost[name], quality[name], "s" if control else "o", ms=5, color="#b2182b" if control else "#2166ac")
         if quality[name] > best:
             best = quality[name]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reports.section import Section, Study
+from pruning_oracle.reports.sections.section import Section, Study
 
 
 def section(study: Study) -> Section:
@@ -35,7 +35,7 @@ def section(study: Study) -> Section:
     missing = study.runs[0].criteria.facts["left_out_criteria"]
     caption = (
         f"How the figures of this case were measured. Number of oracle examples: {study.runs[0].oracle.facts['why']}."
-        f" Maps left out because removing them is not deleting them: {said}. Criteria that cannot be had here:"
+        f" Maps left out because removing them is not deleting them: {said}. Criteria that are unavailable here:"
         f" {'; '.join(f'{name} (it needs {why})' for name, why in missing.items()) or 'none'}."
     )
     return Section("provenance", "Provenance", caption, table=table)

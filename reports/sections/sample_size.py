@@ -7,9 +7,10 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.agreement import ORACLES, Scores, correlate, mean_over_sites, standard_ranks
-from reports.read import Run
-from reports.section import Section, Study
+from pruning_oracle.bench.scores import ORACLES, Scores
+from pruning_oracle.reports.agreement.grade import correlate, mean_over_sites, standard_ranks
+from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.sections.section import Section, Study
 
 MOST = 8  # criteria: more lines cannot be told apart
 DRAWS = 10
@@ -19,7 +20,7 @@ def section(study: Study) -> Section:
     """One line per criterion that speaks of single examples, and one for the oracle."""
     curves: dict[str, tuple[list[int], list[float]]] = {}
     for name in (name for name in study.criteria if _per_example(study.runs[0], name)):
-        found = curve(study, name)
+        found = agreement_curve(study, name)
         if len(curves) == MOST:
             break
         if not any(found[0] == known[0] and np.allclose(found[1], known[1]) for known in curves.values()):
@@ -51,7 +52,7 @@ def sizes(examples: int) -> list[int]:
     return [2**power for power in range(2, 20) if 2**power < examples] + [examples]
 
 
-def curve(study: Study, name: str) -> tuple[list[int], list[float]]:
+def agreement_curve(study: Study, name: str) -> tuple[list[int], list[float]]:
     """Numbers of examples, and the agreement of a criterion with so many."""
     counts = sizes(min(len(run.saliency(name, run.sites[0], "fresh")) for run in study.runs))
     found = []
@@ -61,7 +62,7 @@ def curve(study: Study, name: str) -> tuple[list[int], list[float]]:
         random, values = np.random.default_rng([run.seed, 3]), []
         for n in counts:
             draws = [random.permutation(len(matrices[0]))[:n] for _ in range(DRAWS)]
-            values.append(_mean(ranked(reduction, matrices, draws), truth))
+            values.append(_mean(ranks_of_draws(reduction, matrices, draws), truth))
         found.append(values)
     return counts, [float(value) for value in np.median(found, axis=0)]
 
@@ -76,12 +77,12 @@ def oracle_curve(study: Study) -> tuple[list[int], list[float]]:
         for n in counts:
             orders = [random.permutation(len(changes[0])) for _ in range(DRAWS)]
             some, others = [order[:n] for order in orders], [order[n:] for order in orders]
-            values.append(_mean(ranked(reduction, changes, some), ranked(reduction, changes, others)))
+            values.append(_mean(ranks_of_draws(reduction, changes, some), ranks_of_draws(reduction, changes, others)))
         found.append(values)
     return counts, [float(value) for value in np.median(found, axis=0)]
 
 
-def ranked(reduction: Any, matrices: Scores, draws: Sequence[np.ndarray | slice]) -> Scores:
+def ranks_of_draws(reduction: Any, matrices: Scores, draws: Sequence[np.ndarray | slice]) -> Scores:
     """Ranks at every site of the scores from some examples, `[draw, map]`."""
     return [standard_ranks(np.stack([reduction(matrix[part]) for part in draws])) for matrix in matrices]
 

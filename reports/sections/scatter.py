@@ -7,7 +7,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from reports.section import Section, Study, number
+from pruning_oracle.reports.sections.section import Section, Study, number
 
 MOST = 10  # panels: more would be too small to read
 

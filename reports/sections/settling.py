@@ -7,10 +7,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.agreement import LEAST, ORACLES, Scores, correlate, kendall, mean_over_sites
-from reports.read import Run
-from reports.section import Section, Study
-from reports.sections.sample_size import ranked, sizes
+from pruning_oracle.bench.scores import ORACLES, Scores
+from pruning_oracle.reports.agreement.grade import LEAST, correlate, kendall, mean_over_sites
+from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.sections.sample_size import ranks_of_draws, sizes
+from pruning_oracle.reports.sections.section import Section, Study
 
 DRAWS = 20
 SETTLED = 0.9  # Kendall's τ
@@ -25,7 +26,7 @@ def section(study: Study) -> Section | None:
     if study.runs[0].estimated:
         return None
     names = [name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]]
-    found = pd.concat([curve(run, names) for run in study.runs])
+    found = pd.concat([settling_curve(run, names) for run in study.runs])
     if found.empty:
         return None
     figure, panel = plt.subplots(figsize=(6, 3.2))
@@ -50,10 +51,12 @@ def section(study: Study) -> Section | None:
     return Section("settling", "How many examples the ranking of criteria needs", caption, figure, table(found))
 
 
-def curve(run: Run, names: list[str]) -> pd.DataFrame:
+def settling_curve(run: Run, names: list[str]) -> pd.DataFrame:
     """A row per number of examples and draw: τ with the final ranking, and the agreement lost by choosing from so few."""
     changes = [run.change(site) for site in run.sites]
-    scores = [ranked(run.reduction(name), [run.saliency(name, site, "fresh") for site in run.sites], WHOLE) for name in names]
+    scores = [
+        ranks_of_draws(run.reduction(name), [run.saliency(name, site, "fresh") for site in run.sites], WHOLE) for name in names
+    ]
     final = _agreement(scores, changes, WHOLE)[0]
     scores, final = [of for of, value in zip(scores, final, strict=True) if not np.isnan(value)], final[~np.isnan(final)]
     if len(final) < LEAST:
@@ -71,7 +74,7 @@ def curve(run: Run, names: list[str]) -> pd.DataFrame:
 
 def _agreement(scores: list[Scores], changes: Scores, draws: Sequence[np.ndarray | slice]) -> np.ndarray:
     """Mean over sites of Spearman with oracle_abs of each draw of examples, `[draw, criterion]`."""
-    truth = ranked(ORACLES["oracle_abs"], changes, draws)
+    truth = ranks_of_draws(ORACLES["oracle_abs"], changes, draws)
     return np.stack([mean_over_sites([correlate(a, b) for a, b in zip(of, truth, strict=True)]) for of in scores], 1)
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.records import Record, engines
-from reports.section import Section
+from pruning_oracle.reports.inputs.records import Record, engines
+from pruning_oracle.reports.sections.section import Section
 
 RIVALS = {"literal": "#2166ac", "captum": "#b2182b"}
 

@@ -5,9 +5,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from reports.agreement import kendall
-from reports.pruned import Pruned
-from reports.section import Section, number
+from pruning_oracle.reports.agreement.grade import kendall
+from pruning_oracle.reports.inputs.pruning_runs import PruningStudy
+from pruning_oracle.reports.sections.section import Section, number
 
 RESAMPLES = 500
 
@@ -24,7 +24,7 @@ def within(rows: pd.DataFrame) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def interval(rows: pd.DataFrame) -> tuple[float, float]:
+def tau_interval(rows: pd.DataFrame) -> tuple[float, float]:
     """95 % of bootstrap draws of the subsets, each seed's and share's by themselves."""
     random = np.random.default_rng(0)
     groups = [part for _, part in rows.groupby(["seed", "share"])]
@@ -35,13 +35,13 @@ def interval(rows: pd.DataFrame) -> tuple[float, float]:
     return tuple(np.nanquantile(drawn, [0.025, 0.975]).tolist())
 
 
-def section(pruned: Pruned) -> Section | None:
+def section(pruned: PruningStudy) -> Section | None:
     """A point per subset; τ for every share, and in all."""
     if not pruned.survival:
         return None
     every = pd.concat([pd.DataFrame(file.facts["rows"]).assign(seed=file.facts["seed"]) for file in pruned.survival])
     rows = every.dropna(subset="accuracy")
-    low, high = interval(rows)
+    low, high = tau_interval(rows)
     figure, panel = plt.subplots(figsize=(6.5, 3.4))
     sns.scatterplot(rows, x="loss", y="accuracy", hue="share", style="chosen by", palette="viridis", s=22, ax=panel)
     panel.set(xscale="log", xlabel="loss on training examples before retraining, nats", ylabel="test accuracy after it")

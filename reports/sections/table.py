@@ -1,7 +1,7 @@
 """The agreement table of a case."""
 
-from reports.section import Section, Study, number
-from reports.tables import chance, summary
+from pruning_oracle.reports.sections.section import Section, Study, number
+from pruning_oracle.reports.sections.tables import chance, summary
 
 
 def section(study: Study) -> Section:

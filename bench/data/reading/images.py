@@ -1,0 +1,76 @@
+"""Images from files: decoded in parallel, resized and cropped by torchvision's v2 transforms, normalised."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from pruning_oracle.bench.data.reading.decoded import Decoded
+from pruning_oracle.bench.data.reading.files import Files
+from pruning_oracle.bench.errors import BadInput
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # those of torchvision's ImageFolder
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours, 0 to 1
+
+
+@dataclass(frozen=True)
+class View:
+    """What a network sees of an image: shorter side scaled to `resize`, a square of `crop` from the middle, normalised."""
+
+    resize: int = 256
+    crop: int = 224
+    mean: tuple[float, ...] = MEAN
+    deviation: tuple[float, ...] = DEVIATION
+    interpolation: str = "bilinear"  # or bicubic
+
+    def cut(self, image: Image.Image) -> UInt8[Tensor, "3 height width"]:
+        """The square of an image."""
+        v2 = transforms()
+        resize = v2.Resize(self.resize, interpolation=v2.InterpolationMode(self.interpolation), antialias=True)
+        return v2.Compose([resize, v2.CenterCrop(self.crop), v2.PILToTensor()])(image)
+
+    def normalise(self, square: UInt8[Tensor, "*more colour height width"]) -> Float[Tensor, "*more colour height width"]:
+        """The same as numbers around 0."""
+        functional = transforms().functional
+        return functional.normalize(functional.to_dtype(square, torch.float32, scale=True), self.mean, self.deviation)
+
+
+def transforms() -> Any:
+    """torchvision's v2 transforms, imported when they are first used: that takes a second which the embedded cases need not."""
+    from torchvision.transforms import v2  # noqa: PLC0415 (for that reason)
+
+    return v2
+
+
+def decode_image(content: bytes) -> Image.Image:
+    """An image in red, green and blue, whatever it was stored as: grey, CMYK, with a palette, with transparency, in 16 bits."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of broken EXIF and of transparent palettes, which do not matter here
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+                if image.mode.startswith("I"):  # 16 bits of grey, which PIL would cut at 255
+                    return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
+                return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # PIL's readers raise all of these
+        reason = f"not a readable image, {type(error).__name__}" if content else "an empty file"
+        raise BadInput(reason) from error
+
+
+def image_examples(files: Files, names: Sequence[str], labels: Sequence[int], view: View) -> Decoded:
+    """Images by name with their labels, as a network sees them."""
+
+    def cut(index: int) -> UInt8[Tensor, "3 height width"]:
+        try:
+            return view.cut(decode_image(files.read(names[index])))
+        except BadInput as error:
+            raise BadInput(f"{files.root / names[index]}: {error}") from error
+
+    return Decoded(labels, cut, view.normalise)

@@ -1,0 +1,82 @@
+"""Examples that cannot be read: named, counted and left out; with `--strict` or STRICT=1 an error.
+
+Looking at every file of a large set takes minutes, so what was found is remembered under runs/, by the files' names, sizes and
+times.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from tqdm import tqdm
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+
+STRICT = "STRICT"
+MEMORY = runs.RUNS / ".read"
+NAMED = 3  # how many a message names
+LONG = 2.0  # seconds of reading that are worth remembering
+
+
+def option(parser: argparse.ArgumentParser) -> None:
+    """Adds --strict."""
+    parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error, not left out")
+
+
+def obey(given: argparse.Namespace) -> None:
+    """Makes --strict hold for all that follows."""
+    if given.strict:
+        os.environ[STRICT] = "1"
+
+
+def strict() -> bool:
+    """Whether anything that cannot be read is an error: environment variable `STRICT`."""
+    return os.environ.get(STRICT, "") not in {"", "0"}
+
+
+def leave_out(what: str, bad: dict[str, str], of: int) -> str:
+    """Says what is left out of how many and why, on the error stream and as a sentence; an error where that is asked for."""
+    if not bad:
+        return ""
+    named = "; ".join(f"{name}: {reason}" for name, reason in list(bad.items())[:NAMED])
+    more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    said = f"{what}: {len(bad)} of {of} left out ({named}{more})"
+    if strict():
+        raise BadInput(
+            f"{what}: {len(bad)} of {of} cannot be used ({named}{more}); without --strict or STRICT they are left out"
+        )
+    print(said, file=sys.stderr)
+    return said
+
+
+def find_unreadable(what: str, stamps: dict[str, str], check: Callable[[str], object]) -> dict[str, str]:
+    """The names at which `check` raises BadInput, and its reason; a stamp tells a file from another one of the same name."""
+    sha = hashlib.sha256()
+    for name, stamp in stamps.items():
+        sha.update(f"{name}\0{stamp}\0".encode())
+    memory = MEMORY / f"{sha.hexdigest()[:32]}.json"
+    if memory.is_file():
+        return dict(json.loads(memory.read_text()))
+    start = time.monotonic()
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        found = pool.map(lambda name: _reason(check, name), stamps)
+        bar = tqdm(found, f"{what}: reading every file once", len(stamps), unit="file", delay=LONG, leave=False)
+        bad = {name: reason for name, reason in zip(stamps, bar, strict=True) if reason}
+    if time.monotonic() - start > LONG:
+        runs.write_atomically(memory, json.dumps(bad))
+    return bad
+
+
+def _reason(check: Callable[[str], object], name: str) -> str:
+    try:
+        check(name)
+    except BadInput as error:
+        return str(error)
+    return ""

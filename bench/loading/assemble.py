@@ -1,0 +1,131 @@
+"""Turns a trained model, its data and its loss into a Case: finds the sites, and refuses what would spoil an oracle."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pruning_oracle.bench.case import Case, Loss, Site
+from pruning_oracle.bench.data.reading.examples import Examples
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network import sites
+from pruning_oracle.bench.network.gates import Gate
+
+Probe = tuple[nn.Module, Tensor]
+
+
+def cross_entropy(output: Any, labels: Tensor) -> Float[Tensor, " example"]:
+    """Cross-entropy per example, in nats."""
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        raise BadInput(
+            f"the default loss takes class scores [example, class], but the model gives {_describe(output)}:"
+            " give assemble a loss"
+        )
+    if labels.is_floating_point() or labels.ndim != 1:
+        raise BadInput(f"the default loss takes one whole number per example as its label, but gets {_describe(labels)}")
+    classes = output.shape[1]
+    outside = labels[(labels < 0) | (labels >= classes)]
+    if len(outside):
+        raise BadInput(
+            f"label {int(outside[0])} is out of range: the model has {classes} classes, so labels are 0 to {classes - 1}"
+        )
+    return F.cross_entropy(output, labels.long(), reduction="none")
+
+
+def _describe(value: Any) -> str:
+    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def assemble(
+    model: nn.Module,
+    train: Examples,
+    test: Examples,
+    *,
+    loss: Loss = cross_entropy,
+    examples: int = 512,
+    why: str = "the default",
+    carried: Sequence[Site] = (),
+    probe: Probe | None = None,
+) -> Case:
+    """A Case from a model in eval mode and two map-style data sets of `(input, label)`.
+
+    The model is copied and traced, and its sites are found. A model that cannot be traced holds Gate modules of its own and
+    names them in `carried`. `examples` of the training set, in a fixed order, make the oracle; say `why` that many.
+    Where finding the sites of large inputs takes minutes, `probe` gives smaller ones and the same network made for those.
+    """
+    training = [name or "the model itself" for name, module in model.named_modules() if module.training]
+    if training:
+        raise BadInput(
+            f"the model is in train mode ({training[0]}): call model.eval(), since batch statistics would couple examples"
+        )
+    if len(train) < 6:
+        raise BadInput(f"the training set holds {len(train)} examples; at least 6 are needed, 3 shared and 3 fresh")
+    broken = [name for name, parameter in model.named_parameters() if not bool(parameter.isfinite().all())]
+    if broken:
+        raise BadInput(f"the model's {broken[0]} holds numbers that are not finite")
+    inputs = _two(train)
+    _try(model, inputs)
+    if carried:
+        _check_carried(model, carried)
+        return Case(copy.deepcopy(model), tuple(carried), (), train, test, loss, examples, why)
+    gated, found, left_out = sites.find_sites(*(probe or (model, inputs)))
+    if not found:
+        reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
+        raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")
+    if probe:
+        _take_over(gated, model, inputs)
+    return Case(gated, found, left_out, train, test, loss, examples, why)
+
+
+def _two(train: Examples) -> Tensor:
+    """The inputs of the first two training examples."""
+    pairs = [train[row] for row in range(2)]
+    for row, pair in enumerate(pairs):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], Tensor):
+            raise BadInput(
+                f"training example {row} is a {type(pair).__name__}; it must be a pair of an input tensor and a label"
+            )
+    if pairs[0][0].shape != pairs[1][0].shape:
+        raise BadInput(f"training inputs differ in shape: {tuple(pairs[0][0].shape)} and {tuple(pairs[1][0].shape)}")
+    return torch.stack([pair[0] for pair in pairs])
+
+
+@torch.no_grad()
+def _try(model: nn.Module, inputs: Tensor) -> None:
+    """Refuses a model that does not take its own data."""
+    try:
+        model(inputs)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(
+            f"{type(model).__name__} fails on its own data, {inputs.dtype} of {tuple(inputs.shape)}: {reason}"
+        ) from error
+
+
+@torch.no_grad()
+def _take_over(gated: nn.Module, model: nn.Module, inputs: Tensor) -> None:
+    """Puts the model's own layers into the gated copy of its probe, and refuses one that then computes something else."""
+    names = [name for name, module in gated.named_modules() if module._parameters or module._buffers]
+    try:
+        for name in names:
+            gated.set_submodule(name, copy.deepcopy(model.get_submodule(name)).cpu().float())
+        alike = torch.allclose(gated(inputs[:1]), model(inputs[:1]), rtol=1e-4, atol=1e-5)
+    except (AttributeError, RuntimeError, TypeError) as error:
+        raise BadInput(f"the probe is another network than {type(model).__name__}: {str(error).splitlines()[0]}") from error
+    if not alike:
+        raise BadInput(f"the probe is another network than {type(model).__name__}: their outputs differ")
+
+
+def _check_carried(model: nn.Module, carried: Sequence[Site]) -> None:
+    modules = dict(model.named_modules())
+    for site in carried:
+        for name in (*site.convolutions, *site.gates):
+            if name not in modules:
+                raise BadInput(f"site {site.name!r} names {name!r}, but the model has no such module")
+        for name in site.gates:
+            if not isinstance(modules[name], Gate):
+                raise BadInput(f"site {site.name!r} names {name!r} as a gate, but it is a {type(modules[name]).__name__}")

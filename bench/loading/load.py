@@ -1,0 +1,49 @@
+"""load(): a case by its name, by the path of a file that holds one, or by a library's name of its network."""
+
+import dataclasses
+import importlib
+import pkgutil
+from pathlib import Path
+
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.loading.user_file import import_file, users_code
+from pruning_oracle.bench.registry import CASES, Definition
+
+CASES_PACKAGE = "pruning_oracle.bench.cases"  # every file of it defines a case
+
+
+def load(name: str, seed: int) -> Case:
+    """The case of that name, or in that file, at a seed."""
+    definition = find(name)
+    with users_code(Path(definition.file)):
+        loaded = definition.build(seed)
+    if not isinstance(loaded, Case):
+        raise BadInput(f"case {definition.name!r} in {definition.file} returned {type(loaded).__name__}, not a Case")
+    return dataclasses.replace(loaded, name=definition.name, seed=seed)
+
+
+def find(name: str) -> Definition:
+    """The definition behind a case's name, a Python file that holds one `@case`, or a network of torchvision's or timm's."""
+    if name.startswith(by_name.LIBRARIES):
+        return by_name.definition(name)
+    package = importlib.import_module(CASES_PACKAGE)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{CASES_PACKAGE}.{module.name}")
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    if name not in CASES:
+        raise BadInput(
+            f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case, or torchvision:NAME"
+        )
+    return CASES[name]
+
+
+def _from_file(path: Path) -> Definition:
+    import_file(path, "case")
+    inside = [definition for definition in CASES.values() if Path(definition.file).resolve() == path.resolve()]
+    if len(inside) != 1:
+        names = ", ".join(definition.name for definition in inside) or "none"
+        raise BadInput(f"{path} must hold exactly one function marked @case; it holds: {names}")
+    return inside[0]

@@ -1,0 +1,161 @@
+"""Which layers a feature map feeds, and through which of their channels: what goes with it when it is deleted.
+
+Maps are followed by NaNs, as the site finder follows them. A map is NaN where its convolutions make it and where its gates
+stand, and the channels in which it arrives are NaN. A layer that mixes maps is given zeros for the NaNs, so that nothing behind
+it is spoiled. One pass per binary digit of a map's number and value of that digit tells all maps of all sites apart.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.utils import _pytree as tree
+from torch.utils.hooks import RemovableHandle
+
+from pruning_oracle.bench.case import Case, Site
+from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.network.map_following import CONVOLUTIONS, MIXERS, NONE, decode_owners, probes
+
+Channels = list[list[int]]  # for each map of a site, its channels (features) in a module's input
+Call = tuple[str, int]  # a module's name, and which of its calls
+GateValues = Mapping[Site, Float[Tensor, " map"]]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one pass shows of a module's input."""
+
+    some: Bool[Tensor, " channel"]  # channels with NaNs
+    only: Bool[Tensor, " channel"]  # channels with NaNs and zeros alone, as padding leaves them
+    even: bool  # every channel is NaN everywhere or nowhere
+    level: bool  # every position is NaN in all channels or in none: maps may lie along the positions
+
+
+def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, list[tuple[str, Channels]]]:
+    """For every site the layers that its maps feed, in order of their calls, with each map's channels in their input.
+
+    A channel counts if it carries the map and nothing else in every call of the layer. Looks at layers that mix maps and at
+    modules of the types `also`. A depthwise convolution is listed unless it is one of the site's own. Layers that are called as
+    functions (`torch.nn.functional.conv2d`) are not seen, packed sequences not followed.
+    """
+    along: set[Call] = set()
+    while True:  # a linear layer along positions mixes no maps: what is behind it shows once it is left to pass them on
+        seen = _look(case, also, along)
+        more = {call for call, sights in seen.items() if _lies_along(case, call, sights)} - along
+        if not more:
+            break
+        along |= more
+    numbers = [(place, index) for place, site in enumerate(case.sites) for index in range(site.maps)]
+    calls: dict[str, list[list[int]]] = defaultdict(list)
+    for (name, _), sights in seen.items():
+        calls[name].append(_owners(sights))
+    found: dict[str, list[tuple[str, Channels]]] = {site.name: [] for site in case.sites}
+    for name, lines in calls.items():
+        depthwise = _is_depthwise(case.model.get_submodule(name))
+        read: dict[int, Channels] = {}
+        for channel, owners in enumerate(zip(*lines, strict=True)):
+            if set(owners) == {owners[0]} != {NONE}:
+                place, index = numbers[owners[0]]
+                read[place] = read[place] if place in read else [[] for _ in range(case.sites[place].maps)]
+                read[place][index].append(channel)
+        for place, channels in read.items():
+            site = case.sites[place]
+            if not (depthwise and name in site.convolutions):
+                found[site.name].append((name, channels))
+    return found
+
+
+def _is_depthwise(module: nn.Module) -> bool:
+    """Whether a convolution passes maps on, each by itself."""
+    return isinstance(module, CONVOLUTIONS) and 1 < module.groups == module.in_channels
+
+
+def _owners(sights: list[Sight]) -> list[int]:
+    """For each channel the number of the map that it carries and nothing else, or NONE."""
+    some, only = torch.stack([sight.some for sight in sights]), torch.stack([sight.only for sight in sights])
+    mixed = (some & ~only).any(0) | (some[::2] & some[1::2]).any(0)
+    owners = decode_owners(list(some & ~mixed))
+    assert owners is not None
+    return owners.tolist()
+
+
+def _lies_along(case: Case, call: Call, sights: list[Sight]) -> bool:
+    """Whether maps lie along the positions of a linear layer's input."""
+    linear = isinstance(case.model.get_submodule(call[0]), nn.Linear)
+    return linear and all(sight.level for sight in sights) and not all(sight.even for sight in sights)
+
+
+def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> dict[Call, list[Sight]]:
+    """What every call shows in one pass after the other; the calls `along` positions are left to pass NaNs on."""
+    seen: dict[Call, list[Sight]] = defaultdict(list)
+    inputs = next(case.batches(case.train, [0], 1)).inputs
+    weight = next(case.model.parameters())
+    maps = torch.arange(sum(site.maps for site in case.sites))
+    for digit, bit in probes(max(1, len(maps))):
+        values = torch.where((maps >> digit) % 2 == bit, math.nan, 1.0).to(weight).split([site.maps for site in case.sites])
+        chosen = dict(zip(case.sites, values, strict=True))
+        gates = {site: value[None] for site, value in chosen.items()}
+        with torch.no_grad(), gated(case.model, gates), _followed(case, also, along, chosen, seen):
+            case.model(inputs)
+    return seen
+
+
+@contextmanager
+def _followed(
+    case: Case, also: tuple[type[nn.Module], ...], along: set[Call], values: GateValues, seen: dict[Call, list[Sight]]
+) -> Iterator[None]:
+    """Hooks that note what arrives, put zeros for NaNs in front of layers that mix maps, and NaNs where maps are made."""
+    made = _made(case, values)
+    calls: Counter[str] = Counter()
+    arrived: dict[str, Tensor] = {}
+
+    def before(name: str, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        given = args[0] if args else kwargs["input"]
+        if not isinstance(given, Tensor):
+            return None
+        call = (name, calls[name])
+        calls[name] += 1
+        axis = given.ndim - 1 if isinstance(module, (nn.Linear, nn.RNNBase, nn.RNNCellBase)) else 1
+        lines = given.movedim(axis, 0).flatten(1)
+        nans = lines.isnan()
+        arrived[name] = some = nans.any(1)
+        only, even, level = (nans | (lines == 0)).all(1), torch.equal(some, nans.all(1)), bool((nans == nans[:1]).all())
+        seen[call].append(Sight(some.cpu(), only.cpu(), even, level))
+        kept = not isinstance(module, MIXERS) or call in along
+        return None if kept else tree.tree_map_only(Tensor, lambda leaf: leaf.masked_fill(leaf.isnan(), 0), (args, kwargs))
+
+    def after(name: str, module: nn.Module, _: Any, output: Any) -> Any:
+        factor = made.get(name)
+        if _is_depthwise(module) and name in arrived:
+            passed = torch.where(arrived[name], math.nan, 1.0).repeat_interleave(output.shape[1] // len(arrived[name]))
+            factor = passed if factor is None else factor * passed
+        return None if factor is None else output * factor.to(output).view(-1, *[1] * (output.ndim - 2))
+
+    hooks: list[RemovableHandle] = []
+    watched: tuple[type[nn.Module], ...] = (*MIXERS, *also)
+    try:
+        for name, module in case.model.named_modules():
+            if isinstance(module, watched):
+                hooks.append(module.register_forward_pre_hook(partial(before, name), with_kwargs=True))
+                hooks.append(module.register_forward_hook(partial(after, name)))
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _made(case: Case, values: GateValues) -> dict[str, Tensor]:
+    """What multiplies each output channel of the sites' convolutions: NaN for a map that is followed, else 1."""
+    factors: dict[str, Tensor] = {}
+    for site, value in values.items():
+        for name, channels in zip(site.convolutions, site.channels, strict=True):
+            own = torch.cat([value, value.new_ones(1)])[list(channels)]  # the last is what index −1 picks
+            factors[name] = own * factors.get(name, 1)
+    return factors

@@ -1,0 +1,89 @@
+"""How much memory activations take, how much they may take, and a heap that keeps it between uses."""
+
+import ctypes
+import gc
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network.hooks import watch_one_example
+
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+DEFAULT = 4 * 2**30
+
+
+def parse(text: str) -> int:
+    """Bytes of a size such as `4GiB` or `512MiB`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMG]iB)", text)
+    if not found or float(found[1]) == 0:
+        raise BadInput(f"--memory is {text!r}; allowed is a number with KiB, MiB or GiB, such as 4GiB")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def default(device: torch.device) -> int:
+    """Half of a GPU's memory; 4 GiB on a CPU."""
+    return torch.cuda.get_device_properties(device).total_memory // 2 if device.type == "cuda" else DEFAULT
+
+
+def activations(case: Case) -> int:
+    """Bytes that the outputs of all layers hold for one example."""
+    held = 0
+
+    def count(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        nonlocal held
+        held += output.nbytes if isinstance(output, torch.Tensor) else 0
+
+    watch_one_example(case, [module for module in case.model.modules() if not list(module.children())], count)
+    return held
+
+
+def batch_size(case: Case, memory: int) -> int:
+    """How many examples' activations half of `memory` holds, 1 to 128; the other half is for what is computed from them."""
+    return max(1, min(128, memory // 2 // max(1, activations(case))))
+
+
+@contextmanager
+def suffices(case: Case, examples: int) -> Iterator[None]:
+    """Says what to do where a GPU cannot hold a batch's own values."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise BadInput(f"{case.name}: no memory for a batch of {examples} examples: take a smaller --batch") from error
+
+
+def peak() -> int:
+    """The most bytes that this process has held since `forget_peak`: on the GPU if there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def forget_peak() -> None:
+    """Begins a new count from what is held now (proc(5), clear_refs)."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def keep_heap() -> None:
+    """Tells glibc to keep freed memory for the next tensor: fetching fresh pages costs as much as a small convolution.
+
+    Large blocks otherwise come from the system each time, zeroed page by page (mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD).
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt:
+            mallopt(-4, 0)
+            mallopt(-1, 2**31 - 1)

@@ -1,0 +1,76 @@
+"""Where a measurement comes from, for people: versions, commit, hardware, command and time."""
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "pyproject.toml"  # an installed copy has none
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
+MEASURES = ("bench", "oracle", "criteria", "pruning")  # folders whose changes are named beside the commit
+
+
+def provenance() -> dict[str, Any]:
+    """The facts that every file carries: versions, commit, hardware, command and time."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: installed(name) for name in PACKAGES},
+        "suite": version(),
+        "commit": commit(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+@functools.cache
+def installed(package: str) -> str:
+    """The version of a package; `none` where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+@functools.cache
+def version() -> str:
+    """The version of this suite, from its own project file or from what is installed."""
+    if PROJECT.is_file():
+        return str(tomllib.loads(PROJECT.read_text())["project"]["version"])
+    return installed("pruning-oracle")
+
+
+@functools.cache
+def commit() -> str:
+    """Twelve digits, with `-dirty-` and a digest of the changes if there are any; `unknown` outside a checkout."""
+    if not PROJECT.is_file():
+        return "unknown"
+    try:
+        last = _git("log", "-1", "--format=%H", "--", *MEASURES).strip()[:12]
+        changes = _git("status", "--porcelain", "--", *MEASURES) + _git("diff", "HEAD", "--", *MEASURES)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return (last + (f"-dirty-{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else "")) or "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's model name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

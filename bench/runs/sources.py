@@ -1,0 +1,140 @@
+"""Which code and libraries a number depends on: what the modules that compute it import, and a digest of that code.
+
+Read from the sources, which are not imported for it. Of a file counts what it does: comments, docstrings and layout do not,
+nor how a case is trained and pruned, since weights and settings have digests of their own. A data file
+of the suite that lies beside a module and is named in it counts with the module.
+"""
+
+import ast
+import functools
+import hashlib
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pruning_oracle.bench.runs.provenance import ROOT, installed
+
+SUITE = "pruning_oracle"
+STAGES = ("bench", "oracle", "criteria", "pruning", "reports")
+# libraries that compute numbers, by the name under which they are imported
+LIBRARIES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "timm": "timm",
+    "captum": "captum",
+    "torch_pruning": "torch-pruning",
+    "av": "av",
+    "PIL": "pillow",
+}
+NEVER = ("bench/runs", "bench/errors.py", "oracle/progress.py")  # files, messages and progress: no number comes from them
+TRAINING = ("bench/training", "bench/registry.py", "bench/pruning_settings.py")  # what is learnt shows in the weights
+SETTINGS = ("PruningSettings", "ScratchRecipe")  # which a case's file may hold, and which its numbers do not depend on
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: a digest of what it does, the files it imports, and the libraries."""
+
+    digest: str
+    imports: tuple[Path, ...]
+    libraries: frozenset[str]
+
+
+def depends_on(files: Iterable[Path | str], without: Iterable[str] = TRAINING) -> dict[str, Any]:
+    """A digest of all code that these files run, `sources`, and the versions of the `libraries` that it computes with.
+
+    Files of the suite are named relative to it, such as `oracle/measure.py`; `without` names files and folders of it that are
+    left out.
+    """
+    found = sorted(closure(files, without))
+    sha = hashlib.sha256()
+    for path in found:
+        name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+        sha.update(f"{name} {read(path).digest}\n".encode())
+    libraries = sorted(frozenset[str]().union(*(read(path).libraries for path in found)))
+    versions = {LIBRARIES[name]: installed(LIBRARIES[name]) for name in libraries}
+    return {"sources": sha.hexdigest(), "libraries": {"python": platform.python_version()} | versions}
+
+
+def closure(files: Iterable[Path | str], without: Iterable[str] = ()) -> set[Path]:
+    """These files and all that they import, directly or not, within the suite and from beside a user's own file."""
+    left_out = [ROOT / name for name in (*NEVER, *without)]
+    waiting = [(ROOT / file).resolve() for file in files]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in found or any(path == out or out in path.parents for out in left_out):
+            continue
+        found.add(path)
+        waiting += read(path).imports
+    return found
+
+
+@functools.cache
+def read(path: Path) -> Source:
+    """What a file does, and what it imports."""
+    content = path.read_bytes()
+    if path.suffix != ".py":
+        return Source(hashlib.sha256(content).hexdigest(), (), frozenset())
+    tree = ast.parse(content, str(path))
+    names = list(_imported(tree))
+    modules = [module for name in names if (module := _module(name, path))]
+    libraries = frozenset(top for name in names if (top := name.split(".")[0]) in LIBRARIES)
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    beside = [path.parent / text for text in sorted(strings) if text.endswith(".json") and (path.parent / text).is_file()]
+    code = ast.dump(_Bare().visit(tree))
+    return Source(hashlib.sha256(code.encode()).hexdigest(), tuple(dict.fromkeys([*modules, *beside])), libraries)
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """Dotted names that a file imports, wherever it does."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _module(name: str, importer: Path) -> Path | None:
+    """The file behind a dotted name: of the suite, or beside the file that imports it; of `from a import b` a or a.b."""
+    first, *rest = name.split(".")
+    if first != SUITE and any(ROOT / stage in importer.parents for stage in STAGES):
+        return None
+    start = ROOT if first == SUITE else importer.parent
+    words = rest if first == SUITE else [first, *rest]
+    while words:
+        for candidate in (start.joinpath(*words).with_suffix(".py"), start.joinpath(*words, "__init__.py")):
+            if candidate.is_file():
+                return candidate.resolve()
+        words.pop()
+    return None
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away what changes no number: docstrings, what @case is told, and how a network is trained and pruned."""
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """The node without them."""
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            del body[0]
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = [mark for mark in node.decorator_list if not _registers_a_case(mark)]
+        if isinstance(node, ast.Module):
+            node.body = [part for part in node.body if not _is_setting(part)]
+        return super().generic_visit(node)
+
+
+def _is_setting(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Assign) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SETTINGS
+
+
+def _registers_a_case(mark: ast.expr) -> bool:
+    name = mark.func if isinstance(mark, ast.Call) else mark
+    return isinstance(name, ast.Name) and name.id == "case"

@@ -1,0 +1,1 @@
+"""How networks of cases are trained, from nothing or by fine-tuning."""

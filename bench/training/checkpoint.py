@@ -1,0 +1,79 @@
+"""How far a fine-tuning is: kept as a file now and then, from which it goes on after a kill as it would have without."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pruning_oracle.bench.runs.resumable import SECONDS, ResumableFile, by_first_part
+from pruning_oracle.bench.weights import state_dict
+
+KIND = "fine-tuning state"
+
+
+@dataclass
+class TrainingProgress:
+    """Epochs done, a row of the learning curve for each, and the weights of the best."""
+
+    done: int = 0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    chosen: int = 0  # the best epoch
+
+    def note(
+        self, epoch: int, model: nn.Module, loss: float | None, judged: tuple[float, float] | None, seconds: float
+    ) -> None:
+        """Writes down an epoch; its weights are the best if more validation examples are right, then if their loss is lower.
+
+        Without validation examples the last epoch is kept.
+        """
+        found = {"validation loss": judged and judged[0], "validation accuracy": judged and judged[1]}
+        self.curve.append({"epoch": epoch, "loss": loss} | found | {"seconds": seconds})
+        self.done = epoch
+        if judged is None or not self.best or self._rank(epoch) > self._rank(self.chosen):
+            self.chosen = epoch
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+    def _rank(self, epoch: int) -> tuple[float, float]:
+        row = next(row for row in self.curve if row["epoch"] == epoch)
+        return row["validation accuracy"], -row["validation loss"]
+
+
+class CheckpointFile:
+    """Saves the progress now and then, and finds it again."""
+
+    def __init__(self, path: Path, setting: dict[str, Any], device: torch.device, seconds: float = SECONDS) -> None:
+        self.kept, self.device = ResumableFile(path, KIND, setting, seconds), device
+
+    @property
+    def path(self) -> Path:
+        """The state's file."""
+        return self.kept.path
+
+    def __call__(self, progress: TrainingProgress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Saves at the end of an epoch, if the last time is long ago."""
+        if not self.kept.due:
+            return
+        arrays = {f"network/{name}": array for name, array in state_dict.arrays(model).items()}
+        arrays |= {f"best/{name}": tensor.numpy() for name, tensor in progress.best.items()}
+        for place, known in optimizer.state_dict()["state"].items():
+            held = {name: value for name, value in known.items() if isinstance(value, Tensor)}
+            arrays |= {f"optimizer/{place}/{name}": value.cpu().numpy() for name, value in held.items()}
+        self.kept.save(arrays, {"done": progress.done, "curve": progress.curve, "chosen": progress.chosen})
+
+    def found(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingProgress:
+        """What was saved by a run of the same setting, put into the network and its optimiser, or the start."""
+        file = self.kept.found()
+        if file is None:
+            return TrainingProgress()
+        named = by_first_part(file.arrays, ("network", "best", "optimizer"))
+        parts = {part: {name: torch.tensor(array) for name, array in of.items()} for part, of in named.items()}
+        model.load_state_dict(parts["network"])
+        held: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            place, _, key = name.partition("/")
+            held.setdefault(int(place), {})[key] = tensor
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": held})
+        return TrainingProgress(file.facts["done"], file.facts["curve"], parts["best"], file.facts["chosen"])

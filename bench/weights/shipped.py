@@ -1,0 +1,46 @@
+"""The trained weights of the embedded cases: one checksummed file per case and seed, shipped or made here."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.provenance import PROJECT
+from pruning_oracle.bench.weights import trained
+from pruning_oracle.bench.weights.state_dict import arrays, fill
+
+FOLDER = Path(__file__).parent
+
+
+def path(case: str, seed: int) -> Path:
+    """Where the weights of a case at a seed lie: those that ship with the suite, else those that were trained here."""
+    file = FOLDER / f"{case}-{seed}.safetensors"
+    return file if file.is_file() else trained.path(case, seed)
+
+
+def path_to_write(case: str, seed: int) -> Path:
+    """Where new weights go: beside those that ship in a checkout, never into an installed copy."""
+    return FOLDER / f"{case}-{seed}.safetensors" if PROJECT.is_file() else trained.path(case, seed)
+
+
+def seeds(case: str) -> list[int]:
+    """The seeds whose weights are there."""
+    files = [file for folder in (FOLDER, runs.TRAINED) for file in folder.glob(f"{case}-*.safetensors")]
+    return sorted({int(file.stem.rsplit("-", 1)[1]) for file in files if file.stem.rsplit("-", 1)[1].isdecimal()})
+
+
+def save(model: nn.Module, file: Path, facts: dict[str, Any]) -> None:
+    """Stores the weights with the facts of their training."""
+    runs.save(file, "weights", arrays(model), facts)
+
+
+def restore(model: nn.Module, case: str, seed: int) -> nn.Module:
+    """The model with the weights of that case and seed, in eval mode."""
+    file = path(case, seed)
+    if not file.is_file():
+        raise BadInput(
+            f"{case} has no trained weights for seed {seed}: there are seeds {seeds(case)}; `make train` makes others"
+        )
+    return fill(model, runs.load(file, "weights").arrays, str(file))

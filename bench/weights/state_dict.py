@@ -1,0 +1,76 @@
+"""A state dict from a file of torch's or a .safetensors file, loaded without running code, and put into a network."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs import Arrays
+
+StateDict = dict[str, Tensor]
+WRAPPERS = ("state_dict", "model")  # what files of trainers call it
+
+
+def read_weights(file: Path) -> StateDict:
+    """Tensors by name; the `module.` that DataParallel puts in front of names is taken off."""
+    try:
+        found = load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True, map_location="cpu")
+    except (SafetensorError, Exception) as error:  # torch.load raises many kinds; each means that this is no weight file
+        raise BadInput(f"{file} is truncated or not a weight file ({type(error).__name__})") from error
+    for name in WRAPPERS:
+        found = found.get(name, found) if isinstance(found, dict) else found
+    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+        raise BadInput(f"{file} holds no state dict: expected tensors by name")
+    whole = {key.removeprefix("module."): tensor for key, tensor in found.items()}
+    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in whole.items()}
+
+
+def load_into(model: nn.Module, found: StateDict, where: str, what: str = "the data") -> nn.Module:
+    """The network with these weights, in eval mode; says so where they are for another number of classes than `what` has."""
+    head = _other_head(model, found)
+    if head:
+        given, wanted = found[head[0]].shape[0], model.state_dict()[head[0]].shape[0]
+        raise BadInput(f"{where} is for {given} classes ({head[0]}: {tuple(found[head[0]].shape)}), but {what} has {wanted}")
+    return fill(model, {name: tensor.numpy() for name, tensor in found.items()}, where)
+
+
+def graft(model: nn.Module, found: StateDict, where: str) -> nn.Module:
+    """The network with these weights but for its head, if that is for another number of classes: it stays as it was drawn."""
+    own = model.state_dict()
+    return load_into(model, found | {name: own[name] for name in _other_head(model, found)}, where)
+
+
+def _other_head(model: nn.Module, found: StateDict) -> list[str]:
+    """The tensors of the one layer whose number of outputs alone differs; none where more does, or nothing."""
+    own = model.state_dict()
+    other = [name for name, tensor in found.items() if name in own and own[name].shape != tensor.shape]
+    alike = all(own[name].shape[1:] == found[name].shape[1:] for name in other)
+    layers = {name.rpartition(".")[0] for name in other}
+    return other if len(layers) == 1 and alike and layers == {list(own)[-1].rpartition(".")[0]} else []
+
+
+def arrays(model: nn.Module) -> Arrays:
+    """The model's parameters and buffers as numpy arrays."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
+
+
+def fill(model: nn.Module, found: Arrays, where: str) -> nn.Module:
+    """Puts arrays into a model of the same architecture, in eval mode; names the tensors that do not fit."""
+    state = model.state_dict()  # counts of batches seen may be missing: eval mode does not use them
+    expected = {
+        name: tuple(tensor.shape) for name, tensor in state.items() if name in found or not name.endswith("num_batches_tracked")
+    }
+    given = {name: tuple(array.shape) for name, array in found.items()}
+    wrong = [
+        f"{name}: {given.get(name, 'missing')} instead of {shape}"
+        for name, shape in expected.items()
+        if given.get(name) != shape
+    ]
+    wrong += [f"{name}: not in {type(model).__name__}" for name in given if name not in expected]
+    if wrong:
+        raise BadInput(f"{where} holds weights for another architecture ({'; '.join(wrong[:3])})")
+    model.load_state_dict(state | {name: torch.tensor(array) for name, array in found.items()})
+    return model.eval()

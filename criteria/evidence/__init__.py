@@ -1,0 +1,1 @@
+"""What criteria may see, and how it is gathered."""

@@ -1,0 +1,84 @@
+"""collect(): the evidence that criteria need, most of it from one forward and backward pass, batch by batch."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import torch
+
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.criteria.evidence.evidence import Evidence
+from pruning_oracle.criteria.evidence.filters import convolutions
+from pruning_oracle.criteria.evidence.gathered import Gathered
+from pruning_oracle.criteria.evidence.passes import differentiable, slopeless, stream
+from pruning_oracle.criteria.evidence.source import sources
+from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
+from pruning_oracle.criteria.evidence.tally import SiteStatistics, Tally
+
+
+def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> dict[str, Evidence]:
+    """The evidence at every site from those rows of the training set, in their order; activations are never stored whole."""
+    gathered, more = _pass(case, rows, size, needs, label), defaultdict[str, SiteStatistics](dict)
+    for name, source in sources().items():
+        if name in needs:
+            own = list(rows)[: source.most]
+            for site, values in source.gather(case, own, size).items():
+                _check_finite(case, case.site(site), {name: values}, own)
+                more[site][name] = values.cpu()
+    return gathered.evidence(case.seed, len(rows), more)
+
+
+def unavailable(case: Case, needs: frozenset[str]) -> dict[str, str]:
+    """The evidence among `needs` that a case cannot give, and why."""
+    reasons = {name: source.unfit(case) for name, source in sources().items() if name in needs}
+    if needs & DIFFERENTIATED:
+        reasons |= dict.fromkeys(needs & DIFFERENTIATED, slopeless(case))
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> Gathered:
+    """Every statistic of the shared pass, how many positions each map has, and the labels."""
+    gathered = Gathered(case)
+    for block, batch in stream(case, rows, size, f"{label} evidence"):
+        gathered.batch(batch)
+        for tally in _observe(case, batch, needs, gathered) if needs & SHARED_PASS else ():
+            parts = tally.parts()
+            _check_finite(case, tally.site, parts, block)
+            gathered.site(tally.site, parts, tally.counts)
+    return gathered
+
+
+def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: Gathered) -> list[Tally]:
+    """What one batch shows of every site; the gradients of weights are added to what was gathered."""
+    learning = list(convolutions(case).values()) if needs & {WEIGHT_GRAD, WEIGHT_PRODUCT} else []
+    weights = [module.get_parameter("weight") for module in learning]
+    tallies = [Tally(case, site, len(batch.labels), needs) for site in case.sites]
+    with ExitStack() as stack:
+        stack.enter_context(differentiable(case.model, weights))
+        stack.enter_context(torch.set_grad_enabled(bool(needs & DIFFERENTIATED)))
+        for hook in [hook for tally in tallies for hook in tally.hooks()]:
+            stack.callback(hook.remove)
+        loss = case.losses(batch)
+        if needs & DIFFERENTIATED:
+            if not loss.requires_grad:
+                raise BadInput(
+                    f"{case.name}: the loss has no gradient, which {', '.join(sorted(needs & DIFFERENTIATED))} needs"
+                )
+            by = [*weights, *(leaf for tally in tallies for leaf in tally.leaves)]
+            # examples do not see each other in eval mode, so the sum gives each its own gradient
+            grads = torch.autograd.grad(loss.sum(), by, allow_unused=True, materialize_grads=True)
+            for module, grad in zip(learning if WEIGHT_GRAD in needs else (), grads, strict=False):
+                gathered.slope(module, grad)
+    return tallies
+
+
+def _check_finite(case: Case, site: Site, parts: SiteStatistics, block: Sequence[int]) -> None:
+    for name, part in parts.items():
+        if not bool(part.isfinite().all()):
+            row, column = (~part.isfinite()).nonzero()[0].tolist()
+            where = f", on training example {block[row]}" if len(part) == len(block) else ""
+            index = column if part.shape[1] == site.maps else row
+            raise BadInput(
+                f"{case.name}: evidence {name!r} is {part[row, column]} for map {index} of site {site.name!r}{where}"
+            )

@@ -1,0 +1,34 @@
+"""Evidence: what a criterion may see of one site."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pruning_oracle.bench.case import Site
+
+PerExample = Float[Tensor, "example map"]  # one example where a criterion speaks of all at once
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a criterion may see of one site: its weights, its examples' labels, and statistics per example and map.
+
+    `weights` holds for each map every weight of the filters that make it, over all of the site's convolutions.
+    `positions` is how many numbers of a map one example has, over all gates and clips; NaN where no statistic was needed.
+    What the criterion `needs` is an attribute, most of it `[example, map]`: `gate_grad`, `mean`, `mean_square`, …
+    """
+
+    site: Site
+    case: str
+    seed: int
+    weights: Float[Tensor, "map weight"]
+    labels: Int[Tensor, " example"]
+    positions: Float[Tensor, " map"]
+    statistics: Mapping[str, Tensor]
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name.startswith("__") or name not in self.statistics:
+            raise AttributeError(f"no evidence {name!r} was gathered at {self.site.name}: name it in the criterion's `needs`")
+        return self.statistics[name]

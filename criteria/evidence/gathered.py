@@ -1,0 +1,55 @@
+"""What passes have shown of every site so far, batch by batch, and the evidence that it comes to."""
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor, nn
+
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.criteria.evidence.evidence import Evidence
+from pruning_oracle.criteria.evidence.filters import filters
+from pruning_oracle.criteria.evidence.statistics import WEIGHT_GRAD
+from pruning_oracle.criteria.evidence.tally import SiteStatistics
+
+
+class Gathered:
+    """Statistics of every example that was seen, `[example, map]` each, and the sum of the weights' gradients."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.parts: dict[str, dict[str, list[Tensor]]] = {site.name: defaultdict(list) for site in case.sites}
+        self.positions: dict[str, Tensor] = {}
+        self.labels: list[Tensor] = []
+        self.slopes: dict[nn.Module, Tensor] = {}
+
+    def batch(self, batch: Batch) -> None:
+        """Another batch is seen: what follows is of its examples."""
+        self.labels.append(batch.labels.cpu())
+
+    def site(self, site: Site, parts: SiteStatistics, positions: Tensor) -> None:
+        """One site's statistics of the batch."""
+        self.positions[site.name] = positions.cpu()
+        for name, part in parts.items():
+            self.parts[site.name][name].append(part.detach().cpu())
+
+    def slope(self, module: nn.Module, grad: Tensor) -> None:
+        """The batch's gradient of a convolution's weight."""
+        self.slopes[module] = self.slopes[module] + grad if module in self.slopes else grad.clone()
+
+    def evidence(self, seed: int, over: int, more: dict[str, SiteStatistics]) -> dict[str, Evidence]:
+        """The evidence at every site, with `more` statistics of it; the weights' gradients are a mean `over` so many sums."""
+        found = {}
+        for site in self.case.sites:
+            statistics = {name: torch.cat(parts) for name, parts in self.parts[site.name].items()} | more.get(site.name, {})
+            if self.slopes:
+                statistics[WEIGHT_GRAD] = filters(self.case.model, site, lambda module: self.slopes[module] / over)
+            found[site.name] = Evidence(
+                site=site,
+                case=self.case.name,
+                seed=seed,
+                weights=filters(self.case.model, site),
+                labels=torch.cat(self.labels) if self.labels else torch.zeros(1, dtype=torch.long),
+                positions=self.positions.get(site.name, torch.full((site.maps,), torch.nan)),
+                statistics=statistics,
+            )
+        return found

@@ -1,0 +1,56 @@
+"""Source, @source: evidence that takes passes of its own, and how a function becomes one."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput
+
+# from a case, rows of its training set and how many of them to take at a time, to a tensor by site name
+Gather = Callable[[Case, Sequence[int], int], dict[str, Tensor]]
+
+
+def fits(case: Case) -> str:
+    """Every case can give it."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Evidence beyond the shared pass: `[example, map]`, or of all examples together `[1, map]` or `[map, number]`.
+
+    `unfit` says why a case cannot give it, and nothing if it can. A dear one looks at the first `most` examples only.
+    """
+
+    gather: Gather
+    unfit: Callable[[Case], str]
+    most: int | None
+
+
+SOURCES_PACKAGE = "pruning_oracle.criteria.sources"
+SOURCES: dict[str, Source] = {}
+
+
+def source(*, unfit: Callable[[Case], str] = fits, most: int | None = None) -> Callable[[Gather], Gather]:
+    """Registers a function as the evidence of its own name."""
+
+    def register(function: Gather) -> Gather:
+        name = function.__name__
+        if name in SOURCES:
+            raise BadInput(f"evidence {name!r} already exists in {SOURCES[name].gather.__module__}: give yours another name")
+        SOURCES[name] = Source(function, unfit, most)
+        return function
+
+    return register
+
+
+def sources() -> dict[str, Source]:
+    """All sources, after importing every file of their folder."""
+    package = importlib.import_module(SOURCES_PACKAGE)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{SOURCES_PACKAGE}.{module.name}")
+    return SOURCES

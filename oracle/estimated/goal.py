@@ -1,0 +1,104 @@
+"""When an estimated oracle is good enough: at a share of the pairs, after some time, or at a quality that is likely reached."""
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.oracle.estimated.estimate import Estimates
+
+QUALITIES = ("spearman", "width")
+SURENESS, DRAWS = 0.95, 200
+ROUNDS, FIRST = 4, 0.35  # of a share that is known beforehand, and what part of it the first round has
+# otherwise: the first round's share, but so many pairs per map; and every later round's, of what is measured
+START, LEAST, GROWTH = 0.01, 3, 0.5
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At most a share of all pairs and so many seconds; less where a quality is reached before."""
+
+    share: float = 1.0
+    seconds: float = math.inf
+    quality: str = ""
+    value: float = math.nan
+    rounds: int = ROUNDS  # to a share that is known beforehand
+
+    @classmethod
+    def parse(cls, budget: str | None, until: str | None) -> "Goal":
+        """From `0.05` (of the pairs) or `60s`, and `spearman=0.98` or `width=0.01` (nats)."""
+        found = re.fullmatch(r"(\d*\.?\d+(?:e-?\d+)?)(s?)", budget or "1")
+        number = float(found[1]) if found else 0.0
+        if not found or not number or (not found[2] and number > 1):
+            raise BadInput(
+                f"--budget is {budget!r}; allowed is a share of the pairs above 0 and up to 1, or seconds such as 60s"
+            )
+        name, _, text = (until or "").partition("=")
+        value = float(text) if re.fullmatch(r"\d*\.?\d+(?:e-?\d+)?", text) else math.nan
+        if until and name not in QUALITIES:
+            raise unknown("--until", name, QUALITIES)
+        if until and not (0 < value < 1 if name == "spearman" else value > 0):
+            allowed = "a correlation between 0 and 1" if name == "spearman" else "a positive number of nats"
+            raise BadInput(f"--until {until}: allowed is {allowed}")
+        return cls(*((1.0, number) if found[2] else (number, math.inf)), name, value)
+
+    def __str__(self) -> str:
+        parts = [f"budget {self.share:g}"] if self.share < 1 else []
+        parts += [f"budget {self.seconds:g}s"] if self.seconds < math.inf else []
+        return ", ".join([*parts, f"{self.quality}={self.value:g}"] if self.quality else parts)
+
+    def said(self, reached: float) -> str:
+        """What is likely reached, as a half sentence."""
+        if self.quality == "width":
+            return f"; the widest interval has {reached:.4g} nats"
+        return f"; a Spearman of at least {reached:.4f} is likely" if self.quality else ""
+
+    @property
+    def exact(self) -> bool:
+        """Whether every pair is to be measured."""
+        return self.share == 1 and self.seconds == math.inf and not self.quality
+
+    def pairs(self, step: int, measured: int, total: int, maps: int, spent: float) -> float:
+        """How many pairs the next round should measure; less than 1: none."""
+        known_share = not self.quality and self.seconds == math.inf
+        if known_share:
+            later = (1 - FIRST) / max(1, self.rounds - 1)
+            part = 1.0 if self.rounds == 1 else FIRST if step == 0 else later
+            size = 0.0 if step >= self.rounds else self.share * total * part
+        else:
+            size = max(START * total, LEAST * maps) if step == 0 else GROWTH * measured
+        if step and self.seconds < math.inf:
+            size = min(size, measured / max(spent, 1e-9) * (self.seconds - spent))
+        return float(min(size, self.share * total - measured))
+
+    def reached(self, estimates: list[Estimates], seed: int) -> float:
+        """What is reached of the quality: by a Spearman in 95 of 100 cases, by a width for certain."""
+        if self.quality == "width":
+            return max(float((found.high - found.low).max()) for found in estimates)
+        return likely_spearman(estimates, seed)
+
+    def met(self, reached: float) -> bool:
+        """Whether that is good enough."""
+        return reached <= self.value if self.quality == "width" else reached >= self.value
+
+
+def likely_spearman(estimates: list[Estimates], seed: int) -> float:
+    """The mean over sites of the Spearman with the whole oracle_abs that is exceeded with a probability of 95 %.
+
+    What the whole oracle may be is drawn from the shrunk estimates and their errors, with Student's tails.
+    """
+    from scipy.stats import rankdata  # noqa: PLC0415 (half a second, which only estimated oracles need)
+
+    random = np.random.default_rng([seed, 5])
+    every = []
+    for found in estimates:
+        drawn = np.abs(found.shrunk + found.shrunk_error * random.standard_t(found.freedom, (DRAWS, len(found.shrunk))))
+        ranks = [rankdata(values, axis=-1) for values in (np.abs(found.shrunk)[None], drawn)]
+        centred = [values - values.mean(-1, keepdims=True) for values in ranks]
+        lengths = [np.sqrt((values**2).sum(-1)) for values in centred]
+        product = lengths[0] * lengths[1]
+        every.append(np.divide((centred[0] * centred[1]).sum(-1), product, out=np.full(DRAWS, np.nan), where=product > 0))
+    defined = [values for values, found in zip(every, estimates, strict=True) if len(found.shrunk) > 2]
+    return float(np.nanquantile(np.nanmean(defined, 0), 1 - SURENESS)) if defined else math.nan

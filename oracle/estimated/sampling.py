@@ -1,0 +1,225 @@
+"""The estimated oracle: one backward pass predicts every pair, and the pairs that decide the ranking are measured, in rounds.
+
+1. `control.py` predicts the change in loss of every (example, map) pair from one backward pass over all examples, and how far
+   off the prediction may be.
+2. `draw.py` draws pairs to measure without replacement, in proportion to how far off their predictions may be: in the first
+   round as many of every map, then more of the maps that lie close to others of their site as far as is known.
+3. The replay engine measures them exactly.
+4. `estimate.py` turns them into an unbiased estimate of oracle_loss per map with a standard error and a 95 % interval, and, for
+   ranks, into a better prediction of every pair that was not measured.
+
+Pairs whose map is zero all over the example are known to change nothing, and count as measured. Rounds end at a share of the
+pairs, after some time or at a likely Spearman (`goal.py`).
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network import memory
+from pruning_oracle.bench.runs import Arrays
+from pruning_oracle.oracle.estimated.draw import counts, open_ranks
+from pruning_oracle.oracle.estimated.estimate import Estimates, estimates, filled, ratios
+from pruning_oracle.oracle.estimated.goal import Goal
+from pruning_oracle.oracle.estimated.predict import first_order_moves, predict
+from pruning_oracle.oracle.estimated.site_sample import SiteSample
+from pruning_oracle.oracle.exact.replay import Replay
+from pruning_oracle.oracle.measure import Oracle, check_changes
+from pruning_oracle.oracle.resume import Units
+
+log = logging.getLogger("oracle")
+BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} pairs, {elapsed} gone, {remaining} left"
+
+
+@dataclass(frozen=True)
+class EstimatedOracle:
+    """An estimated oracle: the changes as if all were measured, which were, estimates per map, and what was reached."""
+
+    oracle: Oracle
+    measured: dict[str, np.ndarray]  # [example, map], those known to be 0 among them
+    estimates: dict[str, Estimates]
+    share: float  # of all pairs that were measured, those known to be 0 not among them
+    rounds: int
+    reached: float  # of the goal's quality; NaN without one
+
+
+class Sampling:
+    """One estimated oracle in the making: of a case, on some rows of its training set, `size` examples at a time."""
+
+    def __init__(self, case: Case, engine: Replay, rows: Sequence[int], size: int, units: Units | None = None) -> None:
+        self.case, self.engine, self.rows, self.size, self.units = case, engine, list(rows), size, units
+        self.spent = 0.0
+        self.staying: dict[tuple[int, ...], Batch] = {}  # by its rows
+
+    def run(self, goal: Goal) -> EstimatedOracle:
+        """Measures in rounds until the goal is reached."""
+        try:
+            return self._run(goal)
+        finally:
+            self.staying.clear()
+            self.engine.leave()
+
+    def _run(self, goal: Goal) -> EstimatedOracle:
+        first = self.look()
+        samples = self._samples(first)
+        maps = sum(site.maps for site in self.case.sites)
+        total = len(self.rows) * maps
+        if goal.share * total < maps:
+            raise BadInput(
+                f"{self.case.name}: a budget of {goal.share:g} is {goal.share * total:.0f} pairs for {maps} maps;"
+                f" give at least one for each, --budget {1 / len(self.rows):.2g}"
+            )
+        done, step, reached = 0, 0, math.nan
+        with tqdm(total=total, desc=self._name, unit_scale=True, bar_format=BAR, disable=None) as bar:
+            while True:
+                pairs = self._pairs(goal, step, done, total)
+                chosen = choose_pairs(samples, pairs, self.case.seed, step) if pairs >= 1 else []
+                if not any(part.any() for part, _ in chosen):
+                    break
+                bar.total = int(goal.share * total)
+                self._measure(step, pairs, samples, chosen, bar)
+                done, step = sum(int(sample.measured.sum()) for sample in samples), step + 1
+                if goal.quality:
+                    reached = goal.reached([estimates(sample) for sample in samples], self.case.seed)
+                log.info("%s: %s of %s pairs after round %d%s", self._name, f"{done:,}", f"{total:,}", step, goal.said(reached))
+                if goal.quality and goal.met(reached):
+                    break
+        return self._result(first, samples, done / total, step, reached)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.case.name} seed {self.case.seed} oracle"
+
+    def _blocks(self) -> list[list[int]]:
+        return [self.rows[start : start + self.size] for start in range(0, len(self.rows), self.size)]
+
+    def _unit(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """What a unit holds, made if it is not there; its time counts."""
+        found = self.units.get(name) if self.units else None
+        if found is None:
+            start = time.monotonic()
+            found = make()
+            found["seconds"] = np.array(time.monotonic() - start)
+            if self.units:
+                self.units.put(name, found)
+        self.spent += float(found["seconds"])
+        return found
+
+    def _pairs(self, goal: Goal, step: int, done: int, total: int) -> float:
+        """How many pairs a round should measure; remembered, since it may follow from the clock."""
+        size = goal.pairs(step, done, total, sum(site.maps for site in self.case.sites), self.spent)
+        return float(self._unit(f"round-{step}", lambda: {"pairs": np.array(size)})["pairs"])
+
+    def look(self) -> dict[str, np.ndarray]:
+        """What a forward and a backward pass show of all examples, as `moves` names it; and which pairs are alive."""
+        parts: dict[str, list[np.ndarray]] = {}
+        for place, block in enumerate(self._blocks()):
+            for name, part in self._unit(f"look-{place}", partial(self._looked, block)).items():
+                parts.setdefault(name, []).append(part)
+        parts.pop("seconds")
+        return {name: np.concatenate(of) for name, of in parts.items()}
+
+    def _samples(self, first: dict[str, np.ndarray]) -> list[SiteSample]:
+        """Every site's pairs before any was measured; says at which sites gates carry no gradient."""
+        samples, flat = [], []
+        for site in self.case.sites:
+            known = ~first[f"alive/{site.name}"]
+            moved = first.get(f"moves/{site.name}")
+            if moved is None or not moved.any():
+                moved = None
+                flat.append(site.name)
+            samples.append(SiteSample(predict(moved, first["odds"], known), known))
+        if flat:
+            log.warning("%s: pairs are drawn plainly at %s, where gates carry no gradient", self.case.name, ", ".join(flat))
+        return samples
+
+    def _looked(self, block: list[int]) -> Arrays:
+        batch = self._batch(block)
+        with memory.suffices(self.case, len(block)):
+            arrays = self.engine.fitting(partial(self._moves, batch, block))
+        for site in self.case.sites:
+            arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()
+        return arrays | {"labels": batch.labels.cpu().numpy()}
+
+    def _moves(self, batch: Batch, block: list[int]) -> Arrays:
+        return first_order_moves(self.case, batch, block)
+
+    def _batch(self, block: list[int]) -> Batch:
+        """Those examples; as many blocks as memory allows go through the network once, not in every round."""
+        if tuple(block) in self.staying:
+            return self.staying[tuple(block)]
+        batch = next(self.case.batches(self.case.train, block, len(block)))
+        if not self.engine.crowded and len(self.staying) < self._most:
+            self.staying[tuple(block)] = batch
+            self.engine.stay(batch)
+        return batch
+
+    @cached_property
+    def _most(self) -> int:
+        """How many blocks' values may stay: all that half of the engine's memory holds, or with room for another."""
+        room, each = 2 * self.engine.room, max(1, memory.activations(self.case))
+        return len(self._blocks()) if len(self.rows) * each <= room else max(0, room // (self.size * each) - 1)
+
+    def _measure(
+        self, step: int, pairs: float, samples: list[SiteSample], chosen: list[tuple[np.ndarray, np.ndarray]], bar: Any
+    ) -> None:
+        """Measures the chosen pairs, and tells every sample what was found."""
+        changes = [np.zeros(part.shape) for part, _ in chosen]
+        for place, block in enumerate(self._blocks()):
+            own = slice(place * self.size, place * self.size + len(block))
+            parts = [part[own] for part, _ in chosen]
+            found = self._unit(f"round-{step}-{place}", partial(self._measured, block, parts))
+            for site, part, change in zip(self.case.sites, parts, changes, strict=True):
+                change[own].T[part.T] = found[site.name]
+            bar.update(sum(int(part.sum()) for part in parts))
+        for sample, (part, chance), change in zip(samples, chosen, changes, strict=True):
+            sample.add(pairs, filled(sample), part, chance, change)
+
+    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
+        batch, arrays = self._batch(block), dict[str, np.ndarray]()
+        for site, part in zip(self.case.sites, parts, strict=True):
+            maps, examples = (torch.from_numpy(index).to(self.case.device) for index in np.nonzero(part.T))
+            found = self.engine.pairs(site, batch, examples, maps).cpu()
+            change = torch.zeros(part.shape, dtype=found.dtype)
+            change[examples.cpu(), maps.cpu()] = found
+            check_changes(self.case, site, change, block)
+            arrays[site.name] = found.numpy()
+        return arrays
+
+    def _result(
+        self, first: dict[str, np.ndarray], samples: list[SiteSample], share: float, rounds: int, reached: float
+    ) -> EstimatedOracle:
+        kept = torch.from_numpy(first["kept"])
+        named = {site.name: sample for site, sample in zip(self.case.sites, samples, strict=True)}
+        changes = {name: torch.from_numpy(filled(sample)).to(kept.dtype) for name, sample in named.items()}
+        oracle = Oracle(changes, kept, torch.from_numpy(first["labels"]), self.spent)
+        measured = {name: sample.known for name, sample in named.items()}
+        return EstimatedOracle(
+            oracle, measured, {name: estimates(sample) for name, sample in named.items()}, share, rounds, reached
+        )
+
+
+def choose_pairs(samples: list[SiteSample], pairs: float, seed: int, step: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A round's pairs at every site, and the probability that each had."""
+    random = np.random.default_rng([seed, 7, step])
+    room = [(~sample.known).sum(0) for sample in samples]
+    wanted = [_wanted(sample) if step else np.ones(len(left)) for sample, left in zip(samples, room, strict=True)]
+    every = counts(pairs, np.concatenate(wanted), np.concatenate(room), random)
+    ends = np.cumsum([len(left) for left in room])[:-1]
+    return [sample.choose(count, random) for sample, count in zip(samples, np.split(every, ends), strict=True)]
+
+
+def _wanted(sample: SiteSample) -> np.ndarray:
+    """Pairs per map in proportion to what they would do for the ranking of its site."""
+    found = estimates(sample)
+    return open_ranks(found.shrunk, found.shrunk_error) * sample.unknown.sum(0) * np.sqrt(ratios(sample).variance)

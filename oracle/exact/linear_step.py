@@ -1,0 +1,115 @@
+"""The linear step: a layer's output without one of its input maps is its output minus that map's own contribution."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from pruning_oracle.bench.case import Site
+from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.network.map_following import MIXERS, decode_owners, probes
+from pruning_oracle.oracle.exact.batch_layout import Rows, Values
+
+CONVOLVE: dict[type[nn.Module], Callable[..., Tensor]] = {nn.Conv1d: F.conv1d, nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
+RunNodes = Callable[[list[fx.Node]], Values]
+Channels = list[list[int]]  # for each map of the site, its channels (features) in a layer's input
+
+
+def layers_with_linear_step(model: fx.GraphModule, site: Site, nodes: list[fx.Node], run: RunNodes) -> dict[fx.Node, Channels]:
+    """The layers among `nodes` whose input loses a removed map and nothing else, and each map's channels in that input.
+
+    `nodes` are the operations behind the site's gates, in order; `run` runs some of them on a kept example with the gates as
+    they are set. A map is followed by setting its gate to NaN, as the site finder does.
+    """
+    between, layers = _between(model, site, nodes)
+    if not layers:
+        return {}
+
+    def probe(value: Tensor) -> Values:
+        with gated(model, {site: value.to(next(model.parameters()))[None]}):
+            return run(between)
+
+    maps = torch.arange(site.maps)
+    passes = [probe(torch.where((maps >> digit) % 2 == bit, math.nan, 1.0)) for digit, bit in probes(site.maps)]
+    whole, empty = probe(torch.ones(site.maps)), probe(torch.zeros(site.maps))
+    chosen = {}
+    for node, source in layers.items():
+        owner = decode_owners([values[source].isnan() for values in passes])
+        if owner is None or not torch.equal(whole[source].masked_fill(owner >= 0, 0.0), empty[source]):
+            continue  # the layer sees maps mixed, or a removed map as something else than zeros
+        line = owner.movedim(-1 if _base(model.get_submodule(str(node.target))) is nn.Linear else 1, 0).flatten(1)
+        if bool((line == line[:, :1]).all()):
+            owners = line[:, 0].tolist()
+            chosen[node] = [[place for place, of in enumerate(owners) if of == index] for index in range(site.maps)]
+    return chosen
+
+
+def _between(model: fx.GraphModule, site: Site, nodes: list[fx.Node]) -> tuple[list[fx.Node], dict[fx.Node, fx.Node]]:
+    """Operations that depend on the gates through no layer that mixes maps; the layers that read those, with what they read."""
+    between: list[fx.Node] = []
+    layers: dict[fx.Node, fx.Node] = {}
+    beyond: set[fx.Node] = set()
+    for node in nodes:
+        module = model.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if beyond & set(node.all_input_nodes) or isinstance(module, MIXERS) or node.op == "output":
+            beyond.add(node)
+            source = node.args[0]
+            if _takes_step(module) and isinstance(source, fx.Node) and source in between:
+                layers[node] = source
+        else:
+            between.append(node)
+    return between, layers
+
+
+def _base(module: nn.Module | None) -> type[nn.Module] | None:
+    """The torch layer that a module is, if it computes what that layer does."""
+    bases: tuple[type[nn.Module], ...] = (nn.Linear, *CONVOLVE)
+    for base in bases:
+        if isinstance(module, base) and type(module).forward is base.forward:
+            return base
+    return None
+
+
+def _takes_step(module: nn.Module | None) -> bool:
+    base = _base(module)
+    plain = getattr(module, "groups", 1) == 1 and getattr(module, "padding_mode", "zeros") == "zeros"
+    return base is not None and plain
+
+
+def output_without_maps(
+    layer: nn.Module,
+    channels: Channels,
+    given: Tensor,
+    after: Tensor,
+    rows: Rows,
+    examples: Int[Tensor, " pair"],
+    maps: Int[Tensor, " pair"],
+) -> Tensor:
+    """A layer's output for every (example, map) pair without that map; pairs of one map must follow one another.
+
+    `given` and `after` are the layer's kept input and output. Each map's contribution costs one input channel, not all.
+    """
+    result, start = rows.take(after, examples), 0
+    for index, count in _runs(maps):
+        part = examples[start : start + count]
+        result[start * rows.per : (start + count) * rows.per] -= _contribution(layer, channels[index], given, rows, part)
+        start += count
+    return result
+
+
+def _contribution(layer: nn.Module, channels: list[int], given: Tensor, rows: Rows, examples: Tensor) -> Tensor:
+    weight = layer.get_parameter("weight")[:, channels]
+    if isinstance(layer, nn.Linear):
+        return rows.take(given[..., channels], examples) @ weight.T
+    own = rows.take(given[:, channels], examples)
+    base = _base(layer)
+    assert base is not None
+    return CONVOLVE[base](own, weight, None, layer.stride, layer.padding, layer.dilation)
+
+
+def _runs(maps: Tensor) -> Iterable[tuple[int, int]]:
+    values, counts = maps.unique_consecutive(return_counts=True)
+    return zip(values.tolist(), counts.tolist(), strict=True)

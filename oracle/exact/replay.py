@@ -1,0 +1,140 @@
+"""The fast exact engine: many removals side by side, each running again only what depends on the removed map.
+
+Three things make it fast. What a map does not touch is computed once per batch (`traced.py`). A map that is zero all
+over an example costs nothing to remove there. And the layer that reads the maps can take the linear step
+(`linear_step.py`). A network whose values cannot be kept runs whole (`untraced.py`), just as exactly.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network import memory
+from pruning_oracle.oracle.exact.batch_layout import Unreplayable
+from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.exact.traced import Traced
+from pruning_oracle.oracle.exact.untraced import Untraced
+
+FOLD = 1024  # pairs side by side, if memory allows: more brings nothing on a CPU
+log = logging.getLogger("oracle")
+Made = TypeVar("Made")
+
+
+class Replay:
+    """The engine for one case: call it with a site and a batch.
+
+    Beyond the model, pairs hold at most a quarter of `held` bytes: the heap may lose as much again between tensors, and half
+    is for batches' own values: the last one's, and those that were asked to stay, which who asks must bound. Ways that were
+    timed are in `choices`, and choices given are followed.
+    """
+
+    def __init__(self, case: Case, held: int = memory.DEFAULT, choices: TimedChoices | None = None, fold: int = FOLD) -> None:
+        self.case, self.room, self.fold = case, held // 4, fold
+        self.choices = TimedChoices() if choices is None else choices
+        self.network: Traced | Untraced | None = None
+        self.batch: Batch | None = None
+        self.staying: dict[int, Batch] = {}  # by identity
+        self.stayed: dict[int, tuple[Any, Tensor]] = {}  # of these: the network's values, and the loss
+        self.crowded = False  # memory did not suffice: none stay any more
+        self.why = ""  # why every removal runs the whole network, if so
+
+    def __call__(self, case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
+        """Loss with the map removed minus loss with every map kept, in nats: `literal` up to rounding."""
+        alive = self.alive(site, batch)
+        maps, examples = alive.T.nonzero(as_tuple=True)
+        change = torch.zeros(alive.shape, dtype=self.kept.dtype, device=self.kept.device)
+        change[examples, maps] = self.pairs(site, batch, examples, maps)
+        return change
+
+    @torch.no_grad()
+    def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
+        """Which pairs are not known to change nothing."""
+        with memory.suffices(self.case, len(batch.labels)):
+            return self._network(batch).alive(site)
+
+    @torch.no_grad()
+    def pairs(
+        self, site: Site, batch: Batch, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]
+    ) -> Float[Tensor, " pair"]:
+        """The same for chosen (example, map) pairs, those of one map after one another."""
+        with memory.suffices(self.case, len(batch.labels)):
+            network = self._network(batch)
+        change = self.kept.new_zeros(len(maps))
+        done = 0
+        while done < len(maps):
+            size = self.fold
+            try:
+                network.prepare(site, examples[:size], maps[:size])
+                size = min(size, max(1, self.room // max(1, network.pair_bytes(site))))
+                e, k = examples[done : done + size], maps[done : done + size]
+                change[done : done + size] = self.case.loss(network.removed(site, e, k), batch.labels[e]) - self.kept[e]
+                done += size
+                continue
+            except torch.OutOfMemoryError:
+                pass  # what the attempt held is given back only outside of this block
+            if not self._room_made():
+                self._halve(site, size)
+        return change
+
+    def _network(self, batch: Batch) -> Traced | Untraced:
+        """The network with this batch's values; which network it is follows from the first batch."""
+        if self.network is None:
+            try:
+                self.network = Traced(self.case, batch, self.choices, self.room)
+            except Unreplayable as reason:
+                self.network, self.why = Untraced(self.case), str(reason)
+                log.warning("%s: every removal runs the whole network, since %s", self.case.name, self.why)
+        if batch is not self.batch:
+            if id(batch) in self.stayed:
+                self.network.state, self.kept = self.stayed[id(batch)]
+            else:
+                network = self.network
+                self.kept = self.fitting(lambda: self.case.loss(network.keep(batch), batch.labels))
+            if id(batch) in self.staying:
+                self.stayed[id(batch)] = self.network.state, self.kept
+            self.batch = batch
+        return self.network
+
+    def stay(self, batch: Batch) -> None:
+        """This batch's values, once it has any, stay beside those of the batch at hand until all `leave`."""
+        if not self.crowded:
+            self.staying[id(batch)] = batch
+
+    def leave(self) -> None:
+        """Lets the values of all batches go but those of the one at hand."""
+        self.staying.clear()
+        self.stayed.clear()
+
+    def fitting(self, make: Callable[[], Made]) -> Made:
+        """What `make` gives; where memory does not suffice beside the values that stay, without them."""
+        try:
+            return make()
+        except torch.OutOfMemoryError:
+            if not self.stayed:
+                raise
+        self._room_made()
+        return make()
+
+    def _room_made(self) -> bool:
+        """After an allocation failed: whether values that stayed could be let go. None stay any more."""
+        if not self.stayed:
+            return False
+        self.leave()
+        self.crowded = True
+        torch.cuda.empty_cache()
+        log.warning("%s: out of memory: every round passes through the network again from now on", self.case.name)
+        return True
+
+    def _halve(self, site: Site, size: int) -> None:
+        """After an allocation failed for so many pairs: half as many from now on."""
+        torch.cuda.empty_cache()
+        self.fold = size // 2
+        if self.fold < 1:
+            raise BadInput(f"{self.case.name}: no memory for a single removal at site {site.name!r}: take a smaller --batch")
+        log.warning("%s: out of memory at site %s: %d removals side by side from now on", self.case.name, site.name, self.fold)

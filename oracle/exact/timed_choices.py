@@ -1,0 +1,21 @@
+"""Choices made by measuring, and remembered: a run that goes on where it was stopped must choose as it did before."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pruning_oracle.bench.clock import timed
+from pruning_oracle.bench.errors import BadInput
+
+
+class TimedChoices(dict[str, str]):
+    """What was chosen, by the name of the question."""
+
+    def fastest(self, question: str, ways: Mapping[str, Callable[[], Any]]) -> str:
+        """The name of the way that takes least time, or the one chosen before."""
+        if question not in self and len(ways) > 1:
+            seconds = {name: timed(way) for name, way in ways.items()}
+            self[question] = min(seconds, key=seconds.__getitem__)
+        chosen = self.get(question, next(iter(ways)))
+        if chosen not in ways:
+            raise BadInput(f"{question}: {chosen!r} was chosen before, but the choice is now between {', '.join(ways)}")
+        return chosen

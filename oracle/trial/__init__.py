@@ -1,0 +1,1 @@
+"""The estimated oracle tried against the exact one."""

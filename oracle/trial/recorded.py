@@ -1,0 +1,41 @@
+"""Estimated oracles of a case whose pairs were all measured before: cheap, and their truth is known."""
+
+import numpy as np
+from scipy import stats
+
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.runs import Arrays
+from pruning_oracle.oracle.estimated.estimate import Estimates
+from pruning_oracle.oracle.exact.replay import Replay
+from pruning_oracle.oracle.trial.ingredients import Ingredients, Reduced
+
+MeasuredChanges = dict[str, np.ndarray]  # the change of every pair, `[example, map]`, by site
+
+
+class Recorded(Reduced):
+    """An estimated oracle whose pairs were all measured before."""
+
+    def __init__(self, case: Case, first: Arrays, whole: MeasuredChanges, used: Ingredients | None = None) -> None:
+        count = len(first["odds"])
+        super().__init__(used or Ingredients(), case, Replay(case), range(count), count)  # an engine that is never asked
+        self.first, self.whole = first, whole
+
+    def look(self) -> Arrays:
+        """What was found before."""
+        return self.first
+
+    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
+        return {site.name: self.whole[site.name].T[part.T] for site, part in zip(self.case.sites, parts, strict=True)}
+
+
+def agreement_of_estimates(found: dict[str, Estimates], kind: str, whole: MeasuredChanges) -> tuple[float, float]:
+    """Of estimates of that kind with the whole oracle_abs, as `agreement` gives it."""
+    return agreement_with_whole({name: getattr(part, kind) for name, part in found.items()}, whole)
+
+
+def agreement_with_whole(means: dict[str, np.ndarray], whole: MeasuredChanges) -> tuple[float, float]:
+    """Spearman of mean changes, `[map]` per site, with the whole oracle_abs: the mean over sites, and over all at once."""
+    pairs = [(np.abs(means[name]), np.abs(change.mean(0))) for name, change in whole.items()]
+    within = [stats.spearmanr(*pair).statistic for pair in pairs if len(pair[0]) > 2 and np.ptp(pair[0]) and np.ptp(pair[1])]
+    first, second = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return float(np.mean(within)), float(stats.spearmanr(first, second).statistic)

@@ -1,0 +1,1 @@
+"""Deleting maps from a network, and the smaller network as a file."""

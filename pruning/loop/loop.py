@@ -1,0 +1,213 @@
+"""The loop of Molchanov et al.: learn and score, remove the least important maps, learn again, down to a target."""
+
+import dataclasses
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pruning_oracle.bench import clock
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.bench.network import cost
+from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.bench.training.from_scratch import cosine
+from pruning_oracle.criteria.criterion import Criterion
+from pruning_oracle.criteria.evidence.collect import collect
+from pruning_oracle.pruning.cutting.surgery import check_outputs, cut, few
+from pruning_oracle.pruning.loop.gathering import FREE, Gathering
+from pruning_oracle.pruning.loop.ranking import by_criterion, by_oracle, lowest, removable, scaled
+from pruning_oracle.pruning.loop.state import Learned, Row, State
+from pruning_oracle.pruning.loop.target import check_reachable
+from pruning_oracle.pruning.loop.updates import (
+    WORST,
+    Diverged,
+    augmentation,
+    fine_tune,
+    momentum_of,
+    optimizer,
+    training_minibatches,
+    with_momenta,
+)
+
+JUDGED = 5  # steps whose median accuracy a target in accuracy is held against: that of a single one swings
+KEPT = 50  # updates of the final fine-tuning between two occasions to keep the state
+
+
+class Loop:
+    """Prunes one case with one criterion; `keep` is called after every step, and whatever it keeps can be gone on with."""
+
+    def __init__(
+        self, state: State, settings: PruningSettings, criterion: Criterion | None, keep: Callable[[State], None]
+    ) -> None:
+        self.state, self.settings, self.criterion, self.keep = state, settings, criterion, keep
+        self.augment = augmentation(state.pruned.case)
+        self.needs = criterion.needs if criterion else frozenset[str]()
+        self.from_updates = settings.updates > 0 and not settings.examples and criterion is not None and self.needs <= FREE
+        if not state.rows:
+            check_reachable(settings.until, state.pruned)
+
+    def run(self) -> State:
+        """Goes on until the target is reached, or no further; then the final fine-tuning."""
+        try:
+            if not self.state.rows:
+                self._first()
+            while not (self.state.done or self.state.finished):
+                self._step()
+            if not self.state.finished:
+                self._finish()
+        except Diverged as error:
+            self.state.take_back()
+            self.state.why = str(error)
+            self.state.finished = True
+        self.keep(self.state)
+        return self.state
+
+    def _first(self) -> None:
+        """Records the whole network, and learns until maps can be ranked."""
+        state = self.state
+        case = state.pruned.case
+        loss, accuracy = evaluate(case, case.train, case.split(min(512, len(case.train) // 2))[0])
+        state.rows.append(self._row({"train_loss": loss, "train_accuracy": accuracy}, {}, {}))
+        if self.settings.until.quantity == "accuracy" and math.isnan(state.rows[0]["test_accuracy"]):
+            raise BadInput(f"{case.name}: {self.settings.until} needs an output of class scores, [example, class]")
+        state.good = state.copied()
+        self._checked(self._learn_and_score(state.rows[0]["seconds"]), {}, {})
+        state.good = None
+        self.keep(state)
+
+    def _step(self) -> None:
+        """Removes maps, learns and scores, records, and judges."""
+        state, until, seconds = self.state, self.settings.until, dict[str, float]()
+        count = self.settings.remove
+        if until.quantity == "maps":
+            count = min(count, self._left() - until.least(state.rows[0]["maps"]))
+        gone = lowest(state.pruned.case, state.scores, count)
+        removed = sorted(owner for name, maps in gone.items() for owner in state.pruned.owners(name, maps))
+        state.good = state.good or state.marked()
+        start = time.perf_counter()
+        self._cut(gone)
+        seconds["cutting"] = time.perf_counter() - start
+        learned = self._learn_and_score(seconds)
+        state.rows.append(self._checked(learned, seconds, {"removed": removed}))
+        self._judge()
+        self.keep(state)
+
+    def _judge(self) -> None:
+        """Whether the last step's network is worth keeping, and whether it is the last."""
+        state, until = self.state, self.settings.until
+        first, row = state.rows[0], state.rows[-1]
+        if until.quantity == "accuracy":
+            least = first["test_accuracy"] + until.value
+            if row["test_accuracy"] >= least:
+                state.good = None
+            state.done = statistics.median_high(row["test_accuracy"] for row in state.rows[-JUDGED:]) < least
+        else:
+            state.good = None
+            state.done = until.reached(first, row)
+        state.done = state.done or not removable(state.pruned.case)
+        if state.done:
+            state.take_back()
+
+    def _left(self) -> int:
+        return sum(site.maps for site in self.state.pruned.case.sites)
+
+    def _cut(self, gone: dict[str, list[int]]) -> None:
+        """Deletes maps from the network and from its momentum, and compares the outputs with the gated network's."""
+        state = self.state
+        case = state.pruned.case
+        twin = with_momenta(case.model, state.momenta)
+        smaller = cut(state.pruned, gone, [twin])
+        check_outputs(case, smaller.case, gone, few(case))
+        state.momenta = {name: dict(twin.named_parameters())[name].detach() for name in state.momenta}
+        state.scores = [np.delete(score, gone.get(site.name, [])) for site, score in zip(case.sites, state.scores, strict=True)]
+        state.pruned = smaller
+
+    def _learn_and_score(self, seconds: dict[str, float]) -> Learned:
+        """Fine-tunes between two removals, and ranks every map; adds what both took."""
+        case, learned = self.state.pruned.case, Learned()
+        gathering = Gathering(case, self.needs if self.from_updates else frozenset())
+        self._learn(self.settings.updates, gathering, learned)
+        clock.finish()
+        start = time.perf_counter()
+        self.state.scores = self._scores(gathering)
+        seconds |= {"learning": learned.seconds, "scoring": time.perf_counter() - start}
+        return learned
+
+    def _learn(self, updates: int, gathering: Gathering, learned: Learned, falling: int = 0) -> None:
+        """Adds updates to what was learned; with a `falling` rate, which reaches 0 along a cosine after so many."""
+        state, settings = self.state, self.settings
+        case = state.pruned.case
+        step = optimizer(case.model, settings, state.momenta)
+        batches = itertools.islice(training_minibatches(case, settings, state.update, self.augment), updates)
+        rate = partial(cosine, settings.rate, of=falling) if falling else None
+        before = learned.updates
+        try:
+            fine_tune(case, step, batches, state.update, gathering, learned, rate)
+        finally:
+            state.update += learned.updates - before
+        state.momenta = momentum_of(case.model, step)
+
+    def _scores(self, gathering: Gathering) -> list[Any]:
+        """The score of every map: of the updates' evidence, of fresh passes, or of an oracle measured anew."""
+        case, settings, step = self.state.pruned.case, self.settings, self.state.scored
+        self.state.scored += 1
+        if self.criterion is None:
+            if self.state.scores and step % settings.again:
+                return self.state.scores
+            rows = case.split(settings.examples or None)[0]
+            found = by_oracle(case, settings.criterion, rows, settings.batch)
+        else:
+            evidence = gathering.evidence(settings.seed + 7919 * step) if self.from_updates else self._passes(step)
+            found = by_criterion(case, self.criterion, evidence)
+        return scaled(case, found, settings)
+
+    def _passes(self, step: int) -> Any:
+        case, settings = self.state.pruned.case, self.settings
+        rows = case.split(settings.examples or None)[0]
+        found = collect(case, rows, settings.batch, self.needs, f"step {step}")
+        return {name: dataclasses.replace(evidence, seed=settings.seed + 7919 * step) for name, evidence in found.items()}
+
+    def _checked(self, learned: Learned, seconds: dict[str, float], more: Row) -> Row:
+        """What is recorded of a step, unless learning has spoiled the network."""
+        row = self._row(learned.means, seconds, more)
+        if learned.updates and not row["test_loss"] < WORST:
+            name, at = self.state.pruned.case.name, self.state.update
+            raise Diverged(f"{name}: the test loss is {row['test_loss']} after fine-tuning update {at}: try a smaller --rate")
+        return row
+
+    def _row(self, learned: dict[str, float], seconds: dict[str, float], more: Row) -> Row:
+        """What is recorded of a step."""
+        start = time.perf_counter()
+        case, whole = self.state.pruned.case, cost.whole(self.state.pruned.case)
+        tested = range(min(self.settings.tested or len(case.test), len(case.test)))
+        loss, accuracy = evaluate(case, case.test, tested)
+        return {
+            "maps": sum(site.maps for site in case.sites),
+            "flops": whole.flops,
+            "parameters": whole.parameters,
+            "sites": [site.maps for site in case.sites],
+            "updates": self.state.update,
+            "test_loss": loss,
+            "test_accuracy": accuracy,
+            "seconds": {name: round(value, 4) for name, value in (seconds | {"testing": time.perf_counter() - start}).items()},
+            **learned,
+            **more,
+        }
+
+    def _finish(self) -> None:
+        """The final fine-tuning, whose rate falls to 0."""
+        state, wanted = self.state, self.settings.final_updates
+        if wanted:
+            state.good = state.good or state.copied()
+            nothing = Gathering(state.pruned.case, frozenset())
+            while state.final.updates < wanted:
+                self._learn(min(KEPT, wanted - state.final.updates), nothing, state.final, falling=wanted)
+                self.keep(state)
+            state.rows.append(self._checked(state.final, {"learning": state.final.seconds}, {"final": True}))
+        state.good, state.finished = None, True

@@ -1,0 +1,68 @@
+"""Ranking: scores of all maps, from a criterion's evidence or from the oracle itself, and which maps go next."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network import cost, memory
+from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.bench.scores import ORACLES, SCALINGS, regularised
+from pruning_oracle.criteria.criterion import Criterion, Evidence
+from pruning_oracle.oracle.exact.replay import Replay
+from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.measure import measure
+
+
+class FirstWay(TimedChoices):
+    """Takes the first way to compute, whatever is faster: a run that goes on must give the same bits."""
+
+    def fastest(self, question: str, ways: Mapping[str, object]) -> str:
+        """The first."""
+        return next(iter(ways))
+
+
+def by_oracle(case: Case, name: str, rows: Sequence[int], size: int) -> list[np.ndarray]:
+    """The oracle's score of every map, measured anew on those training examples."""
+    found = measure(case, Replay(case, memory.default(case.device), FirstWay()), rows, size).changes
+    return [np.asarray(ORACLES[name](found[site.name]).double()) for site in case.sites]
+
+
+def by_criterion(case: Case, criterion: Criterion, evidence: Mapping[str, Evidence]) -> list[np.ndarray]:
+    """A criterion's score of every map."""
+    with torch.no_grad():
+        scores: list[Tensor] = [criterion.reduce(criterion(evidence[site.name])) for site in case.sites]
+    return [np.asarray(score.cpu().double()) for score in scores]
+
+
+def scaled(case: Case, scores: list[np.ndarray], settings: PruningSettings) -> list[np.ndarray]:
+    """Scores of all sites made comparable, and less λ times what a map of the site costs now."""
+    found = SCALINGS[settings.scaling](scores)
+    if settings.flops_lambda == 0:
+        return found
+    mflops = cost.making(case)
+    return regularised(found, [mflops[site.name] / 1e6 for site in case.sites], settings.flops_lambda)
+
+
+def lowest(case: Case, scores: Sequence[np.ndarray], count: int) -> dict[str, list[int]]:
+    """The maps that go next, by site: those of the lowest scores, but never a site's last."""
+    order = sorted((float(score), place, index) for place, site in enumerate(scores) for index, score in enumerate(site))
+    left = [site.maps for site in case.sites]
+    gone: dict[str, list[int]] = {}
+    for score, place, index in order:
+        if math.isnan(score):
+            raise BadInput(f"{case.name}: the score of map {index} of site {case.sites[place].name!r} is undefined")
+        if count and left[place] > 1:
+            gone.setdefault(case.sites[place].name, []).append(index)
+            left[place] -= 1
+            count -= 1
+    return gone
+
+
+def removable(case: Case) -> int:
+    """How many maps can still go."""
+    return sum(site.maps - 1 for site in case.sites)

@@ -1,0 +1,75 @@
+"""A run's state as a file, from which it goes on after a kill as it would have gone on without."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.runs.resumable import SECONDS, ResumableFile, by_first_part
+from pruning_oracle.bench.weights import state_dict
+from pruning_oracle.pruning.cutting import network_file
+from pruning_oracle.pruning.cutting.surgery import Pruned
+from pruning_oracle.pruning.loop.state import Learned, State, copied, start
+
+KIND = "pruning state"
+PLAIN = ("update", "scored", "rows", "done", "finished", "why")
+
+
+class StateFile:
+    """Saves a run's state now and then: at the end of a step, or of some updates of the final fine-tuning."""
+
+    def __init__(self, path: Path, setting: dict[str, Any], seconds: float = SECONDS) -> None:
+        self.kept = ResumableFile(path, KIND, setting, seconds)
+
+    @property
+    def path(self) -> Path:
+        """The state's file."""
+        return self.kept.path
+
+    def __call__(self, state: State) -> None:
+        """Saves the state if the last time is long ago."""
+        if self.kept.due:
+            self.save(state)
+
+    def save(self, state: State) -> None:
+        """Saves the state, and the one to go back to if there is one."""
+        arrays, facts = packed(state)
+        if state.good:
+            others, facts["good"] = packed(state.good)
+            arrays |= {f"good/{name}": array for name, array in others.items()}
+        self.kept.save(arrays, facts)
+
+    def found(self, case: Case) -> State:
+        """The state that was saved by a run of the same setting, or the start."""
+        file = self.kept.found()
+        if file is None:
+            return start(case)
+        state = self._unpacked(case, file.arrays, file.facts)
+        if "good" in file.facts:
+            state.good = self._unpacked(case, by_first_part(file.arrays, ("good",))["good"], file.facts["good"])
+        return state
+
+    def _unpacked(self, case: Case, arrays: runs.Arrays, facts: dict[str, Any]) -> State:
+        first = start(case)
+        gone = {
+            (name, index) for name, maps in first.pruned.wiring.maps.items() for index in set(maps) - set(facts["maps"][name])
+        }
+        parts = by_first_part(arrays, ("network", "momentum", "scores"))
+        smaller = network_file.rebuild(copied(case), facts, parts["network"], str(self.path))
+        momenta = {name: torch.tensor(array).to(case.device) for name, array in parts["momentum"].items()}
+        scores = [parts["scores"][site.name] for site in smaller.sites] if parts["scores"] else []
+        pruned = Pruned(smaller, first.pruned.whole, first.pruned.wiring.without(gone))
+        return State(pruned, momenta, scores, **{name: facts[name] for name in PLAIN}, final=Learned(**facts["final"]))
+
+
+def packed(state: State) -> tuple[runs.Arrays, dict[str, Any]]:
+    """A state as arrays and facts."""
+    case = state.pruned.case
+    arrays = {f"network/{name}": array for name, array in state_dict.arrays(case.model).items()}
+    arrays |= {f"momentum/{name}": tensor.detach().cpu().numpy() for name, tensor in state.momenta.items()}
+    arrays |= {f"scores/{site.name}": score for site, score in zip(case.sites, state.scores, strict=bool(state.scores))}
+    facts = {name: getattr(state, name) for name in PLAIN} | {"maps": dict(state.pruned.wiring.maps)}
+    return arrays, facts | {"final": dataclasses.asdict(state.final)} | network_file.layer_sizes(case)

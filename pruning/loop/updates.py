@@ -1,0 +1,118 @@
+"""Fine-tuning updates: SGD on minibatches that the update's number and the seed decide, so that runs can go on."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.device import PRECISIONS
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.bench.registry import CASES
+from pruning_oracle.bench.training.from_scratch import Augment, unchanged
+from pruning_oracle.pruning.loop.gathering import Gathering
+from pruning_oracle.pruning.loop.state import Learned
+
+LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # whose 8 bits lose the small steps of learning
+WORST = 1e3  # nats: a loss beyond is none that learning comes back from
+
+
+class Diverged(BadInput):
+    """Fine-tuning ended with a loss that is not finite, or is enormous."""
+
+
+def augmentation(case: Case) -> Augment:
+    """How the case's own recipe varies its training examples."""
+    definition = CASES.get(case.name)
+    return definition.training.augment if definition and definition.training else unchanged
+
+
+def training_minibatches(case: Case, settings: PruningSettings, first: int, augment: Augment) -> Iterator[Batch]:
+    """Training minibatches from the `first` update on, for ever: each epoch in an order of its own."""
+    size = min(settings.batch, len(case.train))
+    each = len(case.train) // size
+    update = first
+    while True:
+        epoch, place = divmod(update, each)
+        order = torch.randperm(len(case.train), generator=_generator(settings.seed, 1, epoch)).tolist()
+        for batch in case.batches(case.train, order[place * size : each * size], size):
+            inputs = augment(batch.inputs.cpu(), _generator(settings.seed, 2, update)).to(batch.inputs)
+            yield Batch(inputs, batch.labels)
+            update += 1
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    seed = 0
+    for number in numbers:
+        seed = (seed * 1_000_003 + number) % 2**63
+    return torch.Generator().manual_seed(seed)
+
+
+def optimizer(model: nn.Module, settings: PruningSettings, momenta: dict[str, Tensor]) -> torch.optim.SGD:
+    """SGD over all of a model's parameters, with the momentum that they had."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    made = torch.optim.SGD(model.parameters(), lr=settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    for name, parameter in model.named_parameters():
+        if name in momenta:
+            made.state[parameter]["momentum_buffer"] = momenta[name]
+    return made
+
+
+def momentum_of(model: nn.Module, of: torch.optim.SGD) -> dict[str, Tensor]:
+    """The momentum of every parameter that has any, by name."""
+    buffers = {name: of.state[parameter].get("momentum_buffer") for name, parameter in model.named_parameters()}
+    return {name: buffer for name, buffer in buffers.items() if buffer is not None}
+
+
+def with_momenta(model: nn.Module, known: dict[str, Tensor]) -> nn.Module:
+    """A twin of a model that holds momenta where that holds parameters."""
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        for name, parameter in twin.named_parameters():
+            if name in known:
+                parameter.copy_(known[name])
+    return twin
+
+
+def update_once(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gathering: Gathering) -> tuple[float, float]:
+    """One update by the mean loss of a minibatch, shown to `gathering`; that loss, and how many examples were right."""
+    torch.manual_seed(update)  # of dropout
+    step.zero_grad()
+    with gathering.watching(batch):
+        output = case.model(batch.inputs)
+        loss = case.checked(case.loss(output, batch.labels), batch).mean()
+        if not bool(loss < WORST):
+            raise Diverged(f"{case.name}: the loss became {loss.item()} at fine-tuning update {update}: try a smaller --rate")
+        loss.backward()
+    step.step()
+    scores = isinstance(output, Tensor) and output.ndim == 2
+    return loss.item(), float((output.argmax(1) == batch.labels).sum()) if scores else math.nan
+
+
+def fine_tune(
+    case: Case,
+    step: torch.optim.SGD,
+    batches: Iterable[Batch],
+    first: int,
+    gathering: Gathering,
+    learned: Learned,
+    rate: Callable[[int], float] | None = None,
+) -> None:
+    """An update for each minibatch, counted from `first` on and added to what was `learned`, from which a `rate` may follow."""
+    start = time.perf_counter()
+    case.model.train()
+    try:
+        for update, batch in enumerate(batches, first):
+            if rate:
+                step.param_groups[0]["lr"] = rate(learned.updates)
+            loss, right = update_once(case, step, batch, update, gathering)
+            learned.add(loss, right, len(batch.labels))
+    finally:
+        case.model.eval()
+        step.zero_grad()
+    learned.seconds += time.perf_counter() - start

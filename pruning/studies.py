@@ -1,0 +1,43 @@
+"""The studies of `make prune` and `make prune-more`: folders of runs, and how each run departs from its case's settings."""
+
+from collections.abc import Mapping
+
+Changes = dict[str, str]  # by the command's option, without its dashes; what is not there is as the case has it
+
+PRUNING, STILL, UPDATES, FAR = "pruning", "pruning-still", "pruning-updates", "pruning-far"  # folders under runs/CASE/SEED/
+
+RANKINGS: dict[str, Changes] = {
+    "taylor-flops": {"criterion": "taylor"},
+    "taylor": {"criterion": "taylor", "flops-lambda": "0"},
+    "activation": {"criterion": "activation_mean", "flops-lambda": "0"},
+    "weight": {"criterion": "weight_l2", "flops-lambda": "0"},
+    "random": {"criterion": "random", "flops-lambda": "0"},
+    "oracle": {"criterion": "oracle_abs", "flops-lambda": "0", "examples": "64", "again": "2"},
+}
+SMALL = ("taylor-flops", "random")
+WITHOUT_LEARNING = {"flops-lambda": "0", "updates": "0", "examples": "128", "final-updates": "0"}
+STILL_RANKINGS: dict[str, Changes] = {
+    "oracle-abs": {"criterion": "oracle_abs"} | WITHOUT_LEARNING,
+    "oracle-loss": {"criterion": "oracle_loss"} | WITHOUT_LEARNING,
+    "taylor": {"criterion": "taylor"} | WITHOUT_LEARNING,
+    "random": {"criterion": "random"} | WITHOUT_LEARNING,
+}
+NUMBERS_OF_UPDATES: dict[str, Changes] = {count: {"flops-lambda": "0", "updates": count} for count in ("10", "30", "100")}
+# how far single runs go, by case: for a point of accuracy, or to many times the speed
+POINT = {"flops-lambda": "0.5", "updates": "20", "final-updates": "600"}
+FAST = {"remove": "4", "updates": "20", "batch": "32", "flops-lambda": "0.1", "until": "flops=0.04", "final-updates": "1500"}
+HOW_FAR: dict[str, dict[str, Changes]] = {
+    "vgg-digits": {"point": POINT | {"remove": "12", "until": "maps=0.3"}},
+    "resnet-digits": {"point": POINT | {"remove": "8", "until": "maps=0.2"}},
+    "r3dcnn-gestures": {"fast": FAST | {"tested": "300"}},
+}
+SURVIVAL: dict[str, Changes] = {"r3dcnn-gestures": {"each": "1", "updates": "40", "batch": "16"}}  # others: the command's own
+
+
+def studies(case: str, small: bool = False, more: bool = False) -> Mapping[str, Mapping[str, Changes]]:
+    """The runs of a case by folder and name: of `make prune`, small or whole, and `more` of them."""
+    if small:
+        return {PRUNING: {name: RANKINGS[name] for name in SMALL}}
+    if not more:
+        return {PRUNING: RANKINGS}
+    return {PRUNING: RANKINGS, FAR: HOW_FAR.get(case, {}), STILL: STILL_RANKINGS, UPDATES: NUMBERS_OF_UPDATES}

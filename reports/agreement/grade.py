@@ -1,0 +1,271 @@
+"""Agreement: Spearman and Kendall of scores with the oracle, per site and over all sites, with intervals and a noise ceiling.
+
+Intervals are 95 % intervals over examples. Both matrices are resampled over examples, with the same draws on shared
+examples and separate ones on fresh examples, and the standard error of the Spearman is taken on Fisher's z scale around the
+measured value. A percentile interval would lie too low: a resampled oracle carries its sampling noise twice. Criteria that
+answer as one example (weights, a standard deviation over everything) are held fixed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.scores import ORACLES as ORACLES  # noqa: PLC0414 (the sections take them from here)
+from pruning_oracle.bench.scores import SCALINGS, none, regularised
+from pruning_oracle.bench.scores import Scores as Scores  # noqa: PLC0414 (the reports take them from here)
+from pruning_oracle.bench.scores import l2 as l2  # noqa: PLC0414
+from pruning_oracle.reports.inputs.read import EXAMPLES, Run
+
+RESAMPLES, SPLITS = 500, 20
+FRESH = 1_000_003  # added to the seed: fresh examples are drawn on their own, shared ones as the oracle's
+MEAN, ALL = "mean over sites", "all sites"
+FLOPS = "l2, flops"  # ℓ2 scaling, and then eq. 9 with the paper's λ
+LEAST = 3  # a rank correlation of fewer maps says nothing
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman along the last axis; ties share ranks, a constant or too short ranking gives NaN."""
+    return correlate(standard_ranks(first), standard_ranks(second))
+
+
+def correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman of what `standard_ranks` gives: ranks of many resamples are dear, and each is compared more than once."""
+    if first.shape[-1] < LEAST:
+        return np.full(np.broadcast_shapes(first.shape[:-1], second.shape[:-1]), np.nan)
+    return (first * second).sum(-1)
+
+
+def standard_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis with mean 0 and length 1; a constant gives NaN."""
+    ranks = stats.rankdata(values, axis=-1)
+    ranks -= ranks.mean(-1, keepdims=True)
+    length = np.sqrt((ranks**2).sum(-1, keepdims=True))
+    return np.divide(ranks, length, out=np.full_like(ranks, np.nan), where=length > 0)
+
+
+def kendall(first: np.ndarray, second: np.ndarray) -> float:
+    """Kendall's τ-b of two score vectors."""
+    if len(first) < LEAST or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(stats.kendalltau(first, second).statistic)
+
+
+def draws(examples: int, seed: int) -> np.ndarray:
+    """Bootstrap weights `[resample, example]`: how often each example is drawn, divided by how many are."""
+    return np.random.default_rng(seed).multinomial(examples, np.full(examples, 1 / examples), RESAMPLES) / examples
+
+
+def reduce(reduction: Any, matrices: Scores, weights: np.ndarray | None = None, errors: Scores | None = None) -> Scores:
+    """Scores of saliencies, one matrix per site; with weights, one row of scores per resample.
+
+    `errors` are standard errors of estimated means over the very examples, `[map]`: each resample is off by a draw of them.
+    """
+    if weights is None:
+        return [reduction(matrix) for matrix in matrices]
+    if errors is not None and any(error.any() for error in errors):
+        off = noise(errors, len(weights))
+        means = [weights @ reduction.before(matrix) for matrix in matrices]
+        return [reduction.after(mean + draw) for mean, draw in zip(means, off, strict=True)]
+    return [
+        reduction.after(_first(weights, len(matrix)) @ reduction.before(matrix)) if len(matrix) > 1 else reduction(matrix)[None]
+        for matrix in matrices
+    ]
+
+
+def noise(errors: Scores, rows: int) -> Scores:
+    """Draws of what estimated means may be off by, one matrix `[draw, map]` per site; 0 where there is no error."""
+    random = np.random.default_rng(2)
+    return [error * random.standard_normal((rows, len(error))) for error in errors]
+
+
+def _first(weights: np.ndarray, examples: int) -> np.ndarray:
+    """Bootstrap weights of a saliency that speaks of the first examples only."""
+    part = weights[:, :examples]
+    return part if examples == weights.shape[1] else part / np.maximum(part.sum(1, keepdims=True), 1e-12)
+
+
+def mean_over_sites(values: list[np.ndarray]) -> np.ndarray:
+    """Mean of the within-site agreements over the sites where it is defined."""
+    stacked = np.stack(np.broadcast_arrays(*values))
+    defined = ~np.isnan(stacked)
+    total = np.where(defined, stacked, 0).sum(0)
+    return np.divide(total, defined.sum(0), out=np.full(total.shape, np.nan), where=defined.any(0))
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Standard ranks of scores: within each site, and over all sites in each scaling."""
+
+    sites: Scores
+    whole: dict[str, np.ndarray]
+
+
+Scalings = Mapping[str, Callable[[Scores], Scores]]
+
+
+def scalings(run: Run) -> Scalings:
+    """What makes scores of different sites of a run's network comparable."""
+    mflops = [site["mflops"] for site in run.oracle.facts["sites"]]
+    return SCALINGS | {FLOPS: lambda scores: regularised(l2(scores), mflops)}
+
+
+def ranks(scores: Scores, scaled: Scalings) -> Ranks:
+    """Ranks of scores, `[map]` or `[resample, map]`; a site whose scores do not depend on the examples has one resample."""
+    rows = max(site.shape[:-1] for site in scores)
+    whole = {
+        name: standard_ranks(np.concatenate([np.broadcast_to(part, (*rows, part.shape[-1])) for part in scale(scores)], -1))
+        for name, scale in scaled.items()
+    }
+    return Ranks([standard_ranks(site) for site in scores], whole)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Scores with their ranks and those of their resamples."""
+
+    scores: Scores
+    ranks: Ranks
+    resampled: Ranks
+
+
+@dataclass(frozen=True)
+class GradedOracle:
+    """One oracle of a run, and its noise ceilings."""
+
+    name: str
+    graded: Graded
+    ceilings: dict[str, float]
+
+
+def graded(reduction: Any, matrices: Scores, weights: np.ndarray, scaled: Scalings, errors: Scores | None = None) -> Graded:
+    """Scores of saliencies, one matrix per site, and of their resamples."""
+    scores = reduce(reduction, matrices)
+    return Graded(scores, ranks(scores, scaled), ranks(reduce(reduction, matrices, weights, errors), scaled))
+
+
+def graded_oracles(run: Run) -> list[GradedOracle]:
+    """The oracles that criteria are graded against."""
+    changes, errors = ([of(site) for site in run.sites] for of in (run.change, run.error))
+    weights = draws(len(changes[0]), run.seed)
+    return [
+        GradedOracle(
+            name,
+            graded(reduction, changes, weights, {"none": none}, errors),
+            ceilings(run.sites, changes, reduction, run.seed, errors),
+        )
+        for name, reduction in ORACLES.items()
+    ]
+
+
+def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int, errors: Scores | None = None) -> dict[str, float]:
+    """Noise ceiling per scope: agreement of the oracle on one half of the examples with the other, Spearman–Brown corrected.
+
+    A mean over random splits; a yardstick, not a bound. An estimated oracle's halves are off by draws of their own, as if
+    each had been estimated by itself.
+    """
+    estimated = errors is not None and any(error.any() for error in errors)
+    off = noise([error * np.sqrt(2) for error in errors], 2 * SPLITS) if errors is not None and estimated else None
+    random = np.random.default_rng([seed, 1])
+    halves: dict[str, list[float]] = {name: [] for name in (*sites, ALL)}
+    for split in range(SPLITS):
+        order = random.permutation(len(changes[0]))
+        middle = len(order) // 2
+        one, other = ([reduction(change[part]) for change in changes] for part in (order[:middle], order[middle:]))
+        if off is not None:
+            one, other = (
+                [
+                    reduction.after(change[part].mean(0) + draw[2 * split + half])
+                    for change, draw in zip(changes, off, strict=True)
+                ]
+                for half, part in enumerate((order[:middle], order[middle:]))
+            )
+        for name, a, b in zip(sites, one, other, strict=True):
+            halves[name].append(float(spearman(a, b)))
+        halves[ALL].append(float(spearman(np.concatenate(one), np.concatenate(other))))
+    means = {name: float(np.mean(values)) for name, values in halves.items()}
+    found = {name: 2 * value / (1 + value) if value > -1 else float("nan") for name, value in means.items()}
+    found[MEAN] = float(mean_over_sites([np.array(found[name]) for name in sites]))
+    return found
+
+
+def interval(value: float, resampled: np.ndarray, maps: int) -> tuple[float, float]:
+    """95 % interval around a Spearman of so many maps from its resamples, on Fisher's z scale.
+
+    Perfect agreement is infinite on that scale; it counts as half way to the next possible value.
+    """
+    if np.isnan(value) or np.isnan(resampled).all():
+        return float("nan"), float("nan")
+    limit = 1 - 6 / (maps * (maps**2 - 1))
+    centre = np.arctanh(np.clip(value, -limit, limit))
+    error = float(np.nanstd(np.arctanh(np.clip(resampled, -limit, limit)), ddof=1))
+    low, high = np.tanh([centre - 1.96 * error, centre + 1.96 * error])
+    return min(float(low), value), max(float(high), value)
+
+
+def grade(run: Run) -> pd.DataFrame:
+    """The tidy table of a run: one row per criterion, scope, scaling, oracle and set of examples."""
+    maps = [run.change(site).shape[1] for site in run.sites]
+    if sum(maps) < LEAST:
+        raise BadInput(f"{run.case} has {sum(maps)} maps in all; a rank correlation needs at least {LEAST}")
+    rows: list[dict[str, Any]] = []
+    known, scaled = graded_oracles(run), scalings(run)
+    for criterion in run.criteria.facts["criteria"]:
+        reduction = run.reduction(criterion)
+        for examples in EXAMPLES:
+            matrices = [run.saliency(criterion, site, examples) for site in run.sites]
+            count = run.criteria.facts[examples]["examples"]
+            stream = run.seed if examples == "shared" else run.seed + FRESH
+            guess = graded(reduction, matrices, draws(count, stream), scaled)
+            for target in known:
+                for row in _compare(run.sites, maps, target, guess, scaled):
+                    rows.append({"criterion": criterion, "oracle": target.name, "examples": examples} | row)
+    table = pd.DataFrame(rows).assign(case=run.case, seed=run.seed, n=run.oracle.facts["examples"])
+    head = ["case", "seed", "criterion", "scope", "scaling", "oracle", "examples"]
+    return table[[*head, "spearman", "kendall", "low", "high", "ceiling", "maps", "n"]]
+
+
+def _compare(sites: list[str], maps: list[int], target: GradedOracle, guess: Graded, scaled: Scalings) -> list[dict[str, Any]]:
+    """Rows for every scope and scaling of one criterion against one oracle."""
+    rows: list[dict[str, Any]] = []
+
+    def add(scope: str, scaling: str, size: int, value: Any, tau: float, drawn: np.ndarray) -> None:
+        low, high = interval(float(value), drawn, size)
+        found = {"spearman": float(value), "kendall": tau, "low": low, "high": high, "ceiling": target.ceilings[scope]}
+        rows.append({"scope": scope, "scaling": scaling, "maps": size} | found)
+
+    truth = target.graded
+    values = [correlate(a, b) for a, b in zip(guess.ranks.sites, truth.ranks.sites, strict=True)]
+    drawn = [correlate(a, b) for a, b in zip(guess.resampled.sites, truth.resampled.sites, strict=True)]
+    taus = [kendall(a, b) for a, b in zip(guess.scores, truth.scores, strict=True)]
+    for site, size, value, tau, draw in zip(sites, maps, values, taus, drawn, strict=True):
+        add(site, "none", size, value, tau, draw)
+    defined = sum(size for size, value in zip(maps, values, strict=True) if not np.isnan(value))
+    tau = float(mean_over_sites([np.array(tau) for tau in taus]))
+    add(MEAN, "none", defined, mean_over_sites(values), tau, mean_over_sites(drawn))
+    for name, scale in scaled.items():
+        value = correlate(guess.ranks.whole[name], truth.ranks.whole["none"])
+        drawn_whole = correlate(guess.resampled.whole[name], truth.resampled.whole["none"])
+        tau = kendall(np.concatenate(scale(guess.scores)), np.concatenate(truth.scores))
+        add(ALL, name, sum(maps), value, tau, drawn_whole)
+    return rows
+
+
+def maps_table(run: Run, examples: str) -> pd.DataFrame:
+    """One row per map: the oracle with its 95 % bootstrap interval (of `oracle_loss`), and every criterion's score."""
+    parts = []
+    weights = draws(run.oracle.facts["examples"], run.seed)
+    for site in run.sites:
+        change = run.change(site)
+        off = noise([run.error(site)], len(weights))[0]
+        low, high = np.quantile(weights @ change + off, [0.025, 0.975], axis=0)
+        columns: dict[str, Any] = {"site": site, "map": np.arange(change.shape[1])}
+        columns |= {name: ORACLES[name](change) for name in ("oracle_loss", "oracle_abs")}
+        columns |= {"oracle_loss_low": low, "oracle_loss_high": high}
+        columns |= {name: run.reduction(name)(run.saliency(name, site, examples)) for name in run.criteria.facts["criteria"]}
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,1 @@
+"""What reports read: files of runs, of pruning runs, and committed records."""

@@ -1,0 +1,102 @@
+"""The runs of the pruning loop: reads their files, and lays their steps out as one table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs import RunFile
+from pruning_oracle.reports.inputs.read import check_sources
+
+Step = dict[str, Any]
+MORE = {  # of `make prune-more`: folder, title
+    "pruning-far": "How far it goes",
+    "pruning-still": "Without learning: two oracles, and criteria",
+    "pruning-updates": "Updates between two removals",
+}
+
+
+@dataclass(frozen=True)
+class PruningStudy:
+    """All pruning runs of a case: for every name its files, one per seed."""
+
+    case: str
+    folder: str
+    seeds: tuple[int, ...]
+    runs: dict[str, list[RunFile]]
+    survival: list[RunFile]
+    latencies: dict[str, list[RunFile]]  # of the runs whose networks were timed
+    scratch: dict[str, list[RunFile]]  # of those that were trained again from nothing
+
+    def rows(self, name: str) -> list[list[Step]]:
+        """The steps of every seed's run, without the final fine-tuning."""
+        return [[row for row in file.facts["rows"] if not row.get("final")] for file in self.runs[name]]
+
+    @property
+    def said(self) -> str:
+        """From what the figures of this case come, for captions."""
+        facts = next(iter(self.runs.values()))[0].facts
+        seeds = f"{len(self.seeds)} seed" + ("" if len(self.seeds) == 1 else "s")
+        return f"{seeds}, {facts['precision']} on {facts['device']}, commit {facts['commit'][:12]}"
+
+
+def read_study(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: str = "pruning") -> PruningStudy:
+    """The pruning runs of a case at those seeds; a name must be there at all of them."""
+    folders = [runs.folder(case, seed, root) / folder for seed in seeds]
+    stems = {path.stem for folder in folders for path in folder.glob("*.safetensors")}
+    names = sorted(stems, key=lambda name: name.zfill(9) if name.isdecimal() else name)  # 10, 30 and 100 updates
+    if not names:
+        raise BadInput(
+            f"no pruning runs under {folders[0]}: `make prune` or `python -m pruning_oracle.pruning {case}` makes them"
+        )
+    found = {name: [runs.load(folder / f"{name}.safetensors", "pruning") for folder in folders] for name in names}
+    survival = [runs.load(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
+    latencies, scratch = (_beside(folders, names, kind) for kind in ("latency", "scratch"))
+    for files in (found.values(), latencies.values(), scratch.values(), [survival]):
+        check_sources([file for several in files for file in several])
+    return PruningStudy(case, folder, tuple(seeds), found, survival, latencies, scratch)
+
+
+def _beside(folders: Sequence[Path], names: Sequence[str], kind: str) -> dict[str, list[RunFile]]:
+    """What was made of runs' networks, where it was made of any."""
+    paths = {name: [folder / f"{name}.{kind}" for folder in folders] for name in names}
+    found = {name: [runs.load(path, kind) for path in of if path.is_file()] for name, of in paths.items()}
+    return {name: files for name, files in found.items() if files}
+
+
+def read_studies(case: str, seeds: Sequence[int], root: Path = runs.RUNS) -> list[PruningStudy]:
+    """The runs of `make prune`, and the studies of `make prune-more` that are there at every seed."""
+    more = [name for name in MORE if _whole([runs.folder(case, seed, root) / name for seed in seeds])]
+    return [read_study(case, seeds, root, name) for name in ("pruning", *more)]
+
+
+def _whole(folders: Sequence[Path]) -> bool:
+    """Whether folders hold runs, all of the same names; says where some are missing."""
+    names = [{path.stem for path in folder.glob("*.safetensors")} for folder in folders]
+    every = set[str]().union(*names)
+    for folder, found in zip(folders, names, strict=True):
+        if missing := ", ".join(sorted(every - found)):
+            print(f"left out: {folder.name}, of which {folder} lacks {missing}: make prune-more makes it")
+    return bool(every) and all(found == every for found in names)
+
+
+def steps(pruned: PruningStudy) -> pd.DataFrame:
+    """One row per step of every run, and one per retrained subset."""
+    rows = []
+    for name, files in pruned.runs.items():
+        for file in files:
+            head = {"case": pruned.case, "study": pruned.folder, "run": name, "seed": file.facts["seed"]}
+            for step, row in enumerate(file.facts["rows"]):
+                plain = {key: value for key, value in row.items() if key not in {"removed", "seconds", "sites", "final"}}
+                left_over = {"sites": " ".join(map(str, row["sites"])), "final": bool(row.get("final"))}
+                rows.append(head | {"step": step} | plain | left_over | {f"{key}, s": s for key, s in row["seconds"].items()})
+    for file in pruned.survival:
+        head = {"case": pruned.case, "study": "survival", "seed": file.facts["seed"]}
+        for row in file.facts["rows"]:
+            found = {"run": f"{row['chosen by']} {row['share']:.0%}", "loss before": row["loss"]}
+            rows.append(head | found | {"test_accuracy": row["accuracy"]})
+    return pd.DataFrame(rows)

@@ -1,0 +1,146 @@
+"""Reads the files of runs, and refuses to compare what does not belong together."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs import RunFile
+from pruning_oracle.bench.runs.sources import depends_on
+from pruning_oracle.bench.scores import REDUCTIONS
+
+EXAMPLES = ("shared", "fresh")
+# what computes the tables
+GRADER = ("reports/agreement/grade.py", "reports/agreement/few_examples.py", "reports/inputs/read.py")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One case at one seed: what the oracle measured and what the criteria guessed."""
+
+    case: str
+    seed: int
+    oracle: RunFile
+    criteria: RunFile
+
+    @property
+    def sites(self) -> list[str]:
+        """Site names in the network's order."""
+        return [site["name"] for site in self.oracle.facts["sites"]]
+
+    def change(self, site: str) -> np.ndarray:
+        """The oracle at a site: change in loss, `[example, map]`, in nats."""
+        return self.oracle.arrays[f"change/{site}"].astype(np.float64)
+
+    def error(self, site: str) -> np.ndarray:
+        """Standard error of the oracle on its own examples, `[map]` in nats; of an estimated one its unbiased estimates'."""
+        zeros = np.zeros(self.oracle.arrays[f"change/{site}"].shape[1])
+        return self.oracle.arrays.get(f"error/{site}", zeros).astype(np.float64)
+
+    @property
+    def estimated(self) -> str:
+        """How much of an estimated oracle was measured, as a half sentence; nothing of a measured one."""
+        known = self.oracle.facts.get("estimated")
+        return f", the oracle estimated from {known['share']:.1%} of all pairs" if known else ""
+
+    def saliency(self, criterion: str, site: str, examples: str) -> np.ndarray:
+        """A criterion's saliency at a site, `[example, map]` or `[1, map]`, before its reduction."""
+        return self.criteria.arrays[f"{examples}/{criterion}/{site}"].astype(np.float64)
+
+    def reduction(self, criterion: str) -> Any:
+        """How a criterion's saliency becomes its score."""
+        return REDUCTIONS[self.criteria.facts["criteria"][criterion]["reduce"]]
+
+
+def read_run(case: str, seed: int, root: Path) -> Run:
+    """The run of a case at a seed, checked to be of one network, one set of examples and one definition of the case."""
+    folder = runs.folder(case, seed, root)
+    oracle = runs.load(folder / "oracle.safetensors", "oracle")
+    criteria = runs.load(folder / "criteria.safetensors", "criteria")
+    for file in (oracle, criteria):
+        if (file.facts["case"], file.facts["seed"]) != (case, seed):
+            raise BadInput(f"{file.path} is of {file.facts['case']} seed {file.facts['seed']}, not of {case} seed {seed}")
+    _same(oracle, criteria, "weights", oracle.facts["weights"], criteria.facts["weights"])
+    _same(oracle, criteria, "shared examples", oracle.facts["data"], criteria.facts["shared"]["data"])
+    _same(oracle, criteria, "sites", oracle.facts["sites"], criteria.facts["sites"])
+    _same(oracle, criteria, "sources of the case", *(_sources(file)["case"] for file in (oracle, criteria)))
+    return Run(case, seed, oracle, criteria)
+
+
+def learning_curve(run: Run) -> RunFile | None:
+    """The learning curve of the very network that was measured, where it was fine-tuned here."""
+    path = runs.TRAINED / f"{run.case}-{run.seed}.curve"
+    file = runs.load(path, "training") if path.is_file() else None
+    return file if file and file.facts["weights"] == run.oracle.facts["weights"] else None
+
+
+def check_sources(files: list[RunFile]) -> None:
+    """Refuses files of one kind that were measured by different code of this suite, or with different libraries."""
+    for file in files[1:]:
+        _same(files[0], file, "sources", _sources(files[0])["stage"], _sources(file)["stage"])
+        shared = files[0].facts["libraries"].keys() & file.facts["libraries"].keys()
+        _same(files[0], file, "libraries", *({name: of.facts["libraries"][name] for name in shared} for of in (files[0], file)))
+
+
+def _sources(file: RunFile) -> dict[str, str]:
+    """Digests of the code that measured a file: of the stage, and of the case's definition."""
+    if "sources" not in file.facts:
+        raise BadInput(f"{file.path} was measured by an older version of this suite: measure it again")
+    return dict(file.facts["sources"])
+
+
+def _same(first: RunFile, second: RunFile, what: str, one: Any, other: Any) -> None:
+    if one != other:
+        values = f" ({one} and {other})" if isinstance(one, (str, int)) else ""
+        raise BadInput(f"{first.path} and {second.path} are of different {what}{values}: delete one and measure it again")
+
+
+def check_alike(found: list[Run]) -> None:
+    """Refuses seeds of a case that were not measured alike, since a report speaks of all of them at once."""
+    for run in found[1:]:
+        for what in ("examples", "precision", "engine", "sites"):
+            _same(found[0].oracle, run.oracle, what, found[0].oracle.facts[what], run.oracle.facts[what])
+        _same(found[0].criteria, run.criteria, "criteria", *(list(one.criteria.facts["criteria"]) for one in (found[0], run)))
+
+
+def write_tables(run: Run, folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Writes a run's tables as CSV, and `tables.json`: which run files they were made from, and their checksums."""
+    texts = {name: table.to_csv(index=False) for name, table in tables.items()}
+    for name, text in texts.items():
+        runs.write_atomically(folder / name, text)
+    checksums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    runs.write_atomically(folder / "tables.json", json.dumps(_made_from(run) | {"tables": checksums}, indent=1) + "\n")
+
+
+def tables_are_current(run: Run, folder: Path) -> bool:
+    """Whether all tables of a run were made from its very files, by the very code that would make them now."""
+    try:
+        facts = json.loads((folder / "tables.json").read_text())
+        same = all(facts[name] == value for name, value in _made_from(run).items())
+        return same and all(_checksum(folder / name) == checksum for name, checksum in facts["tables"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def read_table(run: Run, path: Path) -> pd.DataFrame:
+    """A table that `write_tables` wrote for this very run."""
+    again = "`make report` or `python -m pruning_oracle.reports grade` makes it from the run's files"
+    if not path.is_file() or not (path.parent / "tables.json").is_file():
+        raise BadInput(f"no table with its provenance at {path}: {again}")
+    if not tables_are_current(run, path.parent):
+        raise BadInput(f"{path} was altered, or made by another grader or from other run files than those beside it: {again}")
+    return pd.read_csv(path, dtype={"scope": str, "site": str})
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _made_from(run: Run) -> dict[str, str]:
+    return {"oracle": run.oracle.checksum, "criteria": run.criteria.checksum, "grader": depends_on(GRADER)["sources"]}

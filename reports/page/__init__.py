@@ -1,0 +1,1 @@
+"""The renderer: sections become one page."""

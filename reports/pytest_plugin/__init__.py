@@ -1,0 +1,1 @@
+"""A pytest plugin that holds a file of criteria to their baselines."""

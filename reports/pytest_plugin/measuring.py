@@ -1,0 +1,112 @@
+"""Measures runs for the pytest plugin: oracles once per version, criteria once per session, by this suite's own commands.
+
+Commands, because reports must not import what measures. Several run side by side on one thread each: small networks gain
+little from a second one. The processes of one session (pytest-xdist's) share the work: a file is measured by whoever holds its
+lock first, and the others wait for it.
+"""
+
+import fcntl
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.provenance import ROOT
+from pruning_oracle.bench.runs.sources import depends_on
+
+MEASURES = ("oracle/measure.py", "bench/command.py")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a pytest session measures: the criteria of a file, on some cases at some seeds."""
+
+    criteria: Path
+    cases: Sequence[str]
+    seeds: Sequence[int]
+    examples: int | None  # of each case; its own number if none is given
+    cache: Path  # oracles, kept between sessions
+    folder: Path  # the runs of this session
+    workers: int = 1  # processes of the session that share the cores
+
+    def measure(self) -> None:
+        """Measures every run that is not there yet, and waits for those that another process measures."""
+        every = [(case, seed) for case in self.cases for seed in self.seeds]
+        with ThreadPoolExecutor(max(1, cores() // self.workers)) as pool:
+            for wait in (False, True):
+                list(pool.map(functools.partial(self._measure, wait=wait), every))
+
+    def _measure(self, which: tuple[str, int], wait: bool) -> None:
+        """A run's criteria, whose file may hold a mistake, and then its oracle; without waiting, not what another measures."""
+        case, seed = which
+        folder, kept = runs.folder(case, seed, self.folder), runs.folder(case, seed, self.cache / version(case, seed))
+        how = [case, "--seed", str(seed), "--device", "cpu", *(["--examples", str(self.examples)] if self.examples else [])]
+        oracle, guesses = kept / f"oracle-{self.examples or 'all'}.safetensors", folder / "criteria.safetensors"
+        call = ["criteria", *how, "--criteria", str(self.criteria), "--out", str(guesses)]
+        if _once(guesses, wait, lambda: _command(*call)) and _once(
+            oracle, wait, lambda: _command("oracle", *how, "--out", str(oracle))
+        ):
+            _once(folder / "oracle.safetensors", True, lambda: shutil.copyfile(oracle, folder / "oracle.safetensors"))
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Keeps the other processes of the session out meanwhile."""
+        with _locked(self.folder / name, wait=True):
+            yield
+
+
+def _once(path: Path, wait: bool, make: Callable[[], object]) -> bool:
+    """Makes a file if it is missing; says whether it is there, which it may not be while another process makes it."""
+    with _locked(path, wait) as free:
+        if free and not path.exists():
+            make()
+    return free
+
+
+@contextmanager
+def _locked(path: Path, wait: bool) -> Iterator[bool]:
+    """Holds the lock of a file; without waiting, says whether it does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f".{path.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _command(*words: str) -> None:
+    """Runs a stage on one thread, with what this process can import; its one line of error becomes ours."""
+    where = os.pathsep.join(filter(None, sys.path))
+    environment = os.environ | {"PYTHONPATH": where, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    call = [sys.executable, "-P", "-m", f"pruning_oracle.{words[0]}", *words[1:]]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        text = said[-1].removeprefix("error: ") if said else f"status {done.returncode}"
+        raise BadInput(f"python -m pruning_oracle.{words[0]} {words[1]}: {text}")
+
+
+@functools.cache
+def version(case: str, seed: int) -> str:
+    """What an embedded case's oracle at a seed depends on: the code that measures it, its weights, and the libraries."""
+    definition = f"bench/cases/{case.replace('-', '_')}.py"
+    sha = hashlib.sha256(repr(depends_on([*MEASURES, *([definition] if (ROOT / definition).is_file() else [])])).encode())
+    for file in sorted((ROOT / "bench/weights").glob(f"{case}-{seed}.safetensors")):
+        sha.update(file.read_bytes())
+    return sha.hexdigest()[:16]
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

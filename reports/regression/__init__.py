@@ -1,0 +1,1 @@
+"""Criteria held to what they reached: baselines, and the test against them."""

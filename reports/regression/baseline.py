@@ -1,0 +1,114 @@
+"""The files that hold what criteria reached: `<case>.safetensors` for the comparison, `<case>.csv` for people to review.
+
+A baseline keeps each figure of each criterion at each site, its draws, when it was accepted and why. It belongs to the weights,
+the examples, the sites and the draws that it was measured with, and is refused beside others.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.provenance import ROOT
+from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.regression.figures import FIGURES, Figure, Figures, digest_of_draws
+
+FOLDER = ROOT / "reports/baselines"
+ACCEPT = 'make regress-accept REASON="why"'
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The accepted figures of a case by seed, and for each criterion when it was accepted and why."""
+
+    case: str
+    figures: dict[int, Figures]
+    accepted: dict[str, dict[str, str]]
+    origin: dict[str, Any]  # what it was measured with, by seed
+
+
+def path(case: str, folder: Path) -> Path:
+    """Where the baseline of a case lies."""
+    return folder / f"{case}.safetensors"
+
+
+def origin(found: list[Run]) -> dict[str, Any]:
+    """What figures depend on besides the criterion, by seed: figures of another origin are no baseline."""
+    return {
+        str(run.seed): {
+            "weights": run.oracle.facts["weights"],
+            "examples": run.oracle.facts["examples"],
+            "choice of examples": runs.digest(_rows(run)),
+            "precision": run.oracle.facts["precision"],
+            "sites": [[site["name"], site["maps"]] for site in run.oracle.facts["sites"]],
+            "bootstrap draws": digest_of_draws(run),
+        }
+        for run in found
+    }
+
+
+def _rows(run: Run) -> runs.Arrays:
+    return {"shared": run.oracle.arrays["rows"], "fresh": run.criteria.arrays["fresh/rows"]}
+
+
+def read_baseline(case: str, folder: Path) -> Baseline | None:
+    """The baseline of a case, if it has one."""
+    if not path(case, folder).exists():
+        return None
+    file = runs.load(path(case, folder), "baseline")
+    facts = file.facts
+    figures: dict[int, Figures] = {
+        int(seed): {
+            (criterion, figure): Figure(*(file.arrays[f"{criterion}/{figure}/{part}/{seed}"] for part in ("sites", "draws")))
+            for criterion in facts["accepted"]
+            for figure in FIGURES
+        }
+        for seed in facts["origin"]
+    }
+    return Baseline(facts["case"], figures, facts["accepted"], facts["origin"])
+
+
+def check_origin(baseline: Baseline, found: list[Run], where: Path, accept: str = ACCEPT) -> None:
+    """Refuses a baseline of other weights, examples, sites or draws than the runs."""
+    for seed, own in origin(found).items():
+        theirs = baseline.origin.get(seed)
+        if theirs is None:
+            held = ", ".join(baseline.origin)
+            raise BadInput(
+                f"{where} holds no baseline of {baseline.case} seed {seed}, only of {held}: accept one with {accept}"
+            )
+        for what, value in own.items():
+            if theirs[what] != value:
+                values = f" ({theirs[what]} and {value})" if isinstance(value, (str, int)) else ""
+                raise BadInput(
+                    f"{where} and the run of {baseline.case} seed {seed} are of different {what}{values}:"
+                    f" measure with those of the baseline, or accept new ones with {accept}"
+                )
+
+
+def write(baseline: Baseline, folder: Path) -> None:
+    """Writes both files of a baseline."""
+    arrays = {
+        f"{criterion}/{figure}/{part}/{seed}": array.astype(np.float32 if part == "sites" else np.float16)
+        for seed, figures in baseline.figures.items()
+        for (criterion, figure), known in figures.items()
+        for part, array in (("sites", known.sites), ("draws", known.draws))
+    }
+    facts = {"case": baseline.case, "accepted": baseline.accepted, "origin": baseline.origin}
+    runs.save(path(baseline.case, folder), "baseline", arrays, facts | runs.provenance())
+    runs.write_atomically(path(baseline.case, folder).with_suffix(".csv"), baseline_table(baseline).to_csv(index=False))
+
+
+def baseline_table(baseline: Baseline) -> pd.DataFrame:
+    """A row per criterion and figure: the figure at each seed, when it was accepted and why; empty where it is undefined."""
+    rows = []
+    for criterion in sorted(baseline.accepted):
+        for figure in FIGURES:
+            row = {"criterion": criterion, "figure": figure}
+            row |= {f"seed {seed}": f"{known[criterion, figure].value:.4f}" for seed, known in baseline.figures.items()}
+            rows.append({name: "" if value == "nan" else value for name, value in row.items()} | baseline.accepted[criterion])
+    return pd.DataFrame(rows)

@@ -1,0 +1,141 @@
+"""Whether a criterion agrees worse, or better, with the oracle than its baseline does: the test that `make regress` makes.
+
+It is a one-sided z test of the difference, new minus baseline, of a criterion's figure in a case. Differences are taken within
+a seed, between figures of one network on the same examples, and averaged over seeds. The standard error within a seed is the
+standard deviation of the difference over bootstrap draws of the examples, the same draws on both sides; seeds count as
+independent. The nominal level is LEVEL for each criterion, case and figure, in each direction. A criterion that answers as one
+example is held fixed: of its interval only the oracle's examples are drawn.
+
+The networks are the case's own, the same on both sides and no sample of others, so their spread is no error: what hurts one
+seed alone is found as well. A difference below LEAST_DIFFERENCE never counts, however certain: other processors round
+otherwise, and a few maps change places. A figure that a site had and has no longer fails whatever the rest says.
+
+A criterion that takes magnitudes may answer with either sign. So a pair agreement that is certainly negative has to stay as
+negative as it is: for it, worse is towards zero and beyond.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from pruning_oracle.reports.regression.figures import FIGURES, PAIRS, Figure, Figures
+
+LEVEL = 0.001
+LEAST_DIFFERENCE = 0.002
+WIDTH = float(stats.norm.isf(LEVEL))  # standard errors on each side of the difference: 3.09
+INTERVAL = f"{100 * (1 - 2 * LEVEL):.1f} %"
+NAN = float("nan")
+
+WORSE, UNDEFINED, GONE = "worse", "undefined", "gone"
+FAILING = (WORSE, UNDEFINED, GONE)
+BETTER, NEW, SAME = "better", "new", "same"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one figure of a criterion in a case stands to its baseline; means over seeds."""
+
+    criterion: str
+    case: str
+    figure: str
+    verdict: str
+    expected: float = NAN
+    got: float = NAN
+    difference: float = NAN
+    low: float = NAN
+    high: float = NAN
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is a regression."""
+        return self.verdict in FAILING
+
+    @property
+    def expected_said(self) -> str:
+        """The baseline as people read it."""
+        return _exact(self.expected)
+
+    @property
+    def got_said(self) -> str:
+        """The new figure as people read it."""
+        return _exact(self.got)
+
+    @property
+    def difference_said(self) -> str:
+        """The difference with its interval, if there is one."""
+        return "" if math.isnan(self.low) else f"{_signed(self.difference)} [{_signed(self.low)}, {_signed(self.high)}]"
+
+    @property
+    def line(self) -> str:
+        """The finding in one line."""
+        known = f"{self.criterion} on {self.case}: {self.figure} expected {self.expected_said}, got {self.got_said}"
+        if self.verdict == GONE:
+            return f"gone: {known}: there is no such criterion any more"
+        if self.verdict == UNDEFINED:
+            return (
+                f"undefined: {known}: at a site that had one there is none (a constant ranking, or rows that are no examples)"
+            )
+        if self.verdict == NEW:
+            return f"new: {known}"
+        return f"{self.verdict}: {known}, difference {self.difference_said} ({INTERVAL} interval)"
+
+
+def _exact(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.3f}".replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:+.3f}".replace("-", "−")
+
+
+def compare(case: str, before: Mapping[int, Figures], now: Mapping[int, Figures]) -> list[Finding]:
+    """What became of every figure of every criterion, over the seeds of `now`; both are by seed."""
+    found = []
+    for criterion in dict.fromkeys(name for figures in (*now.values(), *before.values()) for name, _ in figures):
+        for figure in FIGURES:
+            old, new = (
+                [figures[seed][criterion, figure] for seed in now if (criterion, figure) in figures[seed]]
+                for figures in (before, now)
+            )
+            found.append(_finding(criterion, case, figure, old, new))
+    return [finding for finding in found if finding is not None]
+
+
+def _finding(criterion: str, case: str, figure: str, old: list[Figure], new: list[Figure]) -> Finding | None:
+    """The finding from the figures of every seed; none where there is nothing to compare, as for the pairs of a weight norm."""
+
+    def finding(verdict: str, *numbers: float) -> Finding:
+        return Finding(criterion, case, figure, verdict, _mean(old), _mean(new), *numbers)
+
+    if not new:
+        return finding(GONE) if _defined(old) else None
+    if not _defined(old):
+        return finding(NEW) if _defined(new) else None
+    if any((~np.isnan(one.sites) & np.isnan(other.sites)).any() for one, other in zip(old, new, strict=True)):
+        return finding(UNDEFINED)
+    pairs = [(one, other) for one, other in zip(old, new, strict=True) if not math.isnan(one.value)]
+    difference = float(np.mean([other.value - one.value for one, other in pairs]))
+    error = _error([other.draws - one.draws for one, other in pairs])
+    low, high = difference - WIDTH * error, difference + WIDTH * error
+    turned = figure == PAIRS and _mean(old) + WIDTH * _error([one.draws for one, _ in pairs]) < 0
+    fallen, risen = high < 0 and difference < -LEAST_DIFFERENCE, low > 0 and difference > LEAST_DIFFERENCE
+    verdict = (WORSE, BETTER)[turned] if fallen else (BETTER, WORSE)[turned] if risen else SAME
+    return finding(verdict, difference, low, high)
+
+
+def _error(draws: list[np.ndarray]) -> float:
+    """Standard error of the mean over seeds of what has these draws."""
+    return math.sqrt(float(np.sum([np.nanvar(seed, ddof=1) for seed in draws]))) / len(draws)
+
+
+def _defined(figures: list[Figure]) -> bool:
+    return any(not math.isnan(figure.value) for figure in figures)
+
+
+def _mean(figures: list[Figure]) -> float:
+    """The mean over the seeds that have one."""
+    values = [figure.value for figure in figures if not math.isnan(figure.value)]
+    return float(np.mean(values)) if values else NAN

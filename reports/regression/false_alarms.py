@@ -1,0 +1,59 @@
+"""How often `make regress` fails although nothing got worse: one criterion against itself on other examples.
+
+A split takes one random half of each run's shared and fresh examples as the baseline's and the other half as the new result's,
+at every seed, and makes the same comparison; every failure is a false alarm. That is all the noise of new examples. In use both
+sides have the same examples, so that a criterion which did not change cannot alarm at all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from pruning_oracle.bench import runs
+from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.regression.compare import BETTER, WORSE, compare
+from pruning_oracle.reports.regression.figures import figures
+
+
+def false_alarms(cases: list[list[Run]], splits: int, seed: int = 0) -> dict[str, int]:
+    """How many comparisons were made, and how many found a criterion worse, or better, than itself; runs by case."""
+    counts = {"comparisons": 0, WORSE: 0, BETTER: 0}
+    for verdict in (verdict for found in cases for verdict in _verdicts(found, splits, seed)):
+        counts["comparisons"] += 1
+        if verdict in counts:
+            counts[verdict] += 1
+    return counts
+
+
+def _verdicts(found: list[Run], splits: int, seed: int) -> Iterator[str]:
+    """What is found between the halves of a case's runs."""
+    for split in range(splits):
+        halves = [half(run, np.random.default_rng([seed, split, run.seed])) for run in found]
+        first, second = ({run.seed: figures(run) for run in side} for side in zip(*halves, strict=True))
+        yield from (finding.verdict for finding in compare(found[0].case, first, second))
+
+
+def half(run: Run, random: np.random.Generator) -> tuple[Run, Run]:
+    """Two runs of a run: a random half of its examples, shared and fresh, and the other half."""
+    sides: list[dict[str, np.ndarray]] = [{}, {}]
+    counts = {"shared": run.oracle.facts["examples"], "fresh": run.criteria.facts["fresh"]["examples"]}
+    for name, count in counts.items():
+        order, middle = random.permutation(count), count // 2
+        sides[0][name], sides[1][name] = np.sort(order[:middle]), np.sort(order[middle : 2 * middle])
+    return _part(run, sides[0], counts), _part(run, sides[1], counts)
+
+
+def _part(run: Run, rows: dict[str, np.ndarray], counts: dict[str, int]) -> Run:
+    """The run on those of its shared and fresh examples; what answers otherwise than per example stays as it is."""
+    changes = {name: array[rows["shared"]] for name, array in run.oracle.arrays.items() if name.startswith("change/")}
+    guesses: runs.Arrays = {}
+    for name, array in run.criteria.arrays.items():
+        examples = name.split("/", 1)[0]
+        guesses[name] = array[rows[examples]] if len(array) == counts[examples] else array
+    fresh = run.criteria.facts["fresh"] | {"examples": len(rows["fresh"])}
+    return replace(
+        run,
+        oracle=replace(run.oracle, arrays=changes, facts=run.oracle.facts | {"examples": len(rows["shared"])}),
+        criteria=replace(run.criteria, arrays=guesses, facts=run.criteria.facts | {"fresh": fresh}),
+    )

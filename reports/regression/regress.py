@@ -1,0 +1,120 @@
+"""Holds the criteria of measured runs to their baselines, and accepts new baselines with a reason."""
+
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.reports.inputs.read import Run, check_alike, read_run
+from pruning_oracle.reports.regression import baseline
+from pruning_oracle.reports.regression.baseline import ACCEPT, Baseline
+from pruning_oracle.reports.regression.compare import INTERVAL, NEW, SAME, Finding, compare
+from pruning_oracle.reports.regression.figures import Figures, figures
+
+
+@dataclass(frozen=True)
+class MeasuredFigures:
+    """The runs of a case, one per seed, and the figures of their criteria by seed."""
+
+    runs: list[Run]
+    figures: dict[int, Figures]
+
+    @property
+    def case(self) -> str:
+        """The case's name."""
+        return self.runs[0].case
+
+    @property
+    def criteria(self) -> set[str]:
+        """The names of the criteria."""
+        return {name for known in self.figures.values() for name, _ in known}
+
+
+def measured_figures(case: str, seeds: Sequence[int], root: Path) -> MeasuredFigures:
+    """The runs of a case at those seeds, checked to be measured alike, with their figures."""
+    found = [read_run(case, seed, root) for seed in seeds]
+    check_alike(found)
+    return MeasuredFigures(found, {run.seed: figures(run) for run in found})
+
+
+def findings(now: MeasuredFigures, folder: Path, accept_with: str = ACCEPT) -> list[Finding]:
+    """How the runs of a case stand to its baseline; where there is none, everything is new."""
+    known = baseline.read_baseline(now.case, folder)
+    if known is None:
+        return compare(now.case, {seed: {} for seed in now.figures}, now.figures)
+    baseline.check_origin(known, now.runs, baseline.path(now.case, folder), accept_with)
+    return compare(now.case, known.figures, now.figures)
+
+
+def gone(now: MeasuredFigures, folder: Path) -> set[str]:
+    """The criteria that have a baseline and were not measured."""
+    known = baseline.read_baseline(now.case, folder)
+    return set(known.accepted) - now.criteria if known else set()
+
+
+def accept(now: MeasuredFigures, folder: Path, reason: str, only: Collection[str] | None = None) -> list[Finding]:
+    """Makes the figures of the runs the baseline, those of some criteria if they are named; says what that changed.
+
+    A criterion that is neither better nor worse keeps the baseline it had: small losses, accepted one after another, cannot add
+    up unseen. A baseline of other weights, examples, seeds, sites or draws is replaced as a whole.
+    """
+    if not reason.strip():
+        raise BadInput(f"a new baseline needs a reason: {ACCEPT}")
+    known = _usable(now, folder) or Baseline(now.case, {seed: {} for seed in now.figures}, {}, baseline.origin(now.runs))
+    open_to = set(known.accepted) | now.criteria if only is None else set(only)
+    changes = [change for change in compare(now.case, known.figures, now.figures) if change.verdict != SAME]
+    changes = [change for change in changes if change.criterion in open_to]
+    renewed = {change.criterion for change in changes} | (now.criteria - set(known.accepted)) & open_to
+    kept = {name: why for name, why in known.accepted.items() if name not in renewed}
+    note = {"accepted": runs.provenance()["when"][:10], "reason": " ".join(reason.split())}
+    accepted = kept | dict.fromkeys(sorted(renewed & now.criteria), note)
+    merged = {seed: _of(kept, known.figures[seed]) | _of(renewed, found) for seed, found in now.figures.items()}
+    if renewed:
+        baseline.write(Baseline(now.case, merged, accepted, known.origin), folder)
+    return changes
+
+
+def _of(criteria: Collection[str], known: Figures) -> Figures:
+    return {key: figure for key, figure in known.items() if key[0] in criteria}
+
+
+def _usable(now: MeasuredFigures, folder: Path) -> Baseline | None:
+    """The baseline of the case if it is of the very origin of the runs."""
+    try:
+        known = baseline.read_baseline(now.case, folder)
+    except BadInput:  # altered or truncated: a new one is asked for
+        return None
+    return known if known is not None and known.origin == baseline.origin(now.runs) else None
+
+
+def changes_table(found: list[Finding]) -> pd.DataFrame:
+    """Everything that is not as it was, regressions first."""
+    order = sorted((one for one in found if one.verdict != SAME), key=lambda one: (not one.fails, one.verdict, one.case))
+    return pd.DataFrame(
+        {
+            "": finding.verdict,
+            "criterion": finding.criterion,
+            "case": finding.case,
+            "figure": finding.figure,
+            "baseline": finding.expected_said,
+            "now": finding.got_said,
+            f"difference, {INTERVAL} interval": finding.difference_said,
+        }
+        for finding in order
+    )
+
+
+def print_findings(found: list[Finding]) -> bool:
+    """Prints what changed and, for every regression, one line with the command that accepts it; whether there is none."""
+    changed, failed = changes_table(found), [finding for finding in found if finding.fails]
+    if len(changed):
+        print(changed.to_markdown(index=False, disable_numparse=True) + "\n")
+    same, new = (sum(finding.verdict == verdict for finding in found) for verdict in (SAME, NEW))
+    print(f"{len(found)} figures: {same} as their baselines, {new} new, {len(failed)} failed")
+    for finding in failed:
+        print(f"{finding.line}; to accept: {ACCEPT}", file=sys.stderr)
+    return not failed

@@ -1,0 +1,60 @@
+"""The agreement of criteria as people read it: one row per case and criterion, seeds combined."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from pruning_oracle.reports.agreement.grade import MEAN
+from pruning_oracle.reports.agreement.price import oracle_price, price, readable
+from pruning_oracle.reports.sections.section import SCOPES, Study, number, over_seeds
+
+TITLES = {(MEAN, "none"): "per site", ("all sites", "none"): "all sites", ("all sites", "l2"): "all sites, ℓ2"}
+
+
+def summary(study: Study, oracle: str = "oracle_abs") -> pd.DataFrame:
+    """Spearman per criterion: shared and fresh examples, mean over sites and over all sites; the noise ceiling last."""
+    chosen = study.agreement[study.agreement.oracle == oracle]
+    rows = []
+    for criterion in study.criteria:
+        row = {"criterion": criterion, "cost, forward passes": readable(price(study.runs, criterion))}
+        for examples in ("fresh", "shared"):
+            for scope, scaling in SCOPES:
+                found = chosen.query(
+                    "criterion == @criterion and examples == @examples and scope == @scope and scaling == @scaling"
+                )
+                row[f"{examples}, {TITLES[scope, scaling]}"] = over_seeds(found)
+        rows.append(row)
+    whole = float(np.median([oracle_price(run) for run in study.runs]))
+    ceiling = {"criterion": "noise ceiling", "cost, forward passes": f"the oracle: {readable(whole)}"}
+    for examples in ("fresh", "shared"):
+        for scope, scaling in SCOPES:
+            found = chosen.query("examples == @examples and scope == @scope and scaling == @scaling")
+            ceiling[f"{examples}, {TITLES[scope, scaling]}"] = number(found.groupby("seed").ceiling.first().median())
+    return pd.DataFrame([*rows, ceiling])
+
+
+def chance(study: Study) -> float:
+    """Half width of the 95 % range of the mean-over-sites Spearman of one random ranking per site and seed's network."""
+    sizes = [site["maps"] for site in study.runs[0].oracle.facts["sites"] if site["maps"] >= 3]
+    if not sizes:
+        return float("nan")
+    return 1.96 * math.sqrt(sum(1 / (size - 1) for size in sizes)) / len(sizes)
+
+
+def everything(studies: list[Study]) -> pd.DataFrame:
+    """The summaries of all cases and both oracles under one another."""
+    parts = []
+    for study in studies:
+        for oracle in ("oracle_abs", "oracle_loss"):
+            part = summary(study, oracle)
+            part.insert(0, "oracle", oracle)
+            part.insert(0, "case", study.case)
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A table in LaTeX for the booktabs package; minus and ℓ become mathematics, so that every LaTeX can set them."""
+    text = table.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1).to_latex(hrules=True)
+    return text.replace("−", "$-$").replace("ℓ2", r"$\ell_2$")

@@ -1,0 +1,133 @@
+"""The pytest plugin in somebody else's repository: first new, then accepted, held, shared by two processes, and failing."""
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+from commands import surroundings
+
+pytest_plugins = ["pytester"]
+
+MINE = '''
+from pruning_oracle.criteria.criterion import criterion, mean, mean_abs
+
+@criterion(needs={"gate_grad"}, reduce=mean_abs, unit="nats", source="mine")
+def slope(site):
+    """What the gate's gradient says."""
+    return -site.gate_grad
+
+@criterion(needs={"mean"}, reduce=mean, unit="activation", source="mine")
+def response(site):
+    """How strongly a map responds."""
+    return site.mean
+'''
+# of an installed copy pytest loads the plugin itself
+INSTALLED = any(point.name == "pruning-oracle" for point in entry_points(group="pytest11"))
+PLUGIN = [] if INSTALLED else ["-p", "pruning_oracle.reports.pytest_plugin.plugin"]
+SMALL = ["--pruning-oracle-cases", "resnet-digits", "--pruning-oracle-seeds", "0", "--pruning-oracle-examples", "24"]
+
+
+@pytest.fixture
+def elsewhere(pytester, monkeypatch):
+    """Another repository, which has the suite installed, a file of criteria and a folder that is called as one of ours is."""
+    monkeypatch.setenv("PYTHONPATH", surroundings()["PYTHONPATH"])
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "")
+    pytester.makepyfile(mine=MINE)
+    pytester.mkpydir("oracle")
+    return pytester
+
+
+def session(pytester, *words):
+    return pytester.runpytest_subprocess(*PLUGIN, *words, timeout=120)
+
+
+def held(pytester, *words):
+    return session(pytester, "--pruning-oracle-criteria", "mine.py", *SMALL, *words)
+
+
+def test_from_the_first_measurement_to_a_regression(elsewhere):
+    first = held(elsewhere)
+    first.assert_outcomes(failed=2, passed=1)
+    first.stdout.fnmatch_lines(
+        [
+            "mine.py FF.*",
+            "new: slope on resnet-digits: agreement expected undefined, got *",
+            "new: slope on resnet-digits: pair agreement expected undefined, got *",
+            'to accept: pytest --pruning-oracle-criteria mine.py --pruning-oracle-cases resnet-digits *-accept "why"',
+            "FAILED mine.py::response[[]resnet-digits[]]*",
+        ]
+    )
+    oracles = list(elsewhere.path.glob(".pytest_cache/d/pruning-oracle/*/resnet-digits/0/oracle-24.safetensors"))
+    assert len(oracles) == 1
+    measured = oracles[0].stat().st_mtime_ns
+    held(elsewhere, "--pruning-oracle-accept", "the first").assert_outcomes(passed=3)
+    assert "slope,agreement," in (elsewhere.path / "mine.baselines" / "resnet-digits.csv").read_text()
+    again = held(elsewhere, "-n2")
+    again.assert_outcomes(passed=3)
+    again.stdout.fnmatch_lines(["same: slope on resnet-digits: pair agreement expected *, difference +0.000 *"])
+    wrong = MINE.replace("return -site", "return site").replace("def response", "def activity")
+    elsewhere.makepyfile(mine=wrong)
+    failing = held(elsewhere)
+    failing.assert_outcomes(failed=3)
+    failing.stdout.fnmatch_lines(
+        [
+            "worse: slope on resnet-digits: pair agreement expected *, got *, difference −* (99.8 % interval)",
+            "gone: response on resnet-digits: agreement expected *",
+        ]
+    )
+    assert oracles[0].stat().st_mtime_ns == measured, "the oracle was measured once"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--pruning-oracle-accept", " "], "*--pruning-oracle-accept is empty: a new baseline needs a reason"),
+        (["--pruning-oracle-seeds", "one"], "*--pruning-oracle-seeds has 'one': allowed are whole numbers"),
+        (["--pruning-oracle-criteria", "your.py"], "*--pruning-oracle-criteria is your.py: there is no such .py file"),
+    ],
+)
+def test_a_mistake_in_the_options_is_one_line(elsewhere, words, message):
+    done = held(elsewhere, *words)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([message])
+    assert "Traceback" not in done.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("x = 1", "*mine.py holds no function marked @criterion"), ("def broken(:", "*mine.py, line 1: SyntaxError: *")],
+)
+def test_a_file_without_criteria_is_an_error(elsewhere, text, message):
+    elsewhere.makepyfile(mine=text)
+    done = held(elsewhere)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines([message])
+    assert "Traceback" not in done.stdout.str()
+
+
+def test_a_mistake_in_the_criteria_is_one_line(elsewhere):
+    elsewhere.makepyfile(mine=MINE.replace("site.mean\n", "site.nothing\n"))
+    done = held(elsewhere, "-k", "response")
+    done.assert_outcomes(failed=1, deselected=2)
+    done.stdout.fnmatch_lines(["python -m pruning_oracle.criteria resnet-digits: *mine.py*nothing*"])
+    assert "Traceback" not in done.stdout.str()
+
+
+def test_tests_are_listed_beside_others_without_measuring(elsewhere):
+    elsewhere.makepyfile(test_other="def test_other(): pass")
+    done = held(elsewhere, "--collect-only", "-q")
+    done.stdout.fnmatch_lines(
+        ["test_other.py::test_other", "mine.py::slope[[]resnet-digits[]]", "mine.py::baselines[[]resnet-digits[]]"]
+    )
+    assert not list(elsewhere.path.glob("mine.baselines"))
+    session(elsewhere).assert_outcomes(passed=1)
+
+
+def test_without_the_option_nothing_is_imported():
+    code = (
+        "import sys, pruning_oracle.reports.pytest_plugin.plugin;"
+        " sys.exit(bool({'torch', 'numpy', 'pandas', 'pruning_oracle.bench'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

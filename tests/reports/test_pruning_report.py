@@ -1,0 +1,183 @@
+"""The page of pruning runs by hand: curves, areas, tables, and what survives retraining."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from toys import toy_case
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.pruning.loop.state import start
+from pruning_oracle.pruning.survival import SHARES, subsets, survive
+from pruning_oracle.reports.inputs import pruning_runs
+from pruning_oracle.reports.page.render import render_pruning
+from pruning_oracle.reports.sections import curves, latency, survival
+
+SETTINGS = {
+    "examples": 0,
+    "remove": 2,
+    "updates": 3,
+    "rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 0,
+    "batch": 4,
+    "final_updates": 1,
+}
+
+
+def row(maps, accuracy, **more):
+    seconds = {"learning": 2.0, "scoring": 0.02}
+    known = {"maps": maps, "flops": maps**2, "parameters": 10 * maps, "sites": [maps - 2, 2], "seconds": seconds}
+    return known | {"test_accuracy": accuracy, **more}
+
+
+def write(root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), sources="c", last=(), folder="pruning"):
+    rows = [row(maps, accuracy) for maps, accuracy in zip((10, 8, 6), accuracies, strict=True)]
+    rows += [row(6, accuracy, final=True) for accuracy in last]
+    facts = {
+        "case": case,
+        "seed": seed,
+        "settings": SETTINGS,
+        "rows": rows,
+        "sites": ["a<b>", "b"],
+        "commit": "abc",
+        "sources": {"stage": sources, "case": "k"},
+        "libraries": {"torch": "2"},
+        "why": "",
+    }
+    facts |= {"precision": "float32", "device": "none"}
+    runs.save(runs.folder(case, seed, root) / folder / f"{name}.safetensors", "pruning", {}, facts)
+
+
+def test_a_curve_and_its_area_by_hand():
+    rows = [row(10, 1.0), row(8, 0.9), row(6, 0.5)]
+    found = curves.accuracy_curve(rows, "maps", np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5]))
+    assert found[:5] == pytest.approx([1.0, 0.95, 0.9, 0.7, 0.5])
+    assert np.isnan(found[5])
+    assert curves.area(rows, "maps", np.linspace(1, 0.6, 101)) == pytest.approx((0.95 + 0.7) / 2, abs=1e-3)
+    assert curves.accuracy_curve(rows, "flops", np.array([0.64])) == pytest.approx([0.9])
+
+
+def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
+    for seed in (0, 1):
+        write(tmp_path, seed=seed, name="bad", accuracies=(1.0, 0.5 + 0.1 * seed, 0.3))
+        write(tmp_path, seed=seed, name="good", last=[0.95])
+    known = pruning_runs.read_study("toy", [0, 1], tmp_path)
+    table = curves.table(known).set_index("run")
+    assert list(table.index) == ["good", "bad"]
+    assert table.loc["good", "pruned"] == "0.800"
+    assert table.loc["good", "and fine-tuned"] == "0.950"
+    assert table.loc["good", "fewer FLOPs"] == "2.8×"
+    assert table.loc["bad", "and fine-tuned"] == "0.300"
+    assert "to" in table.loc["bad", "area, maps left"]
+    assert table.loc["good", "ranking, of the learning's time"] == "1.0%"
+    page = render_pruning([[known]], tmp_path / "out").read_text()
+    assert "a&lt;b&gt;" in page or "a<b>" not in page
+    assert "Accuracy against what is left" in page
+    every = pd.read_csv(tmp_path / "out/pruning.csv")
+    assert len(every) == 2 * 3 + 2 * 4
+    assert every[every.final].test_accuracy.tolist() == [0.95, 0.95]
+    assert (tmp_path / "out/pruning-toy-pruning-curves.png").stat().st_size > 5000
+
+
+def timed(whole, pruning_runs):
+    rows = [
+        {"way": "eager", "batch": batch, "network": name, "median": factor * median, "5 %": 0.001, "95 %": 0.1, "passes": 9}
+        for batch, factor in ((1, 1), (16, 2))
+        for name, median in (("whole", whole), ("pruned", pruning_runs))
+    ]
+    return [*rows, {"way": "compiled", "batch": 1, "missing": "RuntimeError: <none>"}]
+
+
+def test_latencies_are_ratios_within_a_seed(tmp_path):
+    for seed, pruned_seconds in ((0, 0.02), (1, 0.01)):
+        write(tmp_path, seed=seed)
+        facts = {"case": "toy", "seed": seed, "commit": "c", "device": "none", "threads": 2, "versions": {"torch": "2"}}
+        facts |= {"sources": {"stage": "l", "case": "k"}, "libraries": {}}
+        facts |= {"whole": {"flops": 100}, "pruned": {"flops": 36}, "rows": timed(0.04, pruned_seconds)}
+        runs.save(runs.folder("toy", seed, tmp_path) / "pruning/good.latency", "latency", {}, facts)
+        scratch = facts | {"scratch": {"accuracy": 0.5 + seed / 10}}
+        runs.save(runs.folder("toy", seed, tmp_path) / "pruning/good.scratch", "scratch", {}, scratch)
+    known = pruning_runs.read_study("toy", [0, 1], tmp_path)
+    found = latency.section(known)
+    assert list(found.table["times as fast"]) == ["3.0× (2.0× to 4.0×)"] * 2
+    assert list(found.table["whole, ms"]) == ["40 [1, 100]", "80 [1, 100]"]
+    assert list(found.table["fewer FLOPs"]) == ["2.8×"] * 2
+    assert "compiled, 1: RuntimeError: <none>" in found.caption
+    assert curves.table(known)["from nothing"].tolist() == ["0.550 (0.500 to 0.600)"]
+    page = render_pruning([[known]], tmp_path / "out").read_text()
+    assert "&lt;none&gt;" in page
+    assert "How fast the pruned networks are" in page
+
+
+def test_runs_measured_by_different_code_or_none_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="no pruning runs under"):
+        pruning_runs.read_study("toy", [0], tmp_path)
+    write(tmp_path)
+    write(tmp_path, name="other", sources="d")
+    with pytest.raises(BadInput, match="different sources"):
+        pruning_runs.read_study("toy", [0], tmp_path)
+    with pytest.raises(BadInput, match="no pruning file"):
+        pruning_runs.read_study("toy", [0, 1], tmp_path)
+
+
+def test_a_study_that_is_not_whole_is_left_out(tmp_path, capsys):
+    for seed in (0, 1):
+        write(tmp_path, seed=seed)
+    for seed in (0, 1):
+        write(tmp_path, seed=seed, name="taylor", folder="pruning-still")
+    write(tmp_path, seed=0, name="fast", folder="pruning-far")
+    found = pruning_runs.read_studies("toy", [0, 1], tmp_path)
+    assert [study.folder for study in found] == ["pruning", "pruning-still"]
+    assert "left out: pruning-far, of which" in capsys.readouterr().out
+
+
+def test_runs_named_by_a_number_are_in_its_order(tmp_path):
+    for name in ("30", "100", "10", "a"):
+        write(tmp_path, name=name)
+    assert list(pruning_runs.read_study("toy", [0], tmp_path).runs) == ["10", "30", "100", "a"]
+
+
+def test_tau_is_within_seeds_and_shares():
+    """Within each share the lower loss has the higher accuracy; across shares the reverse, which must not count."""
+    shares = [
+        {"share": share, "seed": 0, "loss": base + step, "accuracy": base - step / 10}
+        for share, base in ((0.2, 0), (0.4, 5))
+        for step in range(4)
+    ]
+    rows = pd.DataFrame(shares)
+    assert survival.within(rows) == pytest.approx(-1)
+    assert survival.tau(rows) > 0
+    assert survival.tau_interval(rows)[1] < -0.5
+    assert np.isnan(survival.within(rows.assign(accuracy=1.0)))
+    said = [survival.verdict(*pair) for pair in ((-0.9, -0.6), (-0.9, -0.1), (-0.1, 0.1), (0.1, 0.5), (np.nan, 0.1))]
+    assert [text.split(":")[0].split(",")[0] for text in said] == ["Yes", "Somewhat", "No", "No", "Undefined"]
+
+
+def test_subsets_have_the_sizes_that_they_say():
+    case = toy_case("residual", 24, "float32")
+    total = sum(site.maps for site in case.sites)
+    found = list(subsets(case, 2, 8, 0))
+    assert len(found) == 2 * 4 * len(SHARES)
+    for _, share, gone in found:
+        assert sum(map(len, gone.values())) == min(round(share * total), total - len(case.sites))
+    again = list(subsets(case, 2, 8, 0))
+    assert found == again
+    assert len({str(gone) for _, _, gone in found}) > len(SHARES)
+
+
+def test_survival_without_updates_is_the_gated_networks_loss():
+    from pruning_oracle.bench.network.gates import gated  # noqa: PLC0415
+
+    case = toy_case("plain", 24)
+    site = case.sites[0]
+    loss, accuracy = survive(case, PruningSettings(updates=0), start(case), {site.name: [1, 3]})
+    rows = case.split(None)[0]
+    batch = next(case.batches(case.train, rows, len(rows)))
+    keep = torch.ones(len(rows), site.maps, dtype=torch.float64)
+    keep[:, [1, 3]] = 0
+    with torch.no_grad(), gated(case.model, {site: keep}):
+        assert loss == pytest.approx(case.losses(batch).mean().item())
+    assert 0 <= accuracy <= 1

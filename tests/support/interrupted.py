@@ -1,0 +1,73 @@
+"""Measures a toy's oracle in children that are killed at random moments until one gets through; run by test_resume.py.
+
+Children are forked from a process that has imported everything, so that a hundred of them take seconds.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from toys import toy_case
+
+from pruning_oracle.bench import runs
+from pruning_oracle.oracle.exact.replay import Replay
+from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.measure import measure
+from pruning_oracle.oracle.resume import Units
+
+
+def work(out: Path, setting: dict) -> None:
+    """One whole measurement, as `python -m pruning_oracle.oracle` does it, slowed down so that a kill hits every part of it."""
+    case = toy_case("residual")
+    with Units(out, setting).hold() as units:
+        engine = Replay(case, choices=units.choices, fold=7)
+
+        def slow(*given):
+            time.sleep(0.004)
+            return engine(*given)
+
+        oracle = measure(case, slow, range(24), 1, units)
+        runs.save(out, "oracle", {name: change.numpy() for name, change in oracle.changes.items()}, dict(units.choices))
+
+
+def child(out: Path, setting: dict) -> int:
+    """The process id of a child that measures."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work(out, setting)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return pid
+
+
+def main() -> None:
+    """Prints how many children were killed and in how many of those some unit had been written."""
+    torch.set_num_threads(1)
+    out, seed = Path(sys.argv[1]), int(sys.argv[2])
+    generator = np.random.default_rng(abs(seed))
+    choices = {"memory format": "channels last"} | {site.name: "linear step" for site in toy_case("residual").sites}
+    TimedChoices.fastest = lambda self, question, ways: self.setdefault(question, choices.get(question, min(ways)))
+    killed = went_on = 0
+    while True:
+        pid = child(out, {"seed": seed})
+        deadline = time.monotonic() + generator.uniform(0, 0.3)
+        while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        if ended[0]:
+            print(killed, went_on, ended[1])
+            return
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        killed += 1
+        went_on += bool(list(out.with_suffix(".units").glob("*/*.safetensors")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Networks cut by hand."""
+
+import torch
+from networks import network
+from torch.utils.data import TensorDataset
+
+from pruning_oracle.bench.loading.assemble import assemble
+from pruning_oracle.pruning.cutting.surgery import Pruned
+from pruning_oracle.pruning.cutting.wiring import wire
+
+NETWORKS = {
+    "squeezenet1_0": (3, 64, 64),
+    "vgg16_bn": (3, 32, 32),
+    "resnet50": (3, 32, 32),
+    "mobilenet_v2": (3, 32, 32),
+    "mobilenet_v3_small": (3, 32, 32),
+    "r3d_18": (3, 4, 32, 32),
+}
+
+
+def network_case(name):
+    data = TensorDataset(torch.randn(8, *NETWORKS[name]), torch.arange(8) % 10)
+    return assemble(network(name).float(), data, data)
+
+
+def pruned(case):
+    return Pruned(case, case.sites, wire(case))
+
+
+def third(case, generator):
+    """A third of every site's maps, at random."""
+    return {
+        site.name: torch.randperm(site.maps, generator=generator)[: site.maps // 3].tolist()
+        for site in case.sites
+        if site.maps > 2
+    }
