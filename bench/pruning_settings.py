@@ -22,14 +22,14 @@ class Target:
         """A target such as `maps=0.3` or `accuracy=-0.025`."""
         name, _, number = text.partition("=")
         if name not in QUANTITIES:
-            raise unknown("--until", name, QUANTITIES)
+            raise unknown("--target", name, QUANTITIES)
         allowed = "a number between -1 and 0, such as -0.025" if name == "accuracy" else "a share between 0 and 1, such as 0.3"
         try:
             value = float(number)
         except ValueError as error:
-            raise BadInput(f"--until {name}={number}: allowed is {allowed}") from error
+            raise BadInput(f"--target {name}={number}: allowed is {allowed}") from error
         if not (-1 < value < 0 if name == "accuracy" else 0 < value < 1):
-            raise BadInput(f"--until {name}={number}: allowed is {allowed}")
+            raise BadInput(f"--target {name}={number}: allowed is {allowed}")
         return cls(name, value)
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class PruningSettings:
     flops_lambda: float = 1e-3
     remove: int = 1
     updates: int = 30
-    until: Target = field(default=Target("maps", 0.3))
+    target: Target = field(default=Target("maps", 0.3))
     final_updates: int = 0
     rate: float = 1e-4
     momentum: float = 0.9
@@ -91,7 +91,7 @@ class PruningSettings:
     @property
     def facts(self) -> dict[str, Any]:
         """The settings as a run file stores them."""
-        return asdict(self) | {"until": str(self.until)}
+        return asdict(self) | {"target": str(self.target)}
 
     def name(self, usual: "PruningSettings") -> str:
         """What tells a run from others in file names: its criterion, and what differs from the case's usual settings."""
@@ -103,5 +103,5 @@ class PruningSettings:
 def usual_settings(maps: int) -> PruningSettings:
     """What suits a network of so many maps whose case says nothing: so many maps at a time that the whole takes minutes."""
     return PruningSettings(
-        remove=max(1, maps // REMOVALS), updates=20, rate=1e-3, flops_lambda=0.1, until=Target("maps", 0.3), final_updates=200
+        remove=max(1, maps // REMOVALS), updates=20, rate=1e-3, flops_lambda=0.1, target=Target("maps", 0.3), final_updates=200
     )

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,11 +25,11 @@ from pruning_oracle.oracle.resume import Units
 
 log = logging.getLogger("oracle")
 
-Engine = Callable[[Case, Site, Batch], Float[Tensor, "example map"]]
+Engine = Callable[[Site, Batch], Float[Tensor, "example map"]]  # of one case
 # what makes each engine: from a case, the bytes it may hold beyond the model, and the choices it must follow and may add to
 ENGINES: dict[str, Callable[[Case, int, TimedChoices], Engine]] = {
     "replay": Replay,
-    "literal": lambda case, held, choices: literal,
+    "literal": lambda case, held, choices: partial(literal, case),
 }
 CHECKED = 8  # (site, map, example) triples that are measured again, literally
 # of the largest loss involved, or of 1 nat; the coarse precisions round differently in every order of operations
@@ -83,7 +84,7 @@ def _found(case: Case, units: Units | None, name: str, kept: Tensor) -> Arrays |
 
 def _measured(case: Case, engine: Engine, site: Site, batch: Batch, block: Sequence[int]) -> Arrays:
     start = time.monotonic()
-    change = engine(case, site, batch).cpu()
+    change = engine(site, batch).cpu()
     seconds = time.monotonic() - start
     check_changes(case, site, change, block)
     return {"change": change.numpy(), "seconds": np.array(seconds)}

@@ -40,7 +40,7 @@ def pruning_options() -> argparse.ArgumentParser:
     add("--flops-lambda", type=float, help=f"less this per MFLOP of a map {USUAL}")
     add("--remove", type=int, help=f"maps at a time {USUAL}")
     add("--updates", type=int, help=f"of learning between two removals {USUAL}")
-    add("--until", help=f"maps=0.3, flops=0.1, parameters=0.2 or accuracy=-0.025 {USUAL}")
+    add("--target", help=f"when to stop: maps=0.3, flops=0.1, parameters=0.2 or accuracy=-0.025 {USUAL}")
     add("--final-updates", type=int, help=f"of learning at the end {USUAL}")
     add("--rate", type=float, help=f"learning rate {USUAL}")
     add("--momentum", type=float, help="of SGD (default 0.9)")
@@ -60,8 +60,8 @@ def changes_of(given: argparse.Namespace, criterion: Criterion | None) -> dict[s
     """The settings that the command line gives, checked; a user's own criterion goes by its name, not by its file's."""
     names = [setting.name for setting in dataclasses.fields(PruningSettings)]
     values = {name: value for name, value in vars(given).items() if name in names and value is not None}
-    if "until" in values:
-        values["until"] = Target.parse(values["until"])
+    if "target" in values:
+        values["target"] = Target.parse(values["target"])
     if criterion:
         values["criterion"] = criterion.name
     PruningSettings(**values)
@@ -140,9 +140,9 @@ class ProgressBar:
     def __call__(self, state: State) -> None:
         """One step is done."""
         self.keeper(state)
-        first, last, until = state.rows[0], state.rows[-1], self.settings.until
-        gone = 1 - last[until.quantity] / first[until.quantity] if until.quantity != "accuracy" else 0.0
-        share = gone / (1 - until.value) if until.quantity != "accuracy" else 1 - last["maps"] / first["maps"]
+        first, last, target = state.rows[0], state.rows[-1], self.settings.target
+        gone = 1 - last[target.quantity] / first[target.quantity] if target.quantity != "accuracy" else 0.0
+        share = gone / (1 - target.value) if target.quantity != "accuracy" else 1 - last["maps"] / first["maps"]
         final = f", final update {state.final.updates} of {self.settings.final_updates}" if state.final.updates else ""
         said = f"{last['maps']} of {first['maps']} maps, accuracy {last['test_accuracy']:.3f}{final}"
         self.bar.set_postfix_str(said, refresh=False)

@@ -25,10 +25,10 @@ STILL_RANKINGS: dict[str, Changes] = {
 NUMBERS_OF_UPDATES: dict[str, Changes] = {count: {"flops-lambda": "0", "updates": count} for count in ("10", "30", "100")}
 # how far single runs go, by case: for a point of accuracy, or to many times the speed
 POINT = {"flops-lambda": "0.5", "updates": "20", "final-updates": "600"}
-FAST = {"remove": "4", "updates": "20", "batch": "32", "flops-lambda": "0.1", "until": "flops=0.04", "final-updates": "1500"}
+FAST = {"remove": "4", "updates": "20", "batch": "32", "flops-lambda": "0.1", "target": "flops=0.04", "final-updates": "1500"}
 HOW_FAR: dict[str, dict[str, Changes]] = {
-    "vgg-digits": {"point": POINT | {"remove": "12", "until": "maps=0.3"}},
-    "resnet-digits": {"point": POINT | {"remove": "8", "until": "maps=0.2"}},
+    "vgg-digits": {"point": POINT | {"remove": "12", "target": "maps=0.3"}},
+    "resnet-digits": {"point": POINT | {"remove": "8", "target": "maps=0.2"}},
     "r3dcnn-gestures": {"fast": FAST | {"tested": "300"}},
 }
 SURVIVAL: dict[str, Changes] = {"r3dcnn-gestures": {"each": "1", "updates": "40", "batch": "16"}}  # others: the command's own

@@ -37,7 +37,7 @@ from pruning_oracle.reports.page.render import render, render_pruning
 from pruning_oracle.reports.regression import baseline, compare, regress
 from pruning_oracle.reports.regression.false_alarms import false_alarms
 from pruning_oracle.reports.sections import curves, latency, precision, speed
-from pruning_oracle.reports.sections.section import Study
+from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.tables import everything, latex, summary
 
 OUT = Path("report")
@@ -58,14 +58,14 @@ def grade_run(case: str, seed: int, root: Path) -> None:
     write_tables(run, folder, tables)
 
 
-def read_case_study(case: str, seeds: list[int], root: Path) -> Study:
+def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
     """Everything the report needs of one case."""
     folders = [runs.folder(case, seed, root) for seed in seeds]
     found = [read_run(case, seed, root) for seed in seeds]
     check_alike(found)
     tables = [read_table(run, folder / "agreement.csv") for run, folder in zip(found, folders, strict=True)]
     curves = [file for run in found if (file := learning_curve(run))]
-    return Study(case, found, pd.concat(tables, ignore_index=True), read_table(found[0], folders[0] / "maps.csv"), curves)
+    return CaseStudy(case, found, pd.concat(tables, ignore_index=True), read_table(found[0], folders[0] / "maps.csv"), curves)
 
 
 def page(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:

@@ -51,7 +51,7 @@ def test_seeds_are_whole_numbers_each_once():
 def test_how_a_case_is_pruned_is_its_own_or_follows_from_its_maps():
     assert find("vgg-digits").pruning.remove == 24
     usual = usual_settings(528)
-    assert (usual.remove, usual.until, usual.final_updates) == (24, Target("maps", 0.3), 200)
+    assert (usual.remove, usual.target, usual.final_updates) == (24, Target("maps", 0.3), 200)
     assert usual_settings(3).remove == 1
     assert PruningSettings().remove == 1, "the paper's"
     changes = PruningSettings(remove=2, rate=0.5)

@@ -9,7 +9,7 @@ from pruning_oracle.bench.registry import case
 from pruning_oracle.bench.weights import published, state_dict
 
 PRUNING = PruningSettings(
-    remove=6, updates=20, rate=3e-3, until=Target("maps", 0.3), final_updates=200, tested=2000, flops_lambda=0.1
+    remove=6, updates=20, rate=3e-3, target=Target("maps", 0.3), final_updates=200, tested=2000, flops_lambda=0.1
 )
 
 

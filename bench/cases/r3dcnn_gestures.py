@@ -29,7 +29,7 @@ def test() -> Gestures:
 
 RECIPE = ScratchRecipe(build, train, test, epochs=20, rate=1.5e-3, batch=32)
 PRUNING = PruningSettings(
-    remove=20, updates=10, rate=1e-2, batch=16, until=Target("maps", 0.2), final_updates=80, tested=200, flops_lambda=0.03
+    remove=20, updates=10, rate=1e-2, batch=16, target=Target("maps", 0.2), final_updates=80, tested=200, flops_lambda=0.03
 )
 
 

@@ -12,7 +12,7 @@ NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 PRUNING = PruningSettings(
-    remove=20, updates=20, rate=3e-3, until=Target("maps", 0.4), final_updates=200, tested=2000, flops_lambda=0.1
+    remove=20, updates=20, rate=3e-3, target=Target("maps", 0.4), final_updates=200, tested=2000, flops_lambda=0.1
 )
 
 

@@ -10,7 +10,7 @@ from pruning_oracle.bench.training.from_scratch import ScratchRecipe
 from pruning_oracle.bench.weights import shipped
 
 RECIPE = ScratchRecipe(ResNet14, digits.train, digits.test, epochs=20, rate=5e-3, augment=digits.jitter)
-PRUNING = PruningSettings(remove=16, updates=20, rate=3e-3, until=Target("maps", 0.2), final_updates=200, flops_lambda=0.5)
+PRUNING = PruningSettings(remove=16, updates=20, rate=3e-3, target=Target("maps", 0.2), final_updates=200, flops_lambda=0.5)
 
 
 @case(training=RECIPE, pruning=PRUNING)

@@ -9,7 +9,7 @@ from pruning_oracle.bench.registry import case
 
 RECIPE = fine_tuned_images("squeezenet1_0", flowers102.load, View(resize=128, crop=128), epochs=20, rate=3e-4)
 PRUNING = PruningSettings(
-    remove=200, updates=20, rate=3e-4, until=Target("maps", 0.4), final_updates=205, tested=400, flops_lambda=0.1
+    remove=200, updates=20, rate=3e-4, target=Target("maps", 0.4), final_updates=205, tested=400, flops_lambda=0.1
 )
 
 

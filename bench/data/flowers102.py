@@ -20,7 +20,7 @@ from pruning_oracle.bench.data.reading.images import View
 from pruning_oracle.bench.data.reading.splits import Entries, Splits, image_splits
 from pruning_oracle.bench.errors import BadInput
 
-CLASSES, IMAGES = 102, 8189
+CLASSES = 102
 OWN = "flowers-102"  # torchvision's name of the folder
 EXPECTED = (
     f"{OWN}/ (torchvision's: jpg/, imagelabels.mat, setid.mat), flowers102/train/<class 1 to {CLASSES}>/… or flowers102/*.tar"

@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 
 from pruning_oracle.bench.case import Case, Site
 from pruning_oracle.bench.network.gates import gated
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS, MIXERS, NONE, decode_owners, probes
+from pruning_oracle.bench.network.map_following import MIXERS, NONE, decode_owners, is_depthwise, probes
 
 Channels = list[list[int]]  # for each map of a site, its channels (features) in a module's input
 Call = tuple[str, int]  # a module's name, and which of its calls
@@ -58,7 +58,7 @@ def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, l
         calls[name].append(_owners(sights))
     found: dict[str, list[tuple[str, Channels]]] = {site.name: [] for site in case.sites}
     for name, lines in calls.items():
-        depthwise = _is_depthwise(case.model.get_submodule(name))
+        depthwise = is_depthwise(case.model.get_submodule(name))
         read: dict[int, Channels] = {}
         for channel, owners in enumerate(zip(*lines, strict=True)):
             if set(owners) == {owners[0]} != {NONE}:
@@ -70,11 +70,6 @@ def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, l
             if not (depthwise and name in site.convolutions):
                 found[site.name].append((name, channels))
     return found
-
-
-def _is_depthwise(module: nn.Module) -> bool:
-    """Whether a convolution passes maps on, each by itself."""
-    return isinstance(module, CONVOLUTIONS) and 1 < module.groups == module.in_channels
 
 
 def _owners(sights: list[Sight]) -> list[int]:
@@ -97,9 +92,9 @@ def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> di
     seen: dict[Call, list[Sight]] = defaultdict(list)
     inputs = next(case.batches(case.train, [0], 1)).inputs
     weight = next(case.model.parameters())
-    maps = torch.arange(sum(site.maps for site in case.sites))
-    for digit, bit in probes(max(1, len(maps))):
-        values = torch.where((maps >> digit) % 2 == bit, math.nan, 1.0).to(weight).split([site.maps for site in case.sites])
+    maps = [site.maps for site in case.sites]
+    for followed in probes(sum(maps)):
+        values = torch.where(followed, math.nan, 1.0).to(weight).split(maps)
         chosen = dict(zip(case.sites, values, strict=True))
         gates = {site: value[None] for site, value in chosen.items()}
         with torch.no_grad(), gated(case.model, gates), _followed(case, also, along, chosen, seen):
@@ -112,7 +107,7 @@ def _followed(
     case: Case, also: tuple[type[nn.Module], ...], along: set[Call], values: GateValues, seen: dict[Call, list[Sight]]
 ) -> Iterator[None]:
     """Hooks that note what arrives, put zeros for NaNs in front of layers that mix maps, and NaNs where maps are made."""
-    made = _made(case, values)
+    made = _made(values)
     calls: Counter[str] = Counter()
     arrived: dict[str, Tensor] = {}
 
@@ -133,7 +128,7 @@ def _followed(
 
     def after(name: str, module: nn.Module, _: Any, output: Any) -> Any:
         factor = made.get(name)
-        if _is_depthwise(module) and name in arrived:
+        if is_depthwise(module) and name in arrived:
             passed = torch.where(arrived[name], math.nan, 1.0).repeat_interleave(output.shape[1] // len(arrived[name]))
             factor = passed if factor is None else factor * passed
         return None if factor is None else output * factor.to(output).view(-1, *[1] * (output.ndim - 2))
@@ -151,7 +146,7 @@ def _followed(
             hook.remove()
 
 
-def _made(case: Case, values: GateValues) -> dict[str, Tensor]:
+def _made(values: GateValues) -> dict[str, Tensor]:
     """What multiplies each output channel of the sites' convolutions: NaN for a map that is followed, else 1."""
     factors: dict[str, Tensor] = {}
     for site, value in values.items():

@@ -4,7 +4,6 @@ FLOPs are counted as `flops.py` says, without biases, so that what deleting a ma
 the bias of a convolution as one more input: `MapCost.made` follows it to the letter, since its λ belongs to those numbers.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from pruning_oracle.bench.case import Case, Site
 from pruning_oracle.bench.network.consumers import Channels, consumers
-from pruning_oracle.bench.network.flops import RECURRENT, Layer, Products, layers, weight_count
+from pruning_oracle.bench.network.flops import RECURRENT, Layer, Products, input_matrices, layers, weight_count
 
 PER_MAP = (_NormBase, nn.PReLU)  # modules that can hold parameters of single maps
 
@@ -102,8 +101,7 @@ def _map_cost(case: Case, site: Site, known: dict[nn.Module, Layer], feeds: list
 def _lost(module: Any, inputs: int, outputs: int) -> int:
     """How many weights go with so many of a layer's input and output channels."""
     if isinstance(module, RECURRENT):
-        first = [matrix for name, matrix in module.named_parameters() if re.fullmatch(r"weight_ih(_l0(_reverse)?)?", name)]
-        return inputs * sum(len(matrix) for matrix in first)
+        return inputs * sum(len(matrix) for matrix in input_matrices(module).values())
     linear = isinstance(module, nn.Linear)
     every, made = (module.in_features, module.out_features) if linear else (module.in_channels, module.out_channels)
     left = (every - inputs) * (made - outputs)

@@ -22,6 +22,7 @@ from pruning_oracle.bench.network.hooks import watch_one_example
 from pruning_oracle.bench.network.map_following import CONVOLUTIONS, MIXERS, TRANSPOSED
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+READS_INPUT = ("weight_ih", "weight_ih_l0", "weight_ih_l0_reverse")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ def weight_count(module: Any) -> int:
     if isinstance(module, RECURRENT):
         return sum(parameter.numel() for parameter in module.parameters() if parameter.ndim > 1)
     return module.weight.numel()
+
+
+def input_matrices(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The matrices by which a recurrent layer reads its input: the first layer's, in each direction."""
+    return {name: value for name, value in module.named_parameters() if name in READS_INPUT}
 
 
 def layers(case: Case) -> dict[str, Layer]:

@@ -31,6 +31,11 @@ NONE = -1  # the label of a number that comes from no map, or from maps already 
 Leaves = list[Any]
 
 
+def is_depthwise(module: nn.Module | None) -> bool:
+    """Whether a convolution passes maps on, each by itself."""
+    return isinstance(module, CONVOLUTIONS) and 1 < module.groups == module.in_channels
+
+
 class Tracer(fx.Tracer):
     """Keeps torch's own modules, and whatever derives from a layer that mixes maps, as single operations."""
 
@@ -229,7 +234,7 @@ def _convolve(learned: Labels, node: fx.Node, module: nn.Module, value: Tensor) 
     incoming = learned.labels[source][0]
     if not _reads_maps(learned, node, module):
         learned.spoil(incoming, f"{_describe(learned, node)} reads its maps along another axis than that of its channels")
-    elif 1 < module.groups == module.in_channels and incoming is not None:  # type: ignore[operator]
+    elif is_depthwise(module) and incoming is not None:
         per = len(made) // int(module.in_channels)  # type: ignore[arg-type]
         channels = incoming.flatten(2)[0, :, 0].repeat_interleave(per)
         learned.join(channels, torch.tensor(made))  # depthwise: a map in is a map out
@@ -273,8 +278,8 @@ def followed_labels(
         return []
     ranks = torch.searchsorted(present, labels.clamp(min=0).contiguous())
     tainted: list[list[Tensor]] = []
-    for digit, bit in probes(len(present)):
-        where = (labels != NONE) & ((ranks >> digit) % 2 == bit)
+    for chosen in probes(len(present)):
+        where = (labels != NONE) & chosen[ranks]
         probe = [*leaves[:place], leaves[place].masked_fill(where, math.nan), *leaves[place + 1 :]]
         after = learned.run(node, {source: tree.tree_unflatten(probe, spec)})
         tainted.append([_tainted(leaf) for leaf in tree.tree_leaves(after)])
@@ -282,9 +287,10 @@ def followed_labels(
     return None if any(code is None for code in found) else [_at(present, code) for code in found if code is not None]
 
 
-def probes(count: int) -> list[tuple[int, int]]:
-    """The (binary digit, its value) pairs whose numbers below `count` are set to NaN together, one pass after another."""
-    return [(digit, bit) for digit in range(max(1, math.ceil(math.log2(count)))) for bit in (0, 1)]
+def probes(count: int) -> list[Tensor]:
+    """Of so many numbers those that are set to NaN together, one pass after another: where a binary digit is 0, then 1."""
+    numbers, digits = torch.arange(count), max(1, math.ceil(math.log2(max(1, count))))
+    return [(numbers >> digit) % 2 == bit for digit in range(digits) for bit in (0, 1)]
 
 
 def decode_owners(tainted: list[Tensor]) -> Tensor | None:

@@ -3,12 +3,13 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from torch import Tensor
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.criteria.evidence.evidence import Evidence
 
 # from a case, rows of its training set and how many of them to take at a time, to a tensor by site name
 Gather = Callable[[Case, Sequence[int], int], dict[str, Tensor]]
@@ -31,6 +32,7 @@ class Source:
     most: int | None
 
 
+FIELDS = frozenset(field.name for field in fields(Evidence))
 SOURCES_PACKAGE = "pruning_oracle.criteria.sources"
 SOURCES: dict[str, Source] = {}
 
@@ -40,6 +42,10 @@ def source(*, unfit: Callable[[Case], str] = fits, most: int | None = None) -> C
 
     def register(function: Gather) -> Gather:
         name = function.__name__
+        if name in FIELDS:
+            raise BadInput(
+                f"evidence {name!r} is a field that all evidence has ({', '.join(sorted(FIELDS))}): give yours another name"
+            )
         if name in SOURCES:
             raise BadInput(f"evidence {name!r} already exists in {SOURCES[name].gather.__module__}: give yours another name")
         SOURCES[name] = Source(function, unfit, most)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.network import consumers as layers
+from pruning_oracle.bench.network.flops import RECURRENT, input_matrices
 from pruning_oracle.bench.network.map_following import TRANSPOSED
 from pruning_oracle.criteria.evidence.source import source
 
@@ -36,15 +37,10 @@ def _side_by_side(case: Case, found: Sequence[tuple[str, Sequence[Sequence[int]]
 
 def by_channel(module: nn.Module) -> Float[Tensor, "channel weight"]:
     """Every weight of a layer that multiplies each of its input channels (features)."""
-    if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
-        return torch.cat([value.detach().T for name, value in module.named_parameters() if _reads_input(name)], 1)
+    if isinstance(module, RECURRENT):
+        return torch.cat([matrix.detach().T for matrix in input_matrices(module).values()], 1)
     weight = module.get_parameter("weight").detach()
     if isinstance(module, TRANSPOSED):
         return weight.flatten(1)
     groups = weight.unflatten(0, (int(getattr(module, "groups", 1)), -1))  # group, output, own channel, …
     return groups.transpose(1, 2).flatten(0, 1).flatten(1)
-
-
-def _reads_input(name: str) -> bool:
-    """Whether it is the first layer's matrix of a recurrent layer, in either direction."""
-    return name in {"weight_ih", "weight_ih_l0", "weight_ih_l0_reverse"}

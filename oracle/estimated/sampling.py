@@ -53,11 +53,44 @@ class EstimatedOracle:
     reached: float  # of the goal's quality; NaN without one
 
 
+def site_samples(case: Case, first: Arrays) -> list[SiteSample]:
+    """Every site's pairs before any was measured; says at which sites gates carry no gradient."""
+    samples, flat = [], []
+    for site in case.sites:
+        known = ~first[f"alive/{site.name}"]
+        moved = first.get(f"moves/{site.name}")
+        if moved is None or not moved.any():
+            moved = None
+            flat.append(site.name)
+        samples.append(SiteSample(predict(moved, first["odds"], known), known))
+    if flat:
+        log.warning("%s: pairs are drawn plainly at %s, where gates carry no gradient", case.name, ", ".join(flat))
+    return samples
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of the method, of which a trial replaces some."""
+
+    moves: Callable[[Case, Batch, list[int]], Arrays] = first_order_moves
+    samples: Callable[[Case, Arrays], list[SiteSample]] = site_samples
+    first: Arrays | None = None  # what a look at all examples had found before
+    measure: Callable[[list[np.ndarray]], Arrays] | None = None  # chosen pairs of all examples, in the engine's place
+
+
 class Sampling:
     """One estimated oracle in the making: of a case, on some rows of its training set, `size` examples at a time."""
 
-    def __init__(self, case: Case, engine: Replay, rows: Sequence[int], size: int, units: Units | None = None) -> None:
-        self.case, self.engine, self.rows, self.size, self.units = case, engine, list(rows), size, units
+    def __init__(
+        self,
+        case: Case,
+        engine: Replay,
+        rows: Sequence[int],
+        size: int,
+        units: Units | None = None,
+        steps: Steps = Steps(),
+    ) -> None:
+        self.case, self.engine, self.rows, self.size, self.units, self.steps = case, engine, list(rows), size, units, steps
         self.spent = 0.0
         self.staying: dict[tuple[int, ...], Batch] = {}  # by its rows
 
@@ -70,8 +103,8 @@ class Sampling:
             self.engine.leave()
 
     def _run(self, goal: Goal) -> EstimatedOracle:
-        first = self.look()
-        samples = self._samples(first)
+        first = self.look() if self.steps.first is None else self.steps.first
+        samples = self.steps.samples(self.case, first)
         maps = sum(site.maps for site in self.case.sites)
         total = len(self.rows) * maps
         if goal.share * total < maps:
@@ -129,30 +162,13 @@ class Sampling:
         parts.pop("seconds")
         return {name: np.concatenate(of) for name, of in parts.items()}
 
-    def _samples(self, first: dict[str, np.ndarray]) -> list[SiteSample]:
-        """Every site's pairs before any was measured; says at which sites gates carry no gradient."""
-        samples, flat = [], []
-        for site in self.case.sites:
-            known = ~first[f"alive/{site.name}"]
-            moved = first.get(f"moves/{site.name}")
-            if moved is None or not moved.any():
-                moved = None
-                flat.append(site.name)
-            samples.append(SiteSample(predict(moved, first["odds"], known), known))
-        if flat:
-            log.warning("%s: pairs are drawn plainly at %s, where gates carry no gradient", self.case.name, ", ".join(flat))
-        return samples
-
     def _looked(self, block: list[int]) -> Arrays:
         batch = self._batch(block)
         with memory.suffices(self.case, len(block)):
-            arrays = self.engine.fitting(partial(self._moves, batch, block))
+            arrays = self.engine.fitting(partial(self.steps.moves, self.case, batch, block))
         for site in self.case.sites:
             arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()
         return arrays | {"labels": batch.labels.cpu().numpy()}
-
-    def _moves(self, batch: Batch, block: list[int]) -> Arrays:
-        return first_order_moves(self.case, batch, block)
 
     def _batch(self, block: list[int]) -> Batch:
         """Those examples; as many blocks as memory allows go through the network once, not in every round."""
@@ -178,14 +194,17 @@ class Sampling:
         for place, block in enumerate(self._blocks()):
             own = slice(place * self.size, place * self.size + len(block))
             parts = [part[own] for part, _ in chosen]
-            found = self._unit(f"round-{step}-{place}", partial(self._measured, block, parts))
+            found = self._unit(f"round-{step}-{place}", partial(self.measure, block, parts))
             for site, part, change in zip(self.case.sites, parts, changes, strict=True):
                 change[own].T[part.T] = found[site.name]
             bar.update(sum(int(part.sum()) for part in parts))
         for sample, (part, chance), change in zip(samples, chosen, changes, strict=True):
             sample.add(pairs, filled(sample), part, chance, change)
 
-    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
+    def measure(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
+        """The changes of the chosen pairs of a block, site by site, those of one map after one another."""
+        if self.steps.measure:
+            return self.steps.measure(parts)
         batch, arrays = self._batch(block), dict[str, np.ndarray]()
         for site, part in zip(self.case.sites, parts, strict=True):
             maps, examples = (torch.from_numpy(index).to(self.case.device) for index in np.nonzero(part.T))

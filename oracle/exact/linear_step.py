@@ -9,13 +9,13 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from pruning_oracle.bench.case import Site
+from pruning_oracle.bench.network.consumers import Channels
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.network.map_following import MIXERS, decode_owners, probes
 from pruning_oracle.oracle.exact.batch_layout import Rows, Values
 
 CONVOLVE: dict[type[nn.Module], Callable[..., Tensor]] = {nn.Conv1d: F.conv1d, nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
 RunNodes = Callable[[list[fx.Node]], Values]
-Channels = list[list[int]]  # for each map of the site, its channels (features) in a layer's input
 
 
 def layers_with_linear_step(model: fx.GraphModule, site: Site, nodes: list[fx.Node], run: RunNodes) -> dict[fx.Node, Channels]:
@@ -32,8 +32,7 @@ def layers_with_linear_step(model: fx.GraphModule, site: Site, nodes: list[fx.No
         with gated(model, {site: value.to(next(model.parameters()))[None]}):
             return run(between)
 
-    maps = torch.arange(site.maps)
-    passes = [probe(torch.where((maps >> digit) % 2 == bit, math.nan, 1.0)) for digit, bit in probes(site.maps)]
+    passes = [probe(torch.where(followed, math.nan, 1.0)) for followed in probes(site.maps)]
     whole, empty = probe(torch.ones(site.maps)), probe(torch.zeros(site.maps))
     chosen = {}
     for node, source in layers.items():

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, fx
 from torch.utils import _pytree as tree
 
+from pruning_oracle.bench.network.consumers import Channels
 from pruning_oracle.oracle.exact.batch_layout import Values
-from pruning_oracle.oracle.exact.linear_step import Channels
 
 WHOLE, LINEAR = "whole operations", "linear step"
 

@@ -44,7 +44,7 @@ class Replay:
         self.crowded = False  # memory did not suffice: none stay any more
         self.why = ""  # why every removal runs the whole network, if so
 
-    def __call__(self, case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
+    def __call__(self, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
         """Loss with the map removed minus loss with every map kept, in nats: `literal` up to rounding."""
         alive = self.alive(site, batch)
         maps, examples = alive.T.nonzero(as_tuple=True)

@@ -21,8 +21,8 @@ from pruning_oracle.oracle.estimated.sampling import EstimatedOracle, Sampling
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import measure
 from pruning_oracle.oracle.trial.coverage import coverage, promises
-from pruning_oracle.oracle.trial.ingredients import INGREDIENTS, Ingredients, Reduced
-from pruning_oracle.oracle.trial.recorded import MeasuredChanges, Recorded, agreement_of_estimates, agreement_with_whole
+from pruning_oracle.oracle.trial.ingredients import INGREDIENTS, Ingredients, steps_with
+from pruning_oracle.oracle.trial.recorded import MeasuredChanges, agreement_of_estimates, agreement_with_whole, recorded
 
 SHARES = (1 / 40, 1 / 20, 1 / 10, 1 / 5)
 SOURCES = ("oracle/trial/coverage.py", "oracle/trial/recorded.py")
@@ -34,7 +34,7 @@ def curves(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int) -> I
     for name, used in INGREDIENTS.items():
         for share in SHARES:
             for seed in range(repeats):
-                known = Recorded(dataclasses.replace(case, seed=seed), first, whole, used).run(Goal(share, rounds=used.rounds))
+                known = recorded(dataclasses.replace(case, seed=seed), first, whole, used).run(Goal(share, rounds=used.rounds))
                 sites, every = agreement_of_estimates(known.estimates, used.kind, whole)
                 yield {"ingredients": name, "share": share, "measured": known.share, "seed": seed, "sites": sites, "all": every}
 
@@ -60,7 +60,9 @@ def time_oracles(
 
     def once(used: Ingredients, share: float, seed: int) -> tuple[float, EstimatedOracle]:
         start = time.perf_counter()
-        found = Reduced(used, dataclasses.replace(case, seed=seed), engine, rows, size).run(Goal(share, rounds=used.rounds))
+        found = Sampling(dataclasses.replace(case, seed=seed), engine, rows, size, steps=steps_with(used)).run(
+            Goal(share, rounds=used.rounds)
+        )
         return time.perf_counter() - start, found
 
     alike: dict[Ingredients, list[str]] = {}  # which estimate is read of the pairs takes no time

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.estimated.goal import Goal
-from pruning_oracle.oracle.trial.recorded import MeasuredChanges, Recorded, agreement_of_estimates
+from pruning_oracle.oracle.trial.recorded import MeasuredChanges, agreement_of_estimates, recorded
 
 PROMISES = (0.9, 0.95, 0.98)
 
@@ -18,7 +18,7 @@ def coverage(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int, sh
     """How often 95 % intervals of oracle_loss hold the whole oracle's, per map; and the bias, in its own standard errors."""
     held, off = [], []
     for seed in tqdm(range(repeats), desc="coverage", leave=False, disable=None):
-        found = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(share)).estimates
+        found = recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(share)).estimates
         truth = np.concatenate([change.mean(0) for change in whole.values()])
         low, high, middle = (
             np.concatenate([getattr(found[name], part) for name in whole]) for part in ("low", "high", "unbiased")
@@ -60,7 +60,7 @@ def promises(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int) ->
     for value in PROMISES:
         kept, shares = [], []
         for seed in range(repeats):
-            known = Recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(quality="spearman", value=value))
+            known = recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(quality="spearman", value=value))
             kept.append(agreement_of_estimates(known.estimates, "shrunk", whole)[0] >= value)
             shares.append(known.share)
         yield {"spearman": value, "kept": float(np.mean(kept)), "share": float(np.median(shares)), "repeats": repeats}

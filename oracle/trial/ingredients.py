@@ -1,6 +1,5 @@
 """The ingredients of the estimated oracle: each can be left out, so that what it brings can be measured."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +8,9 @@ import torch
 from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.estimated.goal import ROUNDS
-from pruning_oracle.oracle.estimated.predict import Prediction, predict
-from pruning_oracle.oracle.estimated.sampling import Sampling
+from pruning_oracle.oracle.estimated.predict import Prediction, first_order_moves, predict
+from pruning_oracle.oracle.estimated.sampling import Steps, site_samples
 from pruning_oracle.oracle.estimated.site_sample import SiteSample
-from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import check_loss
 
 
@@ -35,27 +33,23 @@ INGREDIENTS = {  # each added in turn
 }
 
 
-class Reduced(Sampling):
-    """An estimated oracle of these ingredients alone."""
+def steps_with(used: Ingredients) -> Steps:
+    """The steps of an estimated oracle of these ingredients alone."""
 
-    def __init__(self, used: Ingredients, case: Case, engine: Replay, rows: Sequence[int], size: int) -> None:
-        super().__init__(case, engine, rows, size)
-        self.used = used
-
-    def _moves(self, batch: Batch, block: list[int]) -> Arrays:
-        if self.used.slopes:
-            return super()._moves(batch, block)
+    def without_slopes(case: Case, batch: Batch, block: list[int]) -> Arrays:
         with torch.no_grad():
-            kept = self.case.losses(batch).cpu()
-        check_loss(self.case, kept, block)
+            kept = case.losses(batch).cpu()
+        check_loss(case, kept, block)
         return {"odds": np.full(len(block), np.nan), "kept": kept.numpy()}
 
-    def _samples(self, first: Arrays) -> list[SiteSample]:
-        if not self.used.slopes:
-            dead = [~first[f"alive/{site.name}"] for site in self.case.sites]
+    def samples(case: Case, first: Arrays) -> list[SiteSample]:
+        if not used.slopes:
+            dead = [~first[f"alive/{site.name}"] for site in case.sites]
             return [SiteSample(predict(None, first["odds"], known), known) for known in dead]
-        samples = super()._samples(first)
-        return samples if self.used.sizes else [SiteSample(alike(sample.control), sample.known) for sample in samples]
+        predicted = site_samples(case, first)
+        return predicted if used.sizes else [SiteSample(alike(sample.control), sample.known) for sample in predicted]
+
+    return Steps(moves=first_order_moves if used.slopes else without_slopes, samples=samples)
 
 
 def alike(of: Prediction) -> Prediction:

@@ -1,31 +1,29 @@
 """Estimated oracles of a case whose pairs were all measured before: cheap, and their truth is known."""
 
+import dataclasses
+
 import numpy as np
 from scipy import stats
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.estimated.estimate import Estimates
+from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.trial.ingredients import Ingredients, Reduced
+from pruning_oracle.oracle.trial.ingredients import Ingredients, steps_with
 
 MeasuredChanges = dict[str, np.ndarray]  # the change of every pair, `[example, map]`, by site
 
 
-class Recorded(Reduced):
-    """An estimated oracle whose pairs were all measured before."""
+def recorded(case: Case, first: Arrays, whole: MeasuredChanges, used: Ingredients | None = None) -> Sampling:
+    """An estimated oracle whose pairs were all measured before: `first` is what a look at all examples had found."""
+    count = len(first["odds"])
 
-    def __init__(self, case: Case, first: Arrays, whole: MeasuredChanges, used: Ingredients | None = None) -> None:
-        count = len(first["odds"])
-        super().__init__(used or Ingredients(), case, Replay(case), range(count), count)  # an engine that is never asked
-        self.first, self.whole = first, whole
+    def measure(parts: list[np.ndarray]) -> Arrays:
+        return {site.name: whole[site.name].T[part.T] for site, part in zip(case.sites, parts, strict=True)}
 
-    def look(self) -> Arrays:
-        """What was found before."""
-        return self.first
-
-    def _measured(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
-        return {site.name: self.whole[site.name].T[part.T] for site, part in zip(self.case.sites, parts, strict=True)}
+    steps = dataclasses.replace(steps_with(used or Ingredients()), first=first, measure=measure)
+    return Sampling(case, Replay(case), range(count), count, steps=steps)  # an engine that is never asked
 
 
 def agreement_of_estimates(found: dict[str, Estimates], kind: str, whole: MeasuredChanges) -> tuple[float, float]:

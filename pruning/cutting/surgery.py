@@ -18,11 +18,11 @@ from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.network.flops import RECURRENT
+from pruning_oracle.bench.network.flops import RECURRENT, input_matrices
 from pruning_oracle.bench.network.gates import Gate, gated
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS
+from pruning_oracle.bench.network.map_following import CONVOLUTIONS, is_depthwise
 from pruning_oracle.pruning.cutting.padding import Owner, Owners, set_pads
-from pruning_oracle.pruning.cutting.wiring import Wiring, depthwise
+from pruning_oracle.pruning.cutting.wiring import Wiring
 
 MISSING = "torch-pruning is not installed, and pruning cuts layers with it: pip install pruning-oracle"
 CHECKED = 4  # examples
@@ -94,7 +94,7 @@ def _cut(name: str, module: Any, out: list[int], into: list[int]) -> None:
         import torch_pruning as library  # noqa: PLC0415 (takes a second, and not every stage needs it)
     except ImportError as error:
         raise BadInput(MISSING) from error
-    if depthwise(module):
+    if is_depthwise(module):
         if not out:
             each = module.out_channels // module.in_channels
             out = [channel * each + offset for channel in into for offset in range(each)]
@@ -121,9 +121,8 @@ def _cut(name: str, module: Any, out: list[int], into: list[int]) -> None:
 def _cut_recurrent(module: Any, into: list[int]) -> None:
     """Deletes inputs of a recurrent layer, which the library can of an LSTM only: they meet the first layer's matrices."""
     keep = [channel for channel in range(module.input_size) if channel not in set(into)]
-    for name, matrix in list(module.named_parameters()):
-        if name in {"weight_ih", "weight_ih_l0", "weight_ih_l0_reverse"}:
-            setattr(module, name, nn.Parameter(matrix.detach()[:, keep].clone(), requires_grad=matrix.requires_grad))
+    for name, matrix in input_matrices(module).items():
+        setattr(module, name, nn.Parameter(matrix.detach()[:, keep].clone(), requires_grad=matrix.requires_grad))
     module.input_size = len(keep)
 
 

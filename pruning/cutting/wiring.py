@@ -11,7 +11,7 @@ from pruning_oracle.bench.network.consumers import consumers
 from pruning_oracle.bench.network.cost import PER_MAP
 from pruning_oracle.bench.network.flops import RECURRENT
 from pruning_oracle.bench.network.gates import Gate
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS
+from pruning_oracle.bench.network.map_following import CONVOLUTIONS, is_depthwise
 from pruning_oracle.pruning.cutting.padding import Owner, Owners, Pads, pads, shrunk
 
 
@@ -56,7 +56,7 @@ def wire(case: Case) -> Wiring:
     inputs = _inputs(case)
     for name, made in outputs.items():  # a depthwise convolution is a site's own, and reads what it makes
         module = case.model.get_submodule(name)
-        if depthwise(module):
+        if is_depthwise(module):
             inputs[name] = made[:: len(made) // width(module)]
     return Wiring({site.name: tuple(range(site.maps)) for site in case.sites}, inputs, outputs, pads(case.model, inputs))
 
@@ -91,11 +91,6 @@ def _own(owners: list[Owner | None], site: str, channels: Iterable[int]) -> None
     for channel, index in enumerate(channels):
         if index >= 0:
             owners[channel] = (site, index)
-
-
-def depthwise(module: nn.Module) -> bool:
-    """Whether a convolution passes maps on, each by itself."""
-    return isinstance(module, CONVOLUTIONS) and 1 < module.groups == module.in_channels
 
 
 def width(module: Any) -> int:

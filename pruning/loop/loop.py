@@ -50,7 +50,7 @@ class Loop:
         self.needs = criterion.needs if criterion else frozenset[str]()
         self.from_updates = settings.updates > 0 and not settings.examples and criterion is not None and self.needs <= FREE
         if not state.rows:
-            check_reachable(settings.until, state.pruned)
+            check_reachable(settings.target, state.pruned)
 
     def run(self) -> State:
         """Goes on until the target is reached, or no further; then the final fine-tuning."""
@@ -74,8 +74,8 @@ class Loop:
         case = state.pruned.case
         loss, accuracy = evaluate(case, case.train, case.split(min(512, len(case.train) // 2))[0])
         state.rows.append(self._row({"train_loss": loss, "train_accuracy": accuracy}, {}, {}))
-        if self.settings.until.quantity == "accuracy" and math.isnan(state.rows[0]["test_accuracy"]):
-            raise BadInput(f"{case.name}: {self.settings.until} needs an output of class scores, [example, class]")
+        if self.settings.target.quantity == "accuracy" and math.isnan(state.rows[0]["test_accuracy"]):
+            raise BadInput(f"{case.name}: {self.settings.target} needs an output of class scores, [example, class]")
         state.good = state.copied()
         self._checked(self._learn_and_score(state.rows[0]["seconds"]), {}, {})
         state.good = None
@@ -83,10 +83,10 @@ class Loop:
 
     def _step(self) -> None:
         """Removes maps, learns and scores, records, and judges."""
-        state, until, seconds = self.state, self.settings.until, dict[str, float]()
+        state, target, seconds = self.state, self.settings.target, dict[str, float]()
         count = self.settings.remove
-        if until.quantity == "maps":
-            count = min(count, self._left() - until.least(state.rows[0]["maps"]))
+        if target.quantity == "maps":
+            count = min(count, self._left() - target.least(state.rows[0]["maps"]))
         gone = lowest(state.pruned.case, state.scores, count)
         removed = sorted(owner for name, maps in gone.items() for owner in state.pruned.owners(name, maps))
         state.good = state.good or state.marked()
@@ -100,16 +100,16 @@ class Loop:
 
     def _judge(self) -> None:
         """Whether the last step's network is worth keeping, and whether it is the last."""
-        state, until = self.state, self.settings.until
+        state, target = self.state, self.settings.target
         first, row = state.rows[0], state.rows[-1]
-        if until.quantity == "accuracy":
-            least = first["test_accuracy"] + until.value
+        if target.quantity == "accuracy":
+            least = first["test_accuracy"] + target.value
             if row["test_accuracy"] >= least:
                 state.good = None
             state.done = statistics.median_high(row["test_accuracy"] for row in state.rows[-JUDGED:]) < least
         else:
             state.good = None
-            state.done = until.reached(first, row)
+            state.done = target.reached(first, row)
         state.done = state.done or not removable(state.pruned.case)
         if state.done:
             state.take_back()

@@ -40,9 +40,9 @@ from pruning_oracle.reports.sections import (
     survival,
     table,
 )
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
-SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
+SECTIONS: tuple[Callable[[CaseStudy], Section | None], ...] = (
     table.section,
     price.section,
     sample_size.section,
@@ -69,7 +69,7 @@ class Part:
     table: pd.DataFrame | None
 
 
-def render(studies: list[Study], out: Path) -> Path:
+def render(studies: list[CaseStudy], out: Path) -> Path:
     """Writes `index.html` and a PNG of every figure into a folder; returns the page's path."""
     _style()
     first = [_part(found, "all", out) for found in (overview.section(studies), paper.section(studies))]

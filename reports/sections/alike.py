@@ -8,10 +8,10 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from pruning_oracle.reports.agreement.grade import correlate, mean_over_sites, standard_ranks
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """A heat map criterion × criterion of the Spearman per site of their scores on fresh examples."""
     names = [name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]]
     grid = agreement_of_criteria(study, names)
@@ -33,7 +33,7 @@ def section(study: Study) -> Section:
     return Section("alike", "Which criteria say the same", caption, figure)
 
 
-def agreement_of_criteria(study: Study, names: list[str]) -> pd.DataFrame:
+def agreement_of_criteria(study: CaseStudy, names: list[str]) -> pd.DataFrame:
     """Spearman per site between every two criteria, median over seeds."""
     seeds = []
     for run in study.runs:

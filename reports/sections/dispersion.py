@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from pruning_oracle.reports.inputs.read import Run
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """One row per criterion: pairs of maps that tie, that examples do not tell apart, and how far scores spread."""
     rows = []
     for name in (name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]):

@@ -8,14 +8,14 @@ import pandas as pd
 from pruning_oracle.bench.scores import ORACLES, REDUCTIONS, Scores, l2, regularised
 from pruning_oracle.reports.agreement.grade import spearman
 from pruning_oracle.reports.inputs.read import Run
-from pruning_oracle.reports.sections.section import Section, Study, number
+from pruning_oracle.reports.sections.section import CaseStudy, Section, number
 
 LAMBDAS = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 CRITERIA = ("taylor", "weight_mean_square", "activation_mean", "random")
 SHARE = 0.3  # of all maps, those that go first
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """One row per ranking and λ."""
     rows = []
     for name in ("the oracle itself", *(known for known in CRITERIA if known in study.criteria)):

@@ -3,10 +3,10 @@
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """A heat map criterion × site of the Spearman with oracle_abs, on fresh and on shared examples."""
     sites, criteria = study.sites, study.criteria
     width = min(0.42 * len(sites), 14)

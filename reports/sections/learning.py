@@ -5,17 +5,17 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from pruning_oracle.bench.runs import RunFile
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 KINDS = {"loss": "training, as learnt", "validation loss": "validation"}
 
 
-def rows(study: Study) -> pd.DataFrame:
+def rows(study: CaseStudy) -> pd.DataFrame:
     """A row per seed and epoch."""
     return pd.concat([pd.DataFrame(file.facts["curve"]).assign(seed=file.facts["seed"]) for file in study.training])
 
 
-def section(study: Study) -> Section | None:
+def section(study: CaseStudy) -> Section | None:
     """A line per seed: losses to the left, the accuracy on validation examples to the right."""
     if not study.training:
         return None

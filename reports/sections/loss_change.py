@@ -5,10 +5,10 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """Sorted loss changes with their 95 % intervals, one panel per site."""
     sites = study.sites
     columns = min(5, len(sites))

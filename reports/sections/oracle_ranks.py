@@ -5,10 +5,10 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from pruning_oracle.bench.scores import ORACLES
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """Ranks of all maps of the network by oracle_abs, a box per site, all seeds together."""
     parts = []
     for run in study.runs:

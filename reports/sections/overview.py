@@ -9,13 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pruning_oracle.reports.agreement.grade import MEAN
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 from pruning_oracle.reports.sections.tables import chance
 
 COLOURS = {"fresh": "#b2182b", "shared": "#2166ac"}
 
 
-def section(studies: list[Study]) -> Section:
+def section(studies: list[CaseStudy]) -> Section:
     """Mean over sites of the within-site Spearman, per criterion and case, on shared and on fresh examples."""
     height = 1.2 + 0.2 * max(len(study.criteria) for study in studies)
     figure, panels = plt.subplots(1, len(studies), figsize=(1.6 + 3.8 * len(studies), height), sharex=True, squeeze=False)

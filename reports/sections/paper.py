@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pruning_oracle.reports.sections.section import SCOPES, Section, Study, number
+from pruning_oracle.reports.sections.section import SCOPES, CaseStudy, Section, number
 from pruning_oracle.reports.sections.tables import TITLES
 
 OURS = {
@@ -27,7 +27,7 @@ PAPER: dict[str, dict[str, tuple[float | None, ...]]] = {
 }
 
 
-def section(studies: list[Study]) -> Section:
+def section(studies: list[CaseStudy]) -> Section:
     """The five criteria of the paper in its three summaries, the paper's networks first."""
     rows = []
     for network, scopes in PAPER.items():

@@ -7,12 +7,12 @@ from matplotlib import pyplot as plt
 from pruning_oracle.reports.agreement.few_examples import control_examples
 from pruning_oracle.reports.agreement.grade import MEAN
 from pruning_oracle.reports.agreement.price import oracle_price, price
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 FREE = 0.1  # forward passes; what costs less is drawn there, as a logarithm has no zero
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """Spearman on fresh examples against forward passes, one point per criterion; what nothing cheaper beats is a line."""
     rows = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'")
     quality = rows.groupby("criterion").spearman.median().dropna()

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """One row per run: network, examples, machine, versions, time."""
     rows = []
     for run in study.runs:

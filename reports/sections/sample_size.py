@@ -10,13 +10,13 @@ from matplotlib import pyplot as plt
 from pruning_oracle.bench.scores import ORACLES, Scores
 from pruning_oracle.reports.agreement.grade import correlate, mean_over_sites, standard_ranks
 from pruning_oracle.reports.inputs.read import Run
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 MOST = 8  # criteria: more lines cannot be told apart
 DRAWS = 10
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """One line per criterion that speaks of single examples, and one for the oracle."""
     curves: dict[str, tuple[list[int], list[float]]] = {}
     for name in (name for name in study.criteria if _per_example(study.runs[0], name)):
@@ -52,7 +52,7 @@ def sizes(examples: int) -> list[int]:
     return [2**power for power in range(2, 20) if 2**power < examples] + [examples]
 
 
-def agreement_curve(study: Study, name: str) -> tuple[list[int], list[float]]:
+def agreement_curve(study: CaseStudy, name: str) -> tuple[list[int], list[float]]:
     """Numbers of examples, and the agreement of a criterion with so many."""
     counts = sizes(min(len(run.saliency(name, run.sites[0], "fresh")) for run in study.runs))
     found = []
@@ -67,7 +67,7 @@ def agreement_curve(study: Study, name: str) -> tuple[list[int], list[float]]:
     return counts, [float(value) for value in np.median(found, axis=0)]
 
 
-def oracle_curve(study: Study) -> tuple[list[int], list[float]]:
+def oracle_curve(study: CaseStudy) -> tuple[list[int], list[float]]:
     """The same of the oracle: on so many of its examples against the oracle of the others, up to half of them."""
     counts = sizes(min(run.oracle.facts["examples"] for run in study.runs) // 2)
     found = []

@@ -7,12 +7,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from pruning_oracle.reports.sections.section import Section, Study, number
+from pruning_oracle.reports.sections.section import CaseStudy, Section, number
 
 MOST = 10  # panels: more would be too small to read
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """One panel for each of the best criteria: its score against oracle_abs, sites told apart by colour."""
     criteria = [name for name in study.criteria if name in study.maps][:MOST]
     columns = min(5, len(criteria))

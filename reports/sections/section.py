@@ -13,7 +13,7 @@ SCOPES = ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))  # the paper's three summa
 
 
 @dataclass(frozen=True)
-class Study:
+class CaseStudy:
     """Everything known of one case: its runs, one per seed, their agreement rows, and the first seed's maps."""
 
     case: str

@@ -11,14 +11,14 @@ from pruning_oracle.bench.scores import ORACLES, Scores
 from pruning_oracle.reports.agreement.grade import LEAST, correlate, kendall, mean_over_sites
 from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.sections.sample_size import ranks_of_draws, sizes
-from pruning_oracle.reports.sections.section import Section, Study
+from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 DRAWS = 20
 SETTLED = 0.9  # Kendall's τ
 WHOLE = [slice(None)]  # one draw: all examples
 
 
-def section(study: Study) -> Section | None:
+def section(study: CaseStudy) -> Section | None:
     """A line with its spread per seed, and per number of examples what is lost by taking the criterion that looks best.
 
     None for an estimated oracle, since its predictions were learnt from all examples, and for too few criteria.

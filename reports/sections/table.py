@@ -1,10 +1,10 @@
 """The agreement table of a case."""
 
-from pruning_oracle.reports.sections.section import Section, Study, number
+from pruning_oracle.reports.sections.section import CaseStudy, Section, number
 from pruning_oracle.reports.sections.tables import chance, summary
 
 
-def section(study: Study) -> Section:
+def section(study: CaseStudy) -> Section:
     """Spearman of every criterion with oracle_abs."""
     spread = "the 95 % interval over examples" if len(study.runs) == 1 else "the range over seeds around their median"
     caption = (

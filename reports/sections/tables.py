@@ -7,12 +7,12 @@ import pandas as pd
 
 from pruning_oracle.reports.agreement.grade import MEAN
 from pruning_oracle.reports.agreement.price import oracle_price, price, readable
-from pruning_oracle.reports.sections.section import SCOPES, Study, number, over_seeds
+from pruning_oracle.reports.sections.section import SCOPES, CaseStudy, number, over_seeds
 
 TITLES = {(MEAN, "none"): "per site", ("all sites", "none"): "all sites", ("all sites", "l2"): "all sites, ℓ2"}
 
 
-def summary(study: Study, oracle: str = "oracle_abs") -> pd.DataFrame:
+def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
     """Spearman per criterion: shared and fresh examples, mean over sites and over all sites; the noise ceiling last."""
     chosen = study.agreement[study.agreement.oracle == oracle]
     rows = []
@@ -34,7 +34,7 @@ def summary(study: Study, oracle: str = "oracle_abs") -> pd.DataFrame:
     return pd.DataFrame([*rows, ceiling])
 
 
-def chance(study: Study) -> float:
+def chance(study: CaseStudy) -> float:
     """Half width of the 95 % range of the mean-over-sites Spearman of one random ranking per site and seed's network."""
     sizes = [site["maps"] for site in study.runs[0].oracle.facts["sites"] if site["maps"] >= 3]
     if not sizes:
@@ -42,7 +42,7 @@ def chance(study: Study) -> float:
     return 1.96 * math.sqrt(sum(1 / (size - 1) for size in sizes)) / len(sizes)
 
 
-def everything(studies: list[Study]) -> pd.DataFrame:
+def everything(studies: list[CaseStudy]) -> pd.DataFrame:
     """The summaries of all cases and both oracles under one another."""
     parts = []
     for study in studies:

@@ -86,6 +86,7 @@ def test_videos_depend_on_the_stream_and_the_index_alone():
         first[50]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_taylor_leads_the_weight_norm_and_random_is_near_nothing(name):
     """The report's headline, on fewer examples and by plain scipy: Spearman within each site, averaged over sites."""

@@ -7,7 +7,7 @@ import torch
 import torch_pruning
 import torchvision
 from commands import CASE, command
-from networks import CHAINS, Carried, Chain, Multiplied, OptionA, Packed, Shapes, case_of, own_case, torchvision_case
+from networks import CHAINS, Carried, Chain, Multiplied, OptionA, Packed, Shapes, case_of, own_case, sweep, torchvision_case
 from torch import nn
 from torch.utils.data import TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
@@ -46,7 +46,7 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", sweep(WHOLE))
 def test_torchvision_as_torch_counts(name):
     family = torchvision.models.video if name == "r3d_18" else torchvision.models
     case = bare(getattr(family, name)(weights=None, num_classes=10), *WHOLE[name])
@@ -171,7 +171,7 @@ def saves_what_it_says(model, case, most=4):
 
 @pytest.mark.filterwarnings("ignore")  # Torch-Pruning and torch.jit warn of their own calls
 @pytest.mark.parametrize(
-    "name", ["alexnet", "resnet18", "mobilenet_v2", "mobilenet_v3_small", "densenet121", "squeezenet1_1", "r3d_18"]
+    "name", sweep(["alexnet", "resnet18", "mobilenet_v2", "mobilenet_v3_small", "densenet121", "squeezenet1_1", "r3d_18"])
 )
 def test_deleting_a_map_saves_what_it_says(name):
     saves_what_it_says(*torchvision_case(name))

@@ -50,6 +50,7 @@ def test_gestures_on_real_clips(tmp_path, monkeypatch):
         load("r3dcnn-nvgesture-small", 0)
 
 
+@pytest.mark.slow
 def test_the_full_size_gesture_network_sees_colours(tmp_path, monkeypatch):
     """Clips in the real layout, with random weights."""
     small_sets.gestures(tmp_path, window=(0, 16), labels=range(1, 5), absent=False)

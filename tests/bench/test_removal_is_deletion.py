@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 import torch_pruning
-from networks import NETWORKS, Multiplied, network, removed
+from networks import NETWORKS, Multiplied, network, removed, sweep
 from torch import nn
 from toys import TOYS, randomise, toy_case
 
@@ -44,7 +44,7 @@ def compare(model, gated_model, sites, inputs, most=4):
 
 
 @pytest.mark.filterwarnings("ignore")  # Torch-Pruning and torch.jit warn of their own calls
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sweep(NETWORKS))
 def test_torchvision(name):
     model, inputs = network(name), torch.randn(2, *NETWORKS[name], dtype=torch.float64)
     gated_model, sites, _ = find_sites(model, inputs)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from networks import NETWORKS, OptionA, Shapes, network, removed
+from networks import NETWORKS, OptionA, Shapes, network, removed, sweep
 from torch import nn
 from torch.utils.data import TensorDataset
 from toys import TOYS, Pixel, randomise
@@ -24,7 +24,7 @@ def found(name):
     return model, inputs, *find_sites(model, inputs)
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, "convnext_tiny"])
+@pytest.mark.parametrize("name", sweep([*NETWORKS, "convnext_tiny"]))
 def test_every_convolution_is_accounted_for(name):
     model, inputs, gated, sites, left_out = found(name)
     with torch.no_grad():

@@ -219,6 +219,16 @@ def test_what_learns_is_afterwards_what_learned_before():
     assert set(before.values()) == {True, False}
 
 
+@pytest.mark.parametrize("name", ["weights", "labels", "site", "statistics"])
+def test_evidence_named_like_a_field_would_never_be_seen(name):
+    def gather(case, rows, size):
+        return {}
+
+    gather.__name__ = name
+    with pytest.raises(BadInput, match=f"evidence '{name}' is a field that all evidence has"):
+        source()(gather)
+
+
 def test_evidence_has_one_name():
     with pytest.raises(BadInput, match=r"evidence 'gate_path' already exists in pruning_oracle.criteria.sources.path"):
 

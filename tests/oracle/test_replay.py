@@ -144,7 +144,7 @@ def test_what_cannot_be_kept_runs_whole_and_says_so_once(caplog):
     engine = Replay(case)
     for _ in range(2):
         batch = next(case.batches(data, range(5), 5))
-        torch.testing.assert_close(engine(case, site, batch), literal(case, site, batch), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(engine(site, batch), literal(case, site, batch), rtol=1e-9, atol=1e-12)
     assert engine.why == "it is not a traced network"
     said = "unnamed: every removal runs the whole network, since it is not a traced network"
     assert [record.message for record in caplog.records] == [said]
@@ -165,7 +165,7 @@ def test_maps_that_are_zero_are_skipped_and_exactly_zero():
         case.model.get_submodule("features.4").bias[2] = -100.0
     batch = next(case.batches(case.train, range(6), 6))
     engine = Replay(case)
-    change = engine(case, case.sites[1], batch)
+    change = engine(case.sites[1], batch)
     assert not engine.network.alive(case.sites[1])[:, 2].any()
     assert torch.equal(change[:, 2], torch.zeros(6, dtype=torch.float64))
     torch.testing.assert_close(change, literal(case, case.sites[1], batch))

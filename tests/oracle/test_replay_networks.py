@@ -9,6 +9,7 @@ import pytest
 import torch
 import torchvision
 from every_way import every_way
+from networks import sweep
 from PIL import Image
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -65,7 +66,7 @@ def agree(case, chosen, monkeypatch, least=1e-6):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sweep(NETWORKS))
 def test_torchvision(name, monkeypatch):
     """Three sites, a few maps of each."""
     torch.manual_seed(0)
@@ -105,6 +106,7 @@ def test_convnext_whose_gates_are_put_in_by_hand(monkeypatch):
 DATA = Path(os.environ.get("DATA", "../shared/data"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "imagenet_sample").is_dir(), reason=f"no ImageNet sample under DATA ({DATA})")
 def test_squeezenet_with_real_weights_on_real_images(monkeypatch):
     model = torchvision.models.squeezenet1_0(weights=None)

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def counted(case):
     """An engine that says which sites and how many examples it was asked for."""
     asked = []
 
-    def engine(case, site, batch):
+    def engine(site, batch):
         asked.append((site.name, len(batch.labels)))
         return literal(case, site, batch)
 
@@ -61,7 +62,7 @@ def counted(case):
 def part_way(case, out, setting, stop):
     """Measures until the engine has been asked `stop` times, then fails."""
 
-    def engine(case, site, batch):
+    def engine(site, batch):
         if engine.asked == stop:
             raise KeyboardInterrupt
         engine.asked += 1
@@ -79,7 +80,7 @@ def test_only_what_is_missing_is_measured(tmp_path):
     with Units(out, {"a": 1}).hold() as units:
         oracle = measure(case, engine, range(12), 5, units)
     assert asked == [("mix", 5), ("stem", 2), ("side", 2), ("mix", 2)]
-    whole = measure(case, literal, range(12), 5)
+    whole = measure(case, partial(literal, case), range(12), 5)
     assert all(torch.equal(oracle.changes[name], whole.changes[name]) for name in whole.changes)
     assert list(tmp_path.iterdir()) == []
 
@@ -119,7 +120,7 @@ def test_a_damaged_unit_is_measured_again(tmp_path, damage, caplog):
     assert asked[0] == ("stem", 5)
     assert len(asked) == 5
     assert "measured again" in caplog.text
-    whole = measure(case, literal, range(12), 5)
+    whole = measure(case, partial(literal, case), range(12), 5)
     assert all(torch.equal(oracle.changes[name], whole.changes[name]) for name in whole.changes)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_any_pairs_are_measured_as_literally(name):
 @pytest.mark.parametrize("name", ["plain", "residual", "clips"])
 def test_what_is_measured_is_exact_and_all_of_it_is_the_oracle(name):
     case = toy_case(name, 24)
-    whole = measure(case, literal, range(12), 5)
+    whole = measure(case, partial(literal, case), range(12), 5)
     some = sampled(case, 12, Goal(0.3))
     assert 0.2 < some.share < 0.4
     every = sampled(case, 12, Goal(quality="width", value=1e-12))
@@ -153,7 +154,7 @@ def test_without_a_slope_pairs_are_drawn_plainly(caplog):
     with caplog.at_level(logging.WARNING, "oracle"):
         found = sampled(case, 12, Goal(0.5))
     assert "pairs are drawn plainly at conv, where gates carry no gradient" in caplog.text
-    whole = measure(case, literal, range(12), 5)
+    whole = measure(case, partial(literal, case), range(12), 5)
     known = torch.from_numpy(found.measured["conv"])
     torch.testing.assert_close(found.oracle.changes["conv"][known], whole.changes["conv"][known], atol=1e-6, rtol=1e-4)
 

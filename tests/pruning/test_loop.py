@@ -25,7 +25,7 @@ from pruning_oracle.pruning.loop.resume import StateFile
 from pruning_oracle.pruning.loop.state import start
 from pruning_oracle.pruning.loop.updates import optimizer, training_minibatches, update_once, with_momenta
 
-QUICK = PruningSettings(remove=2, updates=2, rate=0.01, batch=4, until=Target("maps", 0.5), flops_lambda=0.0)
+QUICK = PruningSettings(remove=2, updates=2, rate=0.01, batch=4, target=Target("maps", 0.5), flops_lambda=0.0)
 
 
 def case_of(name="residual", precision="float32"):
@@ -160,11 +160,11 @@ def test_flops_regularisation_subtracts_what_a_map_costs_now():
 
 @pytest.mark.parametrize("text", ["flops=0.5", "parameters=0.5", "maps=0.6"])
 def test_targets(text):
-    until = Target.parse(text)
-    state = run(case_of(), dataclasses.replace(QUICK, until=until))
-    name, first, last, before = until.quantity, state.rows[0], state.rows[-1], state.rows[-2]
-    assert last[name] <= until.value * first[name] + (1 if name == "maps" else 0)
-    assert before[name] > until.value * first[name]
+    target = Target.parse(text)
+    state = run(case_of(), dataclasses.replace(QUICK, target=target))
+    name, first, last, before = target.quantity, state.rows[0], state.rows[-1], state.rows[-2]
+    assert last[name] <= target.value * first[name] + (1 if name == "maps" else 0)
+    assert before[name] > target.value * first[name]
 
 
 def accuracies(monkeypatch, values):
@@ -175,7 +175,7 @@ def accuracies(monkeypatch, values):
 
 def test_too_much_accuracy_lost_goes_back_to_the_last_network_that_holds_it(monkeypatch):
     accuracies(monkeypatch, [0.9, 0.88, 0.86, 0.84, 0.82, 0.8, 0.78])
-    state = run(case_of(), dataclasses.replace(QUICK, remove=1, until=Target.parse("accuracy=-0.05")))
+    state = run(case_of(), dataclasses.replace(QUICK, remove=1, target=Target.parse("accuracy=-0.05")))
     assert [row["test_accuracy"] for row in state.rows] == [0.9, 0.88, 0.86]
     assert sum(site.maps for site in state.pruned.case.sites) == state.rows[-1]["maps"]
     assert len(state.scores) == len(state.pruned.case.sites)
@@ -184,7 +184,7 @@ def test_too_much_accuracy_lost_goes_back_to_the_last_network_that_holds_it(monk
 
 def test_a_single_bad_step_does_not_end_a_run_for_accuracy(monkeypatch):
     accuracies(monkeypatch, [0.9, 0.88, 0.7, 0.87, 0.86, 0.6, 0.6, 0.6, 0.6])
-    state = run(case_of(), dataclasses.replace(QUICK, remove=1, until=Target.parse("accuracy=-0.05")))
+    state = run(case_of(), dataclasses.replace(QUICK, remove=1, target=Target.parse("accuracy=-0.05")))
     assert [row["test_accuracy"] for row in state.rows] == [0.9, 0.88, 0.7, 0.87, 0.86]
 
 
@@ -192,7 +192,7 @@ def test_a_run_for_accuracy_that_ends_on_a_bad_network_goes_back_too(monkeypatch
     case = case_of("plain")
     most = sum(site.maps - 1 for site in case.sites)
     accuracies(monkeypatch, [0.9] * most + [0.5])
-    state = run(case, dataclasses.replace(QUICK, remove=1, until=Target.parse("accuracy=-0.05")))
+    state = run(case, dataclasses.replace(QUICK, remove=1, target=Target.parse("accuracy=-0.05")))
     assert [row["test_accuracy"] for row in state.rows] == [0.9] * most
     assert state.rows[-1]["maps"] == sum(site.maps for site in state.pruned.case.sites) == len(case.sites) + 1
 
@@ -245,12 +245,12 @@ def test_a_state_that_was_finished_learns_no_more(tmp_path):
 )
 def test_a_target_that_cannot_be_reached(text, said):
     with pytest.raises(BadInput, match=said):
-        run(case_of(), dataclasses.replace(QUICK, until=Target.parse(text)))
+        run(case_of(), dataclasses.replace(QUICK, target=Target.parse(text)))
 
 
 @pytest.mark.parametrize("text", ["maps", "maps=2", "accuracy=0.1", "size=0.3", "flops=x", "flops=nan"])
 def test_a_target_that_is_none(text):
-    with pytest.raises(BadInput, match="--until"):
+    with pytest.raises(BadInput, match="--target"):
         Target.parse(text)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from commands import CASE, command, surroundings
+from networks import sweep
 from pruned_networks import network_case, pruned, third
 from toys import toy_case
 
@@ -34,7 +35,7 @@ FEW = [
     "2",
     "--batch",
     "4",
-    "--until",
+    "--target",
     "maps=0.5",
     "--run-name",
     "few",
@@ -47,7 +48,9 @@ def smaller(case):
     return cut(pruned(case), third(case, torch.Generator().manual_seed(0))).case
 
 
-@pytest.mark.parametrize("name", ["vgg-digits", "resnet-digits", "r3dcnn-gestures", "mobilenet_v2", "resnet50", "clips"])
+@pytest.mark.parametrize(
+    "name", ["vgg-digits", "resnet-digits", "r3dcnn-gestures", "clips", *sweep(["mobilenet_v2", "resnet50"])]
+)
 def test_what_is_described_is_loaded(name):
     """Into the whole network, as any process has it; without surgery."""
 
@@ -76,7 +79,7 @@ def test_pruned_by_one_process_loaded_and_exported_by_another(tmp_path):
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["few.network", "few.safetensors"]
     file = runs.load(tmp_path / "here/few.safetensors", "pruning")
     assert [row["maps"] for row in file.facts["rows"]] == [3, 2]
-    assert file.facts["settings"]["until"] == "maps=0.5"
+    assert file.facts["settings"]["target"] == "maps=0.5"
     done = command("pruning.export", "here/few.network", "--source", "mine.py", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     script = """
@@ -108,15 +111,15 @@ def test_the_gru_is_exported_for_any_number_of_examples(tmp_path):
 
 
 MISTAKES = {
-    "a target that is none": (["--until", "size=3"], "unknown --until 'size': choose from accuracy, flops, maps, parameters"),
-    "a share beyond 1": (["--until", "maps=3"], "--until maps=3: allowed is a share between 0 and 1"),
-    "a target out of reach": (["--until", "flops=0.01"], "flops=0.01 cannot be reached: a site keeps at least one map"),
+    "a target that is none": (["--target", "size=3"], "unknown --target 'size': choose from accuracy, flops, maps, parameters"),
+    "a share beyond 1": (["--target", "maps=3"], "--target maps=3: allowed is a share between 0 and 1"),
+    "a target out of reach": (["--target", "flops=0.01"], "flops=0.01 cannot be reached: a site keeps at least one map"),
     "no such criterion": (["--criterion", "tailor"], "unknown criterion 'tailor'"),
     "what the network lacks": (["--criterion", "norm_gamma"], "criterion 'norm_gamma' is unavailable here, since it needs"),
     "no such scaling": (["--scaling", "l7"], "unknown --scaling 'l7': choose from l1, l2, none, rank"),
     "a precision too coarse": (["--precision", "bfloat16"], "unknown precision 'bfloat16': choose from float32, float64, tf32"),
     "nothing to remove": (["--remove", "0"], "--remove is 0; at least 1 is needed"),
-    "learning that diverges": (["--rate", "1e9", "--updates", "8", "--until", "maps=0.5"], "the last good network is kept in"),
+    "learning that diverges": (["--rate", "1e9", "--updates", "8", "--target", "maps=0.5"], "the last good network is kept in"),
 }
 
 

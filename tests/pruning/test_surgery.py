@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+from networks import sweep
 from pruned_networks import NETWORKS, network_case, pruned, third
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -39,7 +40,7 @@ def twice(case):
     return known
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sweep(NETWORKS))
 def test_torchvision(name):
     twice(network_case(name))
 

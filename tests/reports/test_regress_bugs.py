@@ -22,6 +22,7 @@ from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.regression.compare import FAILING, compare
 from pruning_oracle.reports.regression.figures import AGREEMENT, figures
 
+pytestmark = pytest.mark.slow
 CASES, SEEDS = ("vgg-digits", "resnet-digits", "r3dcnn-gestures"), (0, 1, 2)
 EXAMPLES = {"vgg-digits": 96, "resnet-digits": 96, "r3dcnn-gestures": 32}
 BATCHES = 4  # of which a bug sees the last alone

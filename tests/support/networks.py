@@ -2,6 +2,7 @@
 
 import functools
 
+import pytest
 import torch
 import torchvision
 from torch import nn
@@ -23,6 +24,14 @@ NETWORKS = {
     "squeezenet1_1": (3, 32, 32),
     "r3d_18": (3, 4, 32, 32),
 }
+
+
+QUICK = {"resnet18", "mobilenet_v3_small", "squeezenet1_1"}  # of torchvision's networks; sweeps over the others are slow
+
+
+def sweep(names):
+    """Names to parametrize a test with; those of networks that take long are marked slow."""
+    return [name if name in QUICK or name.endswith("-digits") else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def network(name):

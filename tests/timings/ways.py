@@ -34,7 +34,7 @@ def replay(case: Case, batch: Batch) -> Way:
 
     def call() -> list[Tensor]:
         again = Batch(batch.inputs, batch.labels)  # another object: its kept values are computed again, as for every batch
-        return [engine(case, site, again) for site in case.sites]
+        return [engine(site, again) for site in case.sites]
 
     seconds = clock.once(call)
     return Way(call, note=f"planned and measured once in {seconds:.1f} s; {engine.choices.get('memory format', 'whole')}")
