@@ -85,7 +85,14 @@ def test_the_wheel_holds_one_name_and_what_it_needs(wheel):
     held = {name.removeprefix("pruning_oracle/") for name in names}
     tracked = {path.as_posix() for stage in STAGES for path in Path(stage).rglob("*.py")}
     assert {name for name in held if name.split("/")[0] in STAGES and name.endswith(".py")} == tracked
-    assert {"__init__.py", "pipeline.py", "py.typed", "criteria/combination.json", "reports/page/page.html"} <= held
+    assert {
+        "__init__.py",
+        "pipeline.py",
+        "py.typed",
+        "bench/data/digits.npz",
+        "criteria/combination.json",
+        "reports/page/page.html",
+    } <= held
     assert len([name for name in held if name.startswith("bench/weights/") and name.endswith(".safetensors")]) == 9
     assert not [name for name in held if name.startswith(("tests/", "examples/", "runs/", ".venv"))]
 

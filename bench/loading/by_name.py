@@ -116,7 +116,7 @@ def _imported_timm() -> Any:
     try:
         import timm  # noqa: PLC0415 (seconds, that no other case needs)
     except ImportError as error:
-        raise BadInput("timm is not installed here: pip install timm") from error
+        raise BadInput("timm is not installed here: pip install 'pruning-oracle[timm]'") from error
     return timm
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "pyproject.toml"  # an installed copy has none
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "safetensors")
 MEASURES = ("bench", "oracle", "criteria", "pruning")  # folders whose changes are named beside the commit
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from pruning_oracle.bench.runs.provenance import ROOT, installed
 
 SUITE = "pruning_oracle"
+DATA = (".json", ".npz")  # data files that may lie beside a module
 STAGES = ("bench", "oracle", "criteria", "pruning", "reports")
 # libraries that compute numbers, by the name under which they are imported
 LIBRARIES = {
@@ -86,9 +87,13 @@ def read(path: Path) -> Source:
     modules = [module for name in names if (module := _module(name, path))]
     libraries = frozenset(top for name in names if (top := name.split(".")[0]) in LIBRARIES)
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    beside = [path.parent / text for text in sorted(strings) if text.endswith(".json") and (path.parent / text).is_file()]
+    beside = [
+        path.parent / text for text in sorted(strings) if text.endswith((".json", ".npz")) and (path.parent / text).is_file()
+    ]
     code = ast.dump(_Bare().visit(tree))
-    return Source(hashlib.sha256(code.encode()).hexdigest(), tuple(dict.fromkeys([*modules, *beside])), libraries)
+    return Source(
+        hashlib.sha256(code.encode()).hexdigest(), tuple(dict.fromkeys([*modules, *filter(Path.is_file, beside)])), libraries
+    )
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.criteria.evidence.passes import differentiable
 from pruning_oracle.criteria.evidence.source import Gather, source
 
-MISSING = "torch-pruning is not installed: pip install pruning-oracle"
+MISSING = "torch-pruning is not installed: pip install 'pruning-oracle[pruning]'"
 MOST = 2000  # steps to a group; of torchvision's networks DenseNet-121 takes most, 102
 Coupling = dict[str, dict[int, int]]  # convolution -> channel -> the map that it belongs to
 

@@ -18,7 +18,7 @@ STEPS = 8
 
 def captum_missing(case: Case) -> str:
     """Whether captum is there."""
-    return "" if importlib.util.find_spec("captum") else "captum is not installed"
+    return "" if importlib.util.find_spec("captum") else "captum is not installed: pip install 'pruning-oracle[captum]'"
 
 
 def gates_of(case: Case, site: Site) -> list[Gate]:

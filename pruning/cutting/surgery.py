@@ -24,7 +24,7 @@ from pruning_oracle.bench.network.map_following import CONVOLUTIONS, is_depthwis
 from pruning_oracle.pruning.cutting.padding import Owner, Owners, set_pads
 from pruning_oracle.pruning.cutting.wiring import Wiring
 
-MISSING = "torch-pruning is not installed, and pruning cuts layers with it: pip install pruning-oracle"
+MISSING = "torch-pruning is not installed, and pruning cuts layers with it: pip install 'pruning-oracle[pruning]'"
 CHECKED = 4  # examples
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "tf32": 1e-2, "bfloat16": 0.1}  # of the largest output, or of 1
 

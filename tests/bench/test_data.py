@@ -13,6 +13,7 @@ from pruning_oracle.bench.data import (
     arrays,
     birds200,
     class_folders,
+    digits,
     flowers102,
     imagenet,
     nvgesture,
@@ -205,3 +206,14 @@ def test_the_real_gestures(monkeypatch):
     pytest.importorskip("av")
     clip = clips["train"][0]
     assert read_frames(clip.path, clip.window, nvgesture.DEPTH).shape == (80, 112, 112, 1)
+
+
+def test_digits_are_scikit_learns():
+    datasets, selection = pytest.importorskip("sklearn.datasets"), pytest.importorskip("sklearn.model_selection")
+    known = datasets.load_digits()
+    chosen = selection.train_test_split(range(len(known.target)), test_size=360, stratify=known.target, random_state=0)
+    for rows, data in zip(chosen, digits.load(), strict=True):
+        assert data.tensors[1].tolist() == known.target[rows].tolist()
+        small = torch.tensor(known.images[rows], dtype=torch.float32)[:, None]
+        images = torch.nn.functional.interpolate(small / 8 - 1, size=(32, 32), mode="bilinear", align_corners=False)
+        assert torch.equal(data.tensors[0], images)

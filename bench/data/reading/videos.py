@@ -72,7 +72,7 @@ def import_av() -> Any:
     try:
         import av  # noqa: PLC0415 (a machine without it can run all other cases)
     except ImportError as error:
-        raise BadInput("videos are read by PyAV, which is not installed here: pip install av") from error
+        raise BadInput("videos are read by PyAV, which is not installed here: pip install 'pruning-oracle[video]'") from error
     return av
 
 
