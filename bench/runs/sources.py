@@ -87,13 +87,10 @@ def read(path: Path) -> Source:
     modules = [module for name in names if (module := _module(name, path))]
     libraries = frozenset(top for name in names if (top := name.split(".")[0]) in LIBRARIES)
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    beside = [
-        path.parent / text for text in sorted(strings) if text.endswith((".json", ".npz")) and (path.parent / text).is_file()
-    ]
+    beside = [path.parent / text for text in sorted(strings) if text.endswith(DATA)]
+    imports = dict.fromkeys([*modules, *filter(Path.is_file, beside)])
     code = ast.dump(_Bare().visit(tree))
-    return Source(
-        hashlib.sha256(code.encode()).hexdigest(), tuple(dict.fromkeys([*modules, *filter(Path.is_file, beside)])), libraries
-    )
+    return Source(hashlib.sha256(code.encode()).hexdigest(), tuple(imports), libraries)
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
