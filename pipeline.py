@@ -183,7 +183,7 @@ def run_target(target: str, asked: Request) -> None:
         run_all([oracle_of(asked, *run) for run in asked.runs], given.jobs, "oracles")
     elif target in {"compare", "report"}:
         run_all(list(measuring(asked)), given.jobs, "runs")
-        report("page", *on_cases)
+        report("page", *on_cases, "--jobs", str(given.jobs))
         if target == "compare":
             report("show", *on_cases)
     elif target in {"regress", "regress-accept"}:

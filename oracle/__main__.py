@@ -19,12 +19,12 @@ from pruning_oracle.oracle.measure import CHECKED, ENGINES, Oracle, measure, rec
 from pruning_oracle.oracle.progress import logged
 from pruning_oracle.oracle.resume import Units
 
-# what computes the numbers of an oracle's file
+# the modules whose code determines the numbers in an oracle's file
 SOURCES = ("oracle/measure.py", "oracle/estimated/sampling.py", "bench/network/cost.py", "bench/evaluation.py")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command; `arguments` default to those of the command line."""
     parser = stage_options("oracle", __doc__)
     parser.add_argument("--engine", default="replay", help=f"{' or '.join(ENGINES)} (default replay)")
     parser.add_argument("--budget", help="estimate: measure a share of the pairs, such as 0.05, or for so long, such as 60s")
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _estimated(sampling: Sampling, goal: Goal) -> tuple[Oracle, runs.Arrays, dict[str, Any]]:
-    """An estimated oracle, what its file holds beside the changes, and the facts of how it came to be."""
+    """Runs the sampling until `goal` is met; returns the oracle, further arrays for its file, and facts about the run."""
     found = sampling.run(goal)
     arrays = {f"measured/{name}": mask for name, mask in found.measured.items()}
     for name, estimates in found.estimates.items():
@@ -74,7 +74,7 @@ def _estimated(sampling: Sampling, goal: Goal) -> tuple[Oracle, runs.Arrays, dic
 
 
 def _measured(case: Case, arrays: runs.Arrays) -> dict[str, np.ndarray] | None:
-    """Which pairs were measured, if not all were."""
+    """The pairs that were measured, a mask `[example, map]` by site; None if all were."""
     return {site.name: arrays[f"measured/{site.name}"] for site in case.sites} if arrays else None
 
 

@@ -1,1 +1,1 @@
-"""Stage 3, the use: rank, remove and fine-tune, down to a network that is really smaller."""
+"""Stage 3, pruning: ranks maps, deletes the least important ones and fine-tunes, down to a physically smaller network."""

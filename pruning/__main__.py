@@ -1,4 +1,4 @@
-"""Prunes a case: removes its least important maps step by step while it learns on, to a network that is really smaller."""
+"""Prunes a case: deletes its least important maps step by step, with fine-tuning, down to a physically smaller network."""
 
 import argparse
 import dataclasses
@@ -31,7 +31,7 @@ USUAL = "(default: the case's own)"
 
 
 def pruning_options() -> argparse.ArgumentParser:
-    """The command line's options; what is not given is as the case's definition has it, or follows from its size."""
+    """The parser of the command; an option that is left out comes from the case's definition, or follows from its size."""
     parser = case_options("pruning", __doc__, LEARNT)
     by_name.add_options(parser)
     add = parser.add_argument
@@ -57,7 +57,7 @@ def pruning_options() -> argparse.ArgumentParser:
 
 
 def changes_of(given: argparse.Namespace, criterion: Criterion | None) -> dict[str, Any]:
-    """The settings that the command line gives, checked; a user's own criterion goes by its name, not by its file's."""
+    """The settings given on the command line, checked; a criterion from a file is named by its function, not by its file."""
     names = [setting.name for setting in dataclasses.fields(PruningSettings)]
     values = {name: value for name, value in vars(given).items() if name in names and value is not None}
     if "target" in values:
@@ -69,13 +69,13 @@ def changes_of(given: argparse.Namespace, criterion: Criterion | None) -> dict[s
 
 
 def usual_of(given: argparse.Namespace, case: Case) -> PruningSettings:
-    """How the case is pruned where the command line says nothing."""
+    """The settings of the case for every option that the command line leaves out."""
     usual = find(given.case).pruning or usual_settings(sum(site.maps for site in case.sites))
     return dataclasses.replace(usual, seed=given.seed)
 
 
 def criterion_of(name: str) -> Criterion | None:
-    """The criterion of that name, or in that file; None for an oracle."""
+    """The criterion of that name, or in that .py file; None for an oracle. Raises BadInput unless there is exactly one."""
     if name in ORACLES:
         return None
     chosen = choose_criteria([name])
@@ -85,13 +85,13 @@ def criterion_of(name: str) -> Criterion | None:
 
 
 def check_fit(case: Case, criterion: Criterion) -> None:
-    """Refuses a criterion whose evidence the case cannot give."""
+    """Raises BadInput for a criterion that needs evidence which the case cannot give."""
     for need, reason in unavailable(case, criterion.needs).items():
         raise BadInput(f"{case.name}: criterion {criterion.name!r} is unavailable here, since it needs {need}: {reason}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command with `arguments`, by default those of the command line."""
     given = pruning_options().parse_args(arguments)
     given.case = by_name.case_line(given)
     criterion = criterion_of(given.criterion or PruningSettings.criterion)
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class ProgressBar:
-    """Shows how far a run is, and has its state kept."""
+    """Shows the progress of a run on the terminal, and passes every state on to `keeper`, which saves it when due."""
 
     def __init__(self, case: Case, settings: PruningSettings, keeper: StateFile) -> None:
         self.keeper, self.settings = keeper, settings
@@ -138,7 +138,7 @@ class ProgressBar:
         self.bar.close()
 
     def __call__(self, state: State) -> None:
-        """One step is done."""
+        """Updates the bar after a step of the run."""
         self.keeper(state)
         first, last, target = state.rows[0], state.rows[-1], self.settings.target
         gone = 1 - last[target.quantity] / first[target.quantity] if target.quantity != "accuracy" else 0.0
@@ -153,7 +153,7 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left, {post
 
 
 def _report(case: Case, state: State, out: Path) -> None:
-    """Prints what came of a run; one that had to stop ends with an error."""
+    """Prints the result of a run; raises BadInput if the run stopped before its target."""
     first, last = state.rows[0], state.rows[-1]
     shares = [f"{last[name] / first[name]:.1%} of its {name}" for name in ("maps", "flops", "parameters")]
     print(

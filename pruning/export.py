@@ -1,4 +1,4 @@
-"""Writes a pruned network as ONNX, for any number of examples, and refuses it where onnxruntime gives other outputs."""
+"""Exports a pruned network to ONNX, for any number of examples, and checks that onnxruntime gives torch's outputs."""
 
 import warnings
 from collections.abc import Sequence
@@ -12,20 +12,23 @@ from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.pruning.cutting import network_file
 
 MISSING = "{} is not installed: pip install 'pruning-oracle[onnx]'"
-TOLERANCE = 1e-4  # of the largest output, or of 1
-COUNTS = (1, 3)  # examples that are tried
+TOLERANCE = 1e-4  # largest difference, relative to the largest output or to 1
+COUNTS = (1, 3)  # numbers of examples with which the exported network is checked
 
 
 def export(case: Case, path: Path) -> float:
-    """Writes a case's network and tries it; the largest difference of the outputs, of the largest output or of 1."""
+    """Writes a case's network to `path`; returns by how much outputs differ, relative to the largest output or to 1.
+
+    Raises BadInput, and writes nothing, if a package is missing or the difference is above TOLERANCE.
+    """
     try:
-        import onnxruntime  # noqa: PLC0415 (an optional package, as the next)
-        import onnxscript  # noqa: F401, PLC0415 (torch's exporter asks for it)
+        import onnxruntime  # noqa: PLC0415 (an optional package, like the next one)
+        import onnxscript  # noqa: F401, PLC0415 (torch's exporter needs it)
     except ImportError as error:
         raise BadInput(MISSING.format(error.name)) from error
     two = next(case.batches(case.train, range(2), 2)).inputs
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own calls
+        warnings.simplefilter("ignore")  # the exporter's own calls cause warnings
         made = torch.onnx.export(
             case.model.eval(), (two,), dynamo=True, verbose=False, dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
         )
@@ -47,7 +50,7 @@ def export(case: Case, path: Path) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command with `arguments`, by default those of the command line."""
     parser = network_file.network_options("export", __doc__, ".onnx")
     given = parser.parse_args(arguments)
     case, _, out = network_file.open_network(given, ".onnx")

@@ -1,4 +1,4 @@
-"""What a pruned network takes beside the whole one: median, 5th and 95th percentile of passes over 1, 16 and 128 examples."""
+"""Times a pruned network and the whole one: median, 5th and 95th percentile of forward passes of 1, 16 and 128 examples."""
 
 import tempfile
 import time
@@ -20,30 +20,30 @@ from pruning_oracle.pruning.export import export
 
 KIND = "latency"
 BATCHES = (1, 16, 128)
-SECONDS, LEAST, MOST = 2.0, 9, 200  # of passes of the whole network, and how many at least and at most
+SECONDS, LEAST, MOST = 2.0, 9, 200  # of timing both networks; passes of each, at least and at most
 Pass = Callable[[], Any]
 MakeRuntime = Callable[[Case, torch.Tensor, Path], Pass]
 
 
 def eager(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
-    """As torch runs it by itself."""
+    """A forward pass by torch without compilation; `scratch` is not used."""
     return lambda: case.model(inputs)
 
 
 def compiled(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
-    """As `torch.compile` makes it."""
+    """A forward pass compiled by `torch.compile`; `scratch` is not used."""
     made = torch.compile(case.model, dynamic=False)
     return lambda: made(inputs)
 
 
 def onnx(case: Case, inputs: torch.Tensor, scratch: Path) -> Pass:
-    """As onnxruntime runs it on a CPU, with as many threads as torch."""
+    """A forward pass by onnxruntime on a CPU, with as many threads as torch; exports the network to the file `scratch`."""
     export(case, scratch)
     import onnxruntime  # noqa: PLC0415 (an optional package)
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # else one session's threads slow the other's
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would slow the other session
     session = onnxruntime.InferenceSession(str(scratch), options, providers=["CPUExecutionProvider"])
     given = {session.get_inputs()[0].name: inputs.cpu().numpy()}
     return lambda: session.run(None, given)
@@ -53,7 +53,10 @@ WAYS: dict[str, MakeRuntime] = {"eager": eager, "compiled": compiled, "onnxrunti
 
 
 def measure_latency(whole: Case, pruned: Case, scratch: Path) -> list[dict[str, Any]]:
-    """Rows of every way and number of examples, in seconds; the two networks take turns, after passes outside the clock."""
+    """Seconds per pass of both networks, a row for every way to run them, number of examples and network.
+
+    The two networks take turns after untimed passes. If a way fails, its row says why; `scratch` is a file to overwrite.
+    """
     rows = []
     for way, make in WAYS.items():
         if way == "onnxruntime" and whole.device.type != "cpu":
@@ -62,10 +65,10 @@ def measure_latency(whole: Case, pruned: Case, scratch: Path) -> list[dict[str, 
             inputs = next(whole.batches(whole.train, range(batch), batch)).inputs
             try:
                 with warnings.catch_warnings(), torch.no_grad():
-                    warnings.simplefilter("ignore")  # of compilers
+                    warnings.simplefilter("ignore")  # compilers warn
                     both = [turns(make(case, inputs, scratch)) for case in (whole, pruned)]
                     seconds = interleaved(*both)
-            except Exception as error:  # what a way cannot do is said in the table: compilers fail in many ways
+            except Exception as error:  # compilers fail in many ways: the table says how
                 rows.append({"way": way, "batch": batch, "missing": f"{type(error).__name__}: {str(error).splitlines()[0]}"})
                 torch.compiler.reset()
                 continue
@@ -77,14 +80,14 @@ def measure_latency(whole: Case, pruned: Case, scratch: Path) -> list[dict[str, 
 
 
 def turns(run: Pass) -> Pass:
-    """The same after three passes to warm up."""
+    """Calls `run` three times to warm up, and returns it."""
     for _ in range(3):
         run()
     return run
 
 
 def interleaved(first: Pass, second: Pass) -> tuple[list[float], list[float]]:
-    """Seconds of passes of one and the other, by turns."""
+    """Seconds of every pass of `first` and of `second`, which run alternately."""
     seconds: tuple[list[float], list[float]] = ([], [])
     begin = time.perf_counter()
     while len(seconds[0]) < LEAST or (time.perf_counter() - begin < SECONDS and len(seconds[0]) < MOST):
@@ -94,7 +97,7 @@ def interleaved(first: Pass, second: Pass) -> tuple[list[float], list[float]]:
 
 
 def latency_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The rows as lines to print: milliseconds, and the speed-up."""
+    """Lines to print from the rows of `measure_latency`: median milliseconds of both networks, and the speed-up."""
     lines = []
     for way in dict.fromkeys(row["way"] for row in rows):
         for batch in BATCHES:
@@ -109,7 +112,7 @@ def latency_lines(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command with `arguments`, by default those of the command line."""
     parser = network_file.network_options("latency", __doc__, ".latency")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     given = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The control of a pruned network: its architecture trained from nothing by the case's own recipe, with new random weights."""
+"""Trains a pruned network's architecture from new random weights by the case's own recipe, as a control for pruning."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,7 +17,10 @@ KIND = "scratch"
 
 
 def reset(model: nn.Module) -> nn.Module:
-    """The same architecture with random weights, as torch initialises every layer."""
+    """Gives every layer of a model, in place, new random weights as torch initialises them; returns the model.
+
+    Raises BadInput for a module whose parameters torch cannot initialise.
+    """
     for module in model.modules():
         if _starts(module):
             module.reset_parameters()  # type: ignore[operator]  # nn.Module types every attribute as Tensor or Module
@@ -34,7 +37,7 @@ def _starts(module: nn.Module) -> bool:
 
 
 def train_from_nothing(case: Case, source: str, seed: int) -> Case:
-    """The case with its network trained from nothing."""
+    """The case with its network trained from random weights; raises BadInput if the case has no recipe for that."""
     recipe = find(source).training
     if not isinstance(recipe, ScratchRecipe):
         raise BadInput(f"{case.name} has no training recipe, so its pruned network cannot be trained from nothing")
@@ -43,7 +46,7 @@ def train_from_nothing(case: Case, source: str, seed: int) -> Case:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command with `arguments`, by default those of the command line."""
     parser = network_file.network_options("scratch", __doc__, ".scratch")
     given = parser.parse_args(arguments)
     case, facts, out = network_file.open_network(given, ".scratch")

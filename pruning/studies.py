@@ -1,8 +1,8 @@
-"""The studies of `make prune` and `make prune-more`: folders of runs, and how each run departs from its case's settings."""
+"""The pruning runs of `make prune` and `make prune-more`, by folder, and how each differs from its case's settings."""
 
 from collections.abc import Mapping
 
-Changes = dict[str, str]  # by the command's option, without its dashes; what is not there is as the case has it
+Changes = dict[str, str]  # option of the command, without dashes -> value; other options are the case's own
 
 PRUNING, STILL, UPDATES, FAR = "pruning", "pruning-still", "pruning-updates", "pruning-far"  # folders under runs/CASE/SEED/
 
@@ -23,7 +23,7 @@ STILL_RANKINGS: dict[str, Changes] = {
     "random": {"criterion": "random"} | WITHOUT_LEARNING,
 }
 NUMBERS_OF_UPDATES: dict[str, Changes] = {count: {"flops-lambda": "0", "updates": count} for count in ("10", "30", "100")}
-# how far single runs go, by case: for a point of accuracy, or to many times the speed
+# runs that prune far, by case: `point` for a percentage point of accuracy, `fast` to many times the speed
 POINT = {"flops-lambda": "0.5", "updates": "20", "final-updates": "600"}
 FAST = {"remove": "4", "updates": "20", "batch": "32", "flops-lambda": "0.1", "target": "flops=0.04", "final-updates": "1500"}
 HOW_FAR: dict[str, dict[str, Changes]] = {
@@ -31,11 +31,11 @@ HOW_FAR: dict[str, dict[str, Changes]] = {
     "resnet-digits": {"point": POINT | {"remove": "8", "target": "maps=0.2"}},
     "r3dcnn-gestures": {"fast": FAST | {"tested": "300"}},
 }
-SURVIVAL: dict[str, Changes] = {"r3dcnn-gestures": {"each": "1", "updates": "40", "batch": "16"}}  # others: the command's own
+SURVIVAL: dict[str, Changes] = {"r3dcnn-gestures": {"each": "1", "updates": "40", "batch": "16"}}  # others: the defaults
 
 
 def studies(case: str, small: bool = False, more: bool = False) -> Mapping[str, Mapping[str, Changes]]:
-    """The runs of a case by folder and name: of `make prune`, small or whole, and `more` of them."""
+    """The runs of a case, by folder and name: those of `make prune`, only two if `small`, or of `make prune-more` if `more`."""
     if small:
         return {PRUNING: {name: RANKINGS[name] for name in SMALL}}
     if not more:

@@ -1,8 +1,8 @@
-"""Does the loss before retraining predict the accuracy after it? Many subsets, each pruned at once and retrained alike.
+"""Tests whether the loss before retraining predicts the accuracy after it, on many subsets of maps, each deleted at once.
 
-The question of "Is Oracle Pruning the True Oracle?" (arXiv:2412.00143). Subsets of several sizes are drawn at random or chosen
-by criteria with a random disturbance; each network's loss on training examples is measured as it is, and its accuracy on the
-test set after the same updates.
+This is the question of "Is Oracle Pruning the True Oracle?" (arXiv:2412.00143). Subsets of several sizes are drawn at random or
+chosen by criteria whose scores are disturbed at random. Each network's loss on training examples is measured right after
+deletion, and its accuracy on the test set after the same number of fine-tuning updates.
 """
 
 import itertools
@@ -30,13 +30,16 @@ from pruning_oracle.pruning.loop.state import Learned, State, start
 from pruning_oracle.pruning.loop.updates import LEARNT, Diverged, augmentation, fine_tune, optimizer, training_minibatches
 
 KIND = "survival"
-SHARES = (0.2, 0.4, 0.6)  # of all maps that go
+SHARES = (0.2, 0.4, 0.6)  # of all maps that are deleted
 CHOSEN = ("taylor", "weight_l2", "activation_mean")
-DISTURBED = 0.5  # standard deviation of what is added to the logarithm of a score
+DISTURBED = 0.5  # standard deviation of the noise added to the logarithm of a score
 
 
 def subsets(case: Case, each: int, size: int, seed: int) -> Iterator[tuple[str, float, dict[str, list[int]]]]:
-    """Where from, what share, and which maps: of every share `each` random subsets and as many by each criterion."""
+    """Yields subsets of maps to delete: who chose it (`random` or a criterion), the share of all maps, and the maps by site.
+
+    There are `each` subsets of every share at random, and as many by each criterion; `size` is examples per pass.
+    """
     random = np.random.default_rng(seed)
     rows = case.split(None)[0]
     ranked: dict[str, list[np.ndarray]] = {"random": [np.ones(site.maps) for site in case.sites]}
@@ -53,7 +56,7 @@ def subsets(case: Case, each: int, size: int, seed: int) -> Iterator[tuple[str, 
 
 
 def survive(case: Case, settings: PruningSettings, state: State, gone: dict[str, list[int]]) -> tuple[float, float]:
-    """Loss on training examples without those maps, and test accuracy after retraining."""
+    """The loss on training examples without the maps in `gone`, and the test accuracy after retraining that network."""
     smaller = cut(state.pruned, gone).case
     loss = evaluate(smaller, case.train, case.split(None)[0])[0]
     step, nothing = optimizer(smaller.model, settings, {}), Gathering(smaller, frozenset())
@@ -63,7 +66,7 @@ def survive(case: Case, settings: PruningSettings, state: State, gone: dict[str,
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command with `arguments`, by default those of the command line."""
     parser = case_options("pruning.survival", __doc__, LEARNT)
     by_name.add_options(parser)
     parser.add_argument("--each", type=int, default=3, help="subsets of every share and kind (default 3)")

@@ -68,7 +68,7 @@ def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
     return CaseStudy(case, found, pd.concat(tables, ignore_index=True), read_table(found[0], folders[0] / "maps.csv"), curves)
 
 
-def page(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
+def page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
     """Writes the report, `index.html` with its figures, and `agreement` as CSV, Markdown and LaTeX, unless it is up to date."""
     made_from = page_digest(cases, seeds, root)
     remembered, files = out / "made-from.txt", [out / name for name in REPORT]
@@ -83,7 +83,7 @@ def page(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
     runs.write_atomically(out / "agreement.csv", agreement.to_csv(index=False))
     runs.write_atomically(out / "agreement.md", whole.to_markdown(index=False) + "\n")
     runs.write_atomically(out / "agreement.tex", latex(whole))
-    render(studies, out)
+    render(studies, out, jobs)
     runs.write_atomically(remembered, made_from)
 
 
@@ -174,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--record", type=Path, help="speed: the folder that make timings wrote")
     parser.add_argument("--baselines", type=Path, help="regress, accept: the baselines' folder (default: the suite's)")
     parser.add_argument("--reason", default="", help="accept: why the new figures are right")
+    parser.add_argument("--jobs", type=int, default=1, help="page: processes that draw (1)")
     parser.add_argument("--splits", type=int, default=20, help="false-alarms: how often examples are split in halves (20)")
     given = parser.parse_args(arguments)
     if given.what == "speed":
@@ -198,8 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             json.dumps(fit_weights({case: [read_run(case, seed, given.runs) for seed in given.seeds] for case in given.cases}))
         )
+    elif given.what == "page":
+        page(*measured, given.out, given.jobs)
     else:
-        {"page": page, "show": show_report}[given.what](*measured, given.out)
+        show_report(*measured, given.out)
 
 
 if __name__ == "__main__":

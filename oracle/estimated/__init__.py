@@ -1,1 +1,1 @@
-"""The estimated oracle: predictions from one backward pass, and the pairs that decide the ranking measured."""
+"""The estimated oracle: one backward pass predicts every pair, and only the pairs that decide the ranking are measured."""

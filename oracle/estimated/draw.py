@@ -1,13 +1,16 @@
-"""Which pairs to measure: how many of every map, and which, drawn without replacement with known probabilities."""
+"""Chooses the pairs to measure: how many of each map, and which, drawn without replacement with known probabilities."""
 
 import numpy as np
 
-SURE = 1 - 1e-9  # a probability that is 1 but for rounding
-EVEN = 0.3  # of the pairs go to all maps alike, the others where the ranking is open
+SURE = 1 - 1e-9  # a probability from here on counts as 1: the difference is rounding
+EVEN = 0.3  # share of the pairs that goes to all maps alike; the others go where the ranking is undecided
 
 
 def probabilities(size: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Of each pair, `[example, map]`: proportional to its size, at most 1, in all `count` of each map if it has them."""
+    """The probability of drawing each pair, `[example, map]`: proportional to its `size`, and at most 1.
+
+    The probabilities of a map add up to its `count`, or to its number of pairs with a size above 0 if that is less.
+    """
     count = np.minimum(count, (size > 0).sum(0))
     certain = np.zeros(size.shape, bool)
     while True:
@@ -21,7 +24,10 @@ def probabilities(size: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def systematic(chance: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A draw of each column with those probabilities, whose sum is how many are drawn; Madow 1949, in random order."""
+    """Draws pairs, `[example, map]`, with these probabilities: systematic sampling (Madow 1949) in random order.
+
+    As many pairs of a map are drawn as its probabilities add up to, rounded up or down at random.
+    """
     order = random.random(chance.shape).argsort(0)
     ends = np.take_along_axis(chance, order, 0).cumsum(0)
     starts = np.concatenate([np.zeros((1, chance.shape[1])), ends[:-1]])
@@ -33,9 +39,10 @@ def systematic(chance: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def counts(pairs: float, wanted: np.ndarray, room: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """So many pairs shared out over maps in those proportions, part of them evenly, no map more than it has room for.
+    """How many pairs to measure of each map, `[map]`: `pairs` in all, shared in proportion to `wanted`, at most `room`.
 
-    Whole numbers from 1 on, right on average; a number below 1 is how likely a single pair is.
+    The share `EVEN` of the pairs goes to all maps alike. Numbers from 1 on are rounded at random, so that they are right on
+    average; a number below 1 is the probability of measuring a single pair of that map.
     """
     given = np.zeros(len(room))
     for _ in range(len(room)):
@@ -51,9 +58,10 @@ def counts(pairs: float, wanted: np.ndarray, room: np.ndarray, random: np.random
 
 
 def open_ranks(estimate: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """How many ranks a map of one site moves per nat of its magnitude: how close the others are, as far as is known.
+    """How many ranks each map of a site moves per nat of its magnitude, `[map]`, up to a constant: how close the others are.
 
-    A Spearman of n maps loses 6 Σ(rank error)²/n³, so that one site's maps count as much as another's.
+    Distances are blurred by the errors of the estimates. A Spearman of n maps loses 6 Σ(rank error)²/n³; the result is
+    divided by √n³, so that one site's maps count as much as another's.
     """
     magnitude = np.abs(estimate)
     width = np.sqrt(error[:, None] ** 2 + error[None, :] ** 2) + 1e-12

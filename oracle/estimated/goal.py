@@ -1,4 +1,4 @@
-"""When an estimated oracle is good enough: at a share of the pairs, after some time, or at a quality that is likely reached."""
+"""When to stop an estimated oracle: at a share of the pairs, after some time, or once a quality is probably reached."""
 
 import math
 import re
@@ -11,24 +11,31 @@ from pruning_oracle.oracle.estimated.estimate import Estimates
 
 QUALITIES = ("spearman", "width")
 SURENESS, DRAWS = 0.95, 200
-ROUNDS, FIRST = 4, 0.35  # of a share that is known beforehand, and what part of it the first round has
-# otherwise: the first round's share, but so many pairs per map; and every later round's, of what is measured
+ROUNDS, FIRST = 4, 0.35  # if a share is the only limit: the number of rounds, and the part of the pairs in the first one
+# otherwise: the first round measures this share of all pairs, but at least so many per map; each later round measures
+# this share of what is measured already
 START, LEAST, GROWTH = 0.01, 3, 0.5
 
 
 @dataclass(frozen=True)
 class Goal:
-    """At most a share of all pairs and so many seconds; less where a quality is reached before."""
+    """Measure at most `share` of all pairs, for at most `seconds`, and stop earlier where `quality` reaches `value`.
+
+    `quality` is `spearman` (with the whole oracle), `width` (of the widest interval, in nats) or empty.
+    """
 
     share: float = 1.0
     seconds: float = math.inf
     quality: str = ""
     value: float = math.nan
-    rounds: int = ROUNDS  # to a share that is known beforehand
+    rounds: int = ROUNDS  # if `share` is the only limit
 
     @classmethod
     def parse(cls, budget: str | None, until: str | None) -> "Goal":
-        """From `0.05` (of the pairs) or `60s`, and `spearman=0.98` or `width=0.01` (nats)."""
+        """Reads a budget, `0.05` (of the pairs) or `60s`, and a quality, `spearman=0.98` or `width=0.01` (nats).
+
+        Raises BadInput for anything else.
+        """
         found = re.fullmatch(r"(\d*\.?\d+(?:e-?\d+)?)(s?)", budget or "1")
         number = float(found[1]) if found else 0.0
         if not found or not number or (not found[2] and number > 1):
@@ -50,7 +57,7 @@ class Goal:
         return ", ".join([*parts, f"{self.quality}={self.value:g}"] if self.quality else parts)
 
     def said(self, reached: float) -> str:
-        """What is likely reached, as a half sentence."""
+        """The quality that is probably reached, as the end of a message; empty for a goal without one."""
         if self.quality == "width":
             return f"; the widest interval has {reached:.4g} nats"
         return f"; a Spearman of at least {reached:.4f} is likely" if self.quality else ""
@@ -61,7 +68,10 @@ class Goal:
         return self.share == 1 and self.seconds == math.inf and not self.quality
 
     def pairs(self, step: int, measured: int, total: int, maps: int, spent: float) -> float:
-        """How many pairs the next round should measure; less than 1: none."""
+        """How many pairs the next round should measure; less than 1 means none.
+
+        `step` is the round's number from 0, `measured` the pairs measured so far of `total`, `spent` the seconds so far.
+        """
         known_share = not self.quality and self.seconds == math.inf
         if known_share:
             later = (1 - FIRST) / max(1, self.rounds - 1)
@@ -74,22 +84,23 @@ class Goal:
         return float(min(size, self.share * total - measured))
 
     def reached(self, estimates: list[Estimates], seed: int) -> float:
-        """What is reached of the quality: by a Spearman in 95 of 100 cases, by a width for certain."""
+        """The quality reached: the width of the widest interval, or the Spearman that is exceeded with a probability of 95 %."""
         if self.quality == "width":
             return max(float((found.high - found.low).max()) for found in estimates)
         return likely_spearman(estimates, seed)
 
     def met(self, reached: float) -> bool:
-        """Whether that is good enough."""
+        """Whether the quality `reached` is good enough."""
         return reached <= self.value if self.quality == "width" else reached >= self.value
 
 
 def likely_spearman(estimates: list[Estimates], seed: int) -> float:
-    """The mean over sites of the Spearman with the whole oracle_abs that is exceeded with a probability of 95 %.
+    """The Spearman with the whole oracle_abs, a mean over sites, that is exceeded with a probability of 95 %.
 
-    What the whole oracle may be is drawn from the shrunk estimates and their errors, with Student's tails.
+    Possible whole oracles are drawn from the shrunk estimates and their errors, with Student's tails. Sites with one or two
+    maps do not count; NaN if there are no others.
     """
-    from scipy.stats import rankdata  # noqa: PLC0415 (half a second, which only estimated oracles need)
+    from scipy.stats import rankdata  # noqa: PLC0415 (half a second to import, which only estimated oracles need)
 
     random = np.random.default_rng([seed, 5])
     every = []

@@ -1,9 +1,9 @@
-"""The control variate: what one backward pass says of every removal, and how far off that may be.
+"""The control variate: a prediction of every removal from one backward pass, and how far off it may be.
 
-Where the loss is the cross-entropy of class scores, it is log(1 + exp(odds)), the odds being the logarithm of how likely all
-other classes are against the label's. Taking a map away moves the odds by about −gradient × 1, and the loss bends as that
-formula says: on an example that the network is sure of, the loss itself has hardly a gradient, its odds have. Any other loss is
-followed along its own gradient.
+A loss that is the cross-entropy of class scores equals log(1 + exp(odds)), where the odds are the logarithm of how likely all
+other classes are against the label's. Removing a map moves the odds by about −gradient × 1, and the formula turns that into a
+change in loss. This also works on an example that the network is sure of, where the loss itself has almost no gradient but
+the odds have one. Any other loss is followed along its own gradient.
 """
 
 from dataclasses import dataclass
@@ -19,23 +19,28 @@ from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.measure import check_loss
 
-DOUBT = 0.5  # how far off a move may be, of itself
-FLOOR, LEAST = 0.5, 0.02  # of a map's mean: added to each move, and to how far off each prediction may be
-BARE = 1e-3  # of a site's mean: the same for a map on which nothing depends to first order
+DOUBT = 0.5  # how far off a move may be, as a share of the move
+FLOOR, LEAST = 0.5, 0.02  # shares of a map's mean over examples: added to each move's magnitude, and to each size
+BARE = 1e-3  # share of the site's mean that is added to each size: for maps that change nothing to first order
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """At one site, `[example, map]` each: the predicted change in loss in nats, and how far off it may be, up to a factor."""
+    """The predictions at one site, `[example, map]`: the change in loss in nats, and its `size`.
+
+    The size says how far off a prediction may be, up to a common factor; it is 0 for pairs known to change nothing.
+    """
 
     predicted: np.ndarray
     size: np.ndarray
 
 
 def first_order_moves(case: Case, batch: Batch, block: list[int]) -> Arrays:
-    """How removing each map moves the odds (or the loss) of every example to first order, `[example, map]`; the odds, the loss.
+    """How removing each map moves the odds (or the loss) of every example to first order, by one backward pass.
 
-    The odds are NaN where the loss is not their cross-entropy; a site whose gates carry no gradient is left out.
+    Returns `moves/SITE`, `[example, map]`; `odds`, `[example]`, NaN where the loss is not the cross-entropy of the output and
+    its own gradient is followed; and `kept`, `[example]`, the loss with every map kept. A site whose gates carry no gradient
+    has no moves. Raises BadInput if a loss or a gradient is not finite; `block` holds the rows of the batch's examples.
     """
     like = next(case.model.parameters())
     values = {site: like.new_ones(len(batch.labels), site.maps, requires_grad=True) for site in case.sites}
@@ -57,7 +62,7 @@ def first_order_moves(case: Case, batch: Batch, block: list[int]) -> Arrays:
 
 
 def _odds(output: Any, labels: Tensor, loss: Tensor) -> Tensor:
-    """Log-odds of all other classes against the label's, where the loss is their cross-entropy."""
+    """Log-odds of all other classes against the label's, `[example]`; NaN where the loss is not their cross-entropy."""
     if not isinstance(output, Tensor) or output.ndim != 2 or not output.is_floating_point() or output.shape[1] < 2:
         return torch.full_like(loss, torch.nan)
     own = torch.zeros_like(output, dtype=torch.bool).scatter(1, labels[:, None].clamp(0, output.shape[1] - 1), value=True)
@@ -77,7 +82,11 @@ def _check_finite(case: Case, site: Site, found: np.ndarray, block: list[int]) -
 
 
 def predict(moved: np.ndarray | None, odds: np.ndarray, known: np.ndarray) -> Prediction:
-    """The prediction at one site from what `moves` found, 0 without it; `known` pairs are known to change nothing."""
+    """The predictions at one site, from the moves `[example, map]` and odds `[example]` of `first_order_moves`.
+
+    Pairs marked in `known`, `[example, map]`, are known to change nothing. Without moves (None) every other pair is predicted
+    to change by 0, all with the same size.
+    """
     if moved is None:
         return Prediction(np.zeros(known.shape), np.where(known, 0.0, 1.0))
     moved = np.where(known, 0.0, moved)

@@ -1,15 +1,15 @@
 """The estimated oracle: one backward pass predicts every pair, and the pairs that decide the ranking are measured, in rounds.
 
-1. `control.py` predicts the change in loss of every (example, map) pair from one backward pass over all examples, and how far
+1. `predict.py` predicts the change in loss of every (example, map) pair from one backward pass over all examples, and how far
    off the prediction may be.
 2. `draw.py` draws pairs to measure without replacement, in proportion to how far off their predictions may be: in the first
-   round as many of every map, then more of the maps that lie close to others of their site as far as is known.
-3. The replay engine measures them exactly.
+   round equally many of every map, then more of the maps that seem to lie close to others of their site.
+3. The replay engine measures these pairs exactly.
 4. `estimate.py` turns them into an unbiased estimate of oracle_loss per map with a standard error and a 95 % interval, and, for
    ranks, into a better prediction of every pair that was not measured.
 
 Pairs whose map is zero all over the example are known to change nothing, and count as measured. Rounds end at a share of the
-pairs, after some time or at a likely Spearman (`goal.py`).
+pairs, after some time, or once a quality is probably reached (`goal.py`).
 """
 
 import logging
@@ -43,18 +43,18 @@ BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} pairs, {elapsed} gon
 
 @dataclass(frozen=True)
 class EstimatedOracle:
-    """An estimated oracle: the changes as if all were measured, which were, estimates per map, and what was reached."""
+    """An estimated oracle: every pair's change (predicted if not measured), which pairs were measured, and the estimates."""
 
     oracle: Oracle
-    measured: dict[str, np.ndarray]  # [example, map], those known to be 0 among them
+    measured: dict[str, np.ndarray]  # [example, map] by site; includes pairs known to change nothing
     estimates: dict[str, Estimates]
-    share: float  # of all pairs that were measured, those known to be 0 not among them
+    share: float  # of all pairs, that were measured; without those known to change nothing
     rounds: int
-    reached: float  # of the goal's quality; NaN without one
+    reached: float  # the quality that the goal names; NaN if it names none
 
 
 def site_samples(case: Case, first: Arrays) -> list[SiteSample]:
-    """Every site's pairs before any was measured; says at which sites gates carry no gradient."""
+    """Every site's pairs before any is measured, from what `Sampling.look` found; logs sites whose gates carry no gradient."""
     samples, flat = [], []
     for site in case.sites:
         known = ~first[f"alive/{site.name}"]
@@ -70,16 +70,19 @@ def site_samples(case: Case, first: Arrays) -> list[SiteSample]:
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of the method, of which a trial replaces some."""
+    """The steps of the method; `oracle/trial` replaces some of them."""
 
     moves: Callable[[Case, Batch, list[int]], Arrays] = first_order_moves
     samples: Callable[[Case, Arrays], list[SiteSample]] = site_samples
-    first: Arrays | None = None  # what a look at all examples had found before
-    measure: Callable[[list[np.ndarray]], Arrays] | None = None  # chosen pairs of all examples, in the engine's place
+    first: Arrays | None = None  # what `Sampling.look` found before, to skip it
+    measure: Callable[[list[np.ndarray]], Arrays] | None = None  # measures chosen pairs of all examples in place of the engine
 
 
 class Sampling:
-    """One estimated oracle in the making: of a case, on some rows of its training set, `size` examples at a time."""
+    """Makes one estimated oracle of a case, on these rows of its training set, `size` examples at a time.
+
+    With `units`, finished work is read from them and new work stored in them, so that an interrupted run can resume.
+    """
 
     def __init__(
         self,
@@ -92,10 +95,10 @@ class Sampling:
     ) -> None:
         self.case, self.engine, self.rows, self.size, self.units, self.steps = case, engine, list(rows), size, units, steps
         self.spent = 0.0
-        self.staying: dict[tuple[int, ...], Batch] = {}  # by its rows
+        self.staying: dict[tuple[int, ...], Batch] = {}  # by the rows of the block
 
     def run(self, goal: Goal) -> EstimatedOracle:
-        """Measures in rounds until the goal is reached."""
+        """Measures in rounds until the goal is reached; raises BadInput if its share is less than one pair per map."""
         try:
             return self._run(goal)
         finally:
@@ -137,7 +140,7 @@ class Sampling:
         return [self.rows[start : start + self.size] for start in range(0, len(self.rows), self.size)]
 
     def _unit(self, name: str, make: Callable[[], Arrays]) -> Arrays:
-        """What a unit holds, made if it is not there; its time counts."""
+        """The arrays of the unit of this name, made and stored if missing; the seconds it took are added to `spent`."""
         found = self.units.get(name) if self.units else None
         if found is None:
             start = time.monotonic()
@@ -149,12 +152,16 @@ class Sampling:
         return found
 
     def _pairs(self, goal: Goal, step: int, done: int, total: int) -> float:
-        """How many pairs a round should measure; remembered, since it may follow from the clock."""
+        """How many pairs a round should measure; stored as a unit, since it may depend on the clock."""
         size = goal.pairs(step, done, total, sum(site.maps for site in self.case.sites), self.spent)
         return float(self._unit(f"round-{step}", lambda: {"pairs": np.array(size)})["pairs"])
 
     def look(self) -> dict[str, np.ndarray]:
-        """What a forward and a backward pass show of all examples, as `moves` names it; and which pairs are alive."""
+        """Passes all examples forward and backward, and joins what the passes show.
+
+        Returns the arrays of `first_order_moves`, the `labels`, and `alive/SITE`, `[example, map]`: false for pairs known to
+        change nothing.
+        """
         parts: dict[str, list[np.ndarray]] = {}
         for place, block in enumerate(self._blocks()):
             for name, part in self._unit(f"look-{place}", partial(self._looked, block)).items():
@@ -171,7 +178,7 @@ class Sampling:
         return arrays | {"labels": batch.labels.cpu().numpy()}
 
     def _batch(self, block: list[int]) -> Batch:
-        """Those examples; as many blocks as memory allows go through the network once, not in every round."""
+        """The batch of a block; as many blocks as memory allows pass through the network once, the others in every round."""
         if tuple(block) in self.staying:
             return self.staying[tuple(block)]
         batch = next(self.case.batches(self.case.train, block, len(block)))
@@ -182,14 +189,14 @@ class Sampling:
 
     @cached_property
     def _most(self) -> int:
-        """How many blocks' values may stay: all that half of the engine's memory holds, or with room for another."""
+        """How many blocks may keep their values in half of the engine's memory: all, or so many that one more has room."""
         room, each = 2 * self.engine.room, max(1, memory.activations(self.case))
         return len(self._blocks()) if len(self.rows) * each <= room else max(0, room // (self.size * each) - 1)
 
     def _measure(
         self, step: int, pairs: float, samples: list[SiteSample], chosen: list[tuple[np.ndarray, np.ndarray]], bar: Any
     ) -> None:
-        """Measures the chosen pairs, and tells every sample what was found."""
+        """Measures the chosen pairs, and adds their changes to the samples."""
         changes = [np.zeros(part.shape) for part, _ in chosen]
         for place, block in enumerate(self._blocks()):
             own = slice(place * self.size, place * self.size + len(block))
@@ -202,7 +209,10 @@ class Sampling:
             sample.add(pairs, filled(sample), part, chance, change)
 
     def measure(self, block: list[int], parts: list[np.ndarray]) -> Arrays:
-        """The changes of the chosen pairs of a block, site by site, those of one map after one another."""
+        """Measures the chosen pairs of a block: their changes in nats by site, ordered by map and then by example.
+
+        `parts` marks the chosen pairs of every site, `[example, map]`.
+        """
         if self.steps.measure:
             return self.steps.measure(parts)
         batch, arrays = self._batch(block), dict[str, np.ndarray]()
@@ -229,7 +239,7 @@ class Sampling:
 
 
 def choose_pairs(samples: list[SiteSample], pairs: float, seed: int, step: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """A round's pairs at every site, and the probability that each had."""
+    """Draws about `pairs` pairs for a round: for every site which pairs, and the probability of each, both `[example, map]`."""
     random = np.random.default_rng([seed, 7, step])
     room = [(~sample.known).sum(0) for sample in samples]
     wanted = [_wanted(sample) if step else np.ones(len(left)) for sample, left in zip(samples, room, strict=True)]
@@ -239,6 +249,6 @@ def choose_pairs(samples: list[SiteSample], pairs: float, seed: int, step: int) 
 
 
 def _wanted(sample: SiteSample) -> np.ndarray:
-    """Pairs per map in proportion to what they would do for the ranking of its site."""
+    """Weights `[map]` for sharing out pairs: how much measuring more pairs of a map would help the ranking of its site."""
     found = estimates(sample)
     return open_ranks(found.shrunk, found.shrunk_error) * sample.unknown.sum(0) * np.sqrt(ratios(sample).variance)

@@ -1,1 +1,1 @@
-"""Deleting maps from a network, and the smaller network as a file."""
+"""Deletes maps from a network physically, and stores the smaller network as a file."""

@@ -1,4 +1,4 @@
-"""A pruned network as a file: its tensors, and the sizes of every layer that is smaller, from which any process loads it."""
+"""Stores a pruned network in a file: its tensors and the sizes of its layers, from which any process can load it."""
 
 import argparse
 import dataclasses
@@ -31,7 +31,7 @@ KIND = "network"
 
 
 def layer_sizes(case: Case) -> dict[str, Any]:
-    """The sizes of the layers of a case's network, what its gates hold, and its sites."""
+    """The shape of a case's network: sizes of its layers, maps of its gates, amounts of its channel paddings, and its sites."""
     layers = {
         name: {size: getattr(module, size) for size in sizes}
         for name, module in case.model.named_modules()
@@ -44,26 +44,26 @@ def layer_sizes(case: Case) -> dict[str, Any]:
 
 
 def save_network(path: Path, case: Case, facts: dict[str, Any]) -> None:
-    """Writes a case's network with its description."""
+    """Writes a case's network to a file, with `facts` and the shape that `layer_sizes` gives."""
     runs.save(path, KIND, state_dict.arrays(case.model), facts | {"case": case.name, "seed": case.seed} | layer_sizes(case))
 
 
 def load_network(path: Path, source: str | None = None) -> tuple[Case, dict[str, Any]]:
-    """The case with the network that a file holds, and the file's facts; `source` is the .py file of a user's own case."""
+    """The case with the pruned network of a file, and the file's facts; `source` is the .py file of a user's own case."""
     file = runs.load(path, KIND)
     whole = load(source or file.facts["case"], file.facts["seed"])
     return rebuild(whole, file.facts, file.arrays, str(path)), file.facts | {"network": file.checksum}
 
 
 def setting_of(case: Case, facts: dict[str, Any], stage: str, source: str | None) -> dict[str, Any]:
-    """All that what is made of a network's file depends on: the file, the code of the `stage` that makes it, the machine."""
+    """Everything that a result computed from a network file depends on: that file, the code file `stage`, and the machine."""
     said = {"case": case.name, "seed": case.seed, "network": facts["network"], "settings": facts["settings"]}
     said |= {"device": device_name(case.device), "threads": torch.get_num_threads()}
     return said | runs.measured_by([stage], find(source or case.name).file, without=())
 
 
 def network_options(stage: str, doc: str | None, suffix: str) -> argparse.ArgumentParser:
-    """A parser for a command on a network's file, whose result has its name with another suffix."""
+    """A parser for `python -m pruning_oracle.pruning.STAGE`, which takes a network file and writes beside it with `suffix`."""
     parser = argparse.ArgumentParser(prog=f"python -m pruning_oracle.pruning.{stage}", description=doc)
     parser.add_argument("network", type=Path, help="a .network file that python -m pruning_oracle.pruning wrote")
     parser.add_argument("--source", help="the .py file of the case, if it is your own")
@@ -72,14 +72,17 @@ def network_options(stage: str, doc: str | None, suffix: str) -> argparse.Argume
 
 
 def open_network(given: argparse.Namespace, suffix: str) -> tuple[Case, dict[str, Any], Path]:
-    """The case with the network that a command names, its file's facts, and the file to write."""
+    """The case with the network that the command line names, the facts of the network file, and the path to write to."""
     out = given.out or given.network.with_suffix(suffix)
     runs.check_writable(out)
     return *load_network(given.network, given.source), out
 
 
 def rebuild(whole: Case, description: dict[str, Any], arrays: runs.Arrays, where: str) -> Case:
-    """A case with its network made smaller as described, and filled."""
+    """The case `whole` with its network cut, in place, to `description` (from `layer_sizes`) and filled with `arrays`.
+
+    `where` names the file in errors. Raises BadInput if the network lacks a described layer.
+    """
     model = whole.model
     modules = dict(model.named_modules())
     missing = [name for part in ("layers", "gates") for name in description[part] if name not in modules]
@@ -98,7 +101,7 @@ def rebuild(whole: Case, description: dict[str, Any], arrays: runs.Arrays, where
 
 
 def _resize(model: nn.Module, arrays: runs.Arrays) -> None:
-    """Gives parameters and buffers the shapes of the arrays of their names."""
+    """Replaces parameters and buffers by zeros of the shape that the array of the same name has."""
     for prefix, module in model.named_modules():
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             array = arrays.get(f"{prefix}.{name}" if prefix else name)

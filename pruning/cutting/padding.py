@@ -1,4 +1,4 @@
-"""Shortcuts that pad channels with zeros, as ResNet-20's do: how many is written in the graph, and shrinks with the maps."""
+"""Shortcuts that pad channels with zeros, as ResNet-20's do: the traced graph holds how many, and pruning lowers it."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -8,12 +8,15 @@ from torch import fx, nn
 from pruning_oracle.bench.network.map_following import CONVOLUTIONS
 
 Owner = tuple[str, int]  # a site's name and the map's number in the whole network
-Owners = tuple[Owner | None, ...]  # for each channel the map that it carries, or None
-Pads = Mapping[str, tuple[Owners, Owners]]  # node -> what the channels carry that are zeros in front, and behind
+Owners = tuple[Owner | None, ...]  # for each channel, the map that it carries, or None
+Pads = Mapping[str, tuple[Owners, Owners]]  # padding node -> the maps in place of its zeros, in front and behind
 
 
 def pads(model: nn.Module, inputs: Mapping[str, Owners]) -> dict[str, tuple[Owners, Owners]]:
-    """What stands in place of the zeros behind each padding of channels: what the next layer reads there."""
+    """For each padding of channels, the maps that the next layer reads in the padded channels.
+
+    `inputs` gives, for each layer, the map that each of its input channels carries.
+    """
     found = {}
     for node, front, back in _nodes(model):
         owners = next((inputs[name] for name in _after(node) if name in inputs), ())
@@ -22,7 +25,7 @@ def pads(model: nn.Module, inputs: Mapping[str, Owners]) -> dict[str, tuple[Owne
 
 
 def shrunk(known: Pads, gone: Collection[Owner]) -> dict[str, tuple[Owners, Owners]]:
-    """The same without some maps."""
+    """The `known` pads without the maps in `gone`, so that fewer channels are padded."""
     front, back = (
         {name: tuple(owner for owner in pair[side] if owner not in gone) for name, pair in known.items()} for side in (0, 1)
     )
@@ -30,17 +33,17 @@ def shrunk(known: Pads, gone: Collection[Owner]) -> dict[str, tuple[Owners, Owne
 
 
 def set_pads(model: nn.Module, known: Pads) -> None:
-    """Makes the paddings of a network pad as many channels as they should."""
+    """Makes every padding of a network, in place, pad as many channels as `known` lists for it."""
     set_pad_amounts(model, {name: [len(front), len(back)] for name, (front, back) in known.items()})
 
 
 def pad_amounts(model: nn.Module) -> dict[str, list[int]]:
-    """How many channels each padding pads, in front and behind."""
+    """For each padding node, how many channels it pads, `[in front, behind]`."""
     return {node.name: [front, back] for node, front, back in _nodes(model)}
 
 
 def set_pad_amounts(model: nn.Module, given: Mapping[str, list[int]]) -> None:
-    """Makes the paddings of a network pad so many channels."""
+    """Makes every padding of a network, in place, pad the numbers of channels that `pad_amounts` would return."""
     for node, _, _ in _nodes(model):
         node.args = (node.args[0], (*_amounts(node)[:-2], *given[node.name]), *node.args[2:])
     if given and isinstance(model, fx.GraphModule):
@@ -48,7 +51,7 @@ def set_pad_amounts(model: nn.Module, given: Mapping[str, list[int]]) -> None:
 
 
 def _nodes(model: nn.Module) -> Iterator[tuple[fx.Node, int, int]]:
-    """The calls of `torch.nn.functional.pad` that pad along the axis of channels."""
+    """The calls of `torch.nn.functional.pad` along the channel axis, each with its channels in front and behind."""
     axes = next((module.weight.ndim for module in model.modules() if isinstance(module, CONVOLUTIONS)), 0)
     for node in model.graph.nodes if isinstance(model, fx.GraphModule) else ():
         if node.target is torch.nn.functional.pad and len(_amounts(node)) == 2 * (axes - 1):
@@ -61,7 +64,7 @@ def _amounts(node: fx.Node) -> tuple[int, ...]:
 
 
 def _after(node: fx.Node) -> Iterator[str]:
-    """The modules called behind a node, the nearest first."""
+    """Names of the modules called after a node in the graph, nearest first."""
     waiting, seen = [node], {node}
     while waiting:
         current = waiting.pop(0)

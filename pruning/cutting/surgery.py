@@ -1,8 +1,8 @@
-"""Surgery: physically deletes maps from every layer that holds a part of them, and proves that only they are gone.
+"""Surgery: physically deletes maps from every layer that holds a part of them, and checks that nothing else is lost.
 
-Torch-Pruning's functions cut the layers. Which of their channels carry a map comes from the suite's own following of maps
-(`wiring.py`): the library's search couples wrong channels on a padded shortcut and where clips are folded into the batch
-axis, and finds no end where maps reach a recurrent layer.
+Torch-Pruning's functions cut the layers. Which of their channels carry a map is found by the suite itself
+(`pruning/cutting/wiring.py`): the library's search couples wrong channels on a padded shortcut and where clips are folded
+into the batch axis, and does not end where maps reach a recurrent layer.
 """
 
 import copy
@@ -25,27 +25,31 @@ from pruning_oracle.pruning.cutting.padding import Owner, Owners, set_pads
 from pruning_oracle.pruning.cutting.wiring import Wiring
 
 MISSING = "torch-pruning is not installed, and pruning cuts layers with it: pip install 'pruning-oracle[pruning]'"
-CHECKED = 4  # examples
-TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "tf32": 1e-2, "bfloat16": 0.1}  # of the largest output, or of 1
+CHECKED = 4  # examples on which outputs are compared
+TOLERANCE = {"float64": 1e-9, "float32": 1e-5, "tf32": 1e-2, "bfloat16": 0.1}  # relative to the largest output or to 1
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """A case whose network is smaller than `whole`'s: its sites are those that are left, numbered anew."""
+    """A case with the maps that are left, which its sites number anew from 0; `whole` are the sites of the unpruned network.
+
+    `wiring` gives the numbers that these maps had there.
+    """
 
     case: Case
     whole: tuple[Site, ...]
     wiring: Wiring
 
     def owners(self, site: str, maps: Collection[int]) -> set[Owner]:
-        """Maps of a site as it is now, by the numbers that they had in the whole network."""
+        """Maps of a site, given by their present numbers, with the numbers that they had in the whole network."""
         return {(site, self.wiring.maps[site][index]) for index in maps}
 
 
 def cut(pruned: Pruned, gone: Mapping[str, Collection[int]], twins: Collection[nn.Module] = ()) -> Pruned:
-    """The case without some maps, by site and their present numbers; the same is deleted from `twins` of its model, in place.
+    """A copy of the case without the maps in `gone`, which lists present map numbers by site.
 
-    The case itself stays as it is. A site is never emptied.
+    Networks in `twins`, built like the case's, lose the same maps in place. Raises BadInput for a map that does not exist and
+    where a site would lose all its maps.
     """
     for name, maps in gone.items():
         left = pruned.case.site(name).maps
@@ -64,7 +68,7 @@ def cut(pruned: Pruned, gone: Mapping[str, Collection[int]], twins: Collection[n
 
 
 def rewire(model: nn.Module, whole: Collection[Site], wiring: Wiring) -> None:
-    """Tells gates which maps pass them now, and paddings how many channels to pad."""
+    """Sets, in place, the maps that each gate holds and the channels that each padding pads to what `wiring` says."""
     set_pads(model, wiring.pads)
     for site in whole:
         for name in site.gates:
@@ -74,7 +78,7 @@ def rewire(model: nn.Module, whole: Collection[Site], wiring: Wiring) -> None:
 
 
 def apply(model: nn.Module, wiring: Wiring, gone: Collection[Owner]) -> None:
-    """Deletes maps from every layer of a network that is wired so."""
+    """Deletes the maps in `gone` from every layer of a network, in place; `wiring` says which channels carry them."""
     for name in dict.fromkeys((*wiring.outputs, *wiring.inputs)):
         module = model.get_submodule(name)
         if isinstance(module, Gate):
@@ -89,7 +93,7 @@ def _places(owners: Owners, gone: Collection[Owner]) -> list[int]:
 
 
 def _cut(name: str, module: Any, out: list[int], into: list[int]) -> None:
-    """Deletes output and input channels of one layer."""
+    """Deletes the output channels `out` and the input channels `into` of one layer, in place."""
     try:
         import torch_pruning as library  # noqa: PLC0415 (takes a second, and not every stage needs it)
     except ImportError as error:
@@ -119,7 +123,7 @@ def _cut(name: str, module: Any, out: list[int], into: list[int]) -> None:
 
 
 def _cut_recurrent(module: Any, into: list[int]) -> None:
-    """Deletes inputs of a recurrent layer, which the library can of an LSTM only: they meet the first layer's matrices."""
+    """Deletes inputs of a recurrent layer from its first layer's matrices, which the library can do for an LSTM only."""
     keep = [channel for channel in range(module.input_size) if channel not in set(into)]
     for name, matrix in input_matrices(module).items():
         setattr(module, name, nn.Parameter(matrix.detach()[:, keep].clone(), requires_grad=matrix.requires_grad))
@@ -128,13 +132,16 @@ def _cut_recurrent(module: Any, into: list[int]) -> None:
 
 @torch.no_grad()
 def few(case: Case) -> Batch:
-    """The examples on which every smaller network is compared with the gated one."""
+    """The first training examples, on which each pruned network is compared with the gated one."""
     return next(case.batches(case.train, range(min(CHECKED, len(case.train))), CHECKED))
 
 
 @torch.no_grad()
 def check_outputs(before: Case, after: Case, gone: Mapping[str, Collection[int]], batch: Batch) -> float:
-    """Refuses a smaller network whose outputs differ from the gated one's; their largest difference, of the largest output."""
+    """The largest difference between outputs of `after`, without the maps in `gone`, and of `before`, with their gates at 0.
+
+    It is relative to the largest output or to 1, whichever is larger. Raises BadInput above TOLERANCE.
+    """
     gates = {}
     for site in before.sites:
         value = next(before.model.parameters()).new_ones(len(batch.labels), site.maps)
@@ -153,7 +160,7 @@ def check_outputs(before: Case, after: Case, gone: Mapping[str, Collection[int]]
 
 
 def _followed(model: nn.Module, inputs: Tensor) -> tuple[Any, dict[str, Any]]:
-    """A network's output, or what stopped it, and those of the layers that were reached."""
+    """A network's output, or the error that stopped it, and the outputs of all innermost modules that ran, by name."""
     passed: dict[str, Any] = {}
     hooks = [
         module.register_forward_hook(lambda module, args, output, name=name: passed.update({name: output}))
@@ -170,7 +177,7 @@ def _followed(model: nn.Module, inputs: Tensor) -> tuple[Any, dict[str, Any]]:
 
 
 def _difference(expected: Any, got: Any) -> float:
-    """The largest difference of two outputs, of the largest number in them or of 1."""
+    """The largest difference of two outputs, relative to the largest expected number or to 1; infinite if shapes differ."""
     ours, theirs = (
         [leaf for leaf in tree.tree_leaves(value) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
         for value in (expected, got)
@@ -182,7 +189,7 @@ def _difference(expected: Any, got: Any) -> float:
 
 
 def _first(passed: Mapping[str, Any], arrived: Mapping[str, Any]) -> str:
-    """The first layer whose output is missing, or differs where it has the shape it had."""
+    """The first layer whose output is missing from `arrived`, or has the same shapes but other values."""
     for name, output in passed.items():
         if name not in arrived:
             return name

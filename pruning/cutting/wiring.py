@@ -1,4 +1,4 @@
-"""Wiring: which feature map each channel of each layer carries, going in and coming out."""
+"""Wiring: which feature map each input and output channel of every layer carries."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,15 +17,15 @@ from pruning_oracle.pruning.cutting.padding import Owner, Owners, Pads, pads, sh
 
 @dataclass(frozen=True)
 class Wiring:
-    """The maps that are left, and where they lie. Maps keep the numbers that they had in the whole network."""
+    """The maps that are left, and the channels that carry them. Maps keep the numbers that they had in the whole network."""
 
     maps: Mapping[str, tuple[int, ...]]  # site -> its maps
-    inputs: Mapping[str, Owners]  # layer -> its input channels
-    outputs: Mapping[str, Owners]  # convolution -> its output channels
-    pads: Pads  # paddings of channels -> the zeros in front, and behind
+    inputs: Mapping[str, Owners]  # layer -> the map that each input channel carries
+    outputs: Mapping[str, Owners]  # convolution -> the map that each output channel carries
+    pads: Pads  # padding of channels -> the maps in place of its zeros, in front and behind
 
     def without(self, gone: Collection[Owner]) -> "Wiring":
-        """What is left when maps are deleted."""
+        """The wiring after the maps in `gone` are deleted."""
         return Wiring(
             {site: tuple(index for index in maps if (site, index) not in gone) for site, maps in self.maps.items()},
             {name: tuple(owner for owner in owners if owner not in gone) for name, owners in self.inputs.items()},
@@ -34,13 +34,13 @@ class Wiring:
         )
 
     def site(self, whole: Site) -> Site:
-        """A site of the whole network as it is now: its maps are numbered anew, from 0."""
+        """A site of the whole network with the maps that are left, numbered anew from 0."""
         place = {(whole.name, index): number for number, index in enumerate(self.maps[whole.name])}
         channels = tuple(tuple(_place(place, owner) for owner in self.outputs[name]) for name in whole.convolutions)
         return replace(whole, maps=len(place), channels=channels)
 
     def gate(self, name: str, site: str) -> tuple[int, ...] | range:
-        """For each channel that passes a gate of a site, the map's new number (−1: none of that site's)."""
+        """The value of `Gate.maps` for a gate of a site: the new number of each channel's map (−1: none of that site's)."""
         place = {(site, index): number for number, index in enumerate(self.maps[site])}
         found = tuple(_place(place, owner) for owner in self.inputs[name])
         return range(len(found)) if found == tuple(range(len(found))) else found
@@ -54,7 +54,7 @@ def wire(case: Case) -> Wiring:
     """The wiring of a case's whole network, found by following its maps."""
     outputs = _outputs(case)
     inputs = _inputs(case)
-    for name, made in outputs.items():  # a depthwise convolution is a site's own, and reads what it makes
+    for name, made in outputs.items():  # a depthwise convolution belongs to a site, and reads the maps that it makes
         module = case.model.get_submodule(name)
         if is_depthwise(module):
             inputs[name] = made[:: len(made) // width(module)]
@@ -81,7 +81,7 @@ def _inputs(case: Case) -> dict[str, Owners]:
                 for channel in own:
                     owners[channel] = (name, index)
     for site in case.sites:
-        for name in site.gates:  # its own channels a gate knows itself
+        for name in site.gates:  # a gate knows which channels carry its own site's maps
             gate: Any = find(name)
             _own(found.setdefault(name, [None] * len(gate.maps)), site.name, gate.maps)
     return {name: tuple(owners) for name, owners in found.items()}
@@ -94,7 +94,7 @@ def _own(owners: list[Owner | None], site: str, channels: Iterable[int]) -> None
 
 
 def width(module: Any) -> int:
-    """How many channels go into a layer."""
+    """The number of input channels of a layer or gate."""
     if isinstance(module, Gate):
         return len(module.maps)
     if isinstance(module, CONVOLUTIONS):

@@ -1,1 +1,1 @@
-"""The loop: learn and score, remove the least important maps, learn again, down to a target."""
+"""The pruning loop: fine-tune and score, delete the least important maps, fine-tune again, until a target is reached."""

@@ -1,4 +1,4 @@
-"""Evidence from the fine-tuning updates themselves, which are forward and backward passes anyway: it costs next to nothing."""
+"""Gathers evidence during fine-tuning updates, which make forward and backward passes anyway, so that it is nearly free."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,11 +10,11 @@ from pruning_oracle.criteria.evidence.gathered import Gathered
 from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD
 from pruning_oracle.criteria.evidence.tally import Tally
 
-FREE = SHARED_PASS  # what an update shows
+FREE = SHARED_PASS  # evidence that an update can give
 
 
 class Gathering:
-    """What the updates since the last removal have shown of every site."""
+    """Evidence on every site from the updates since the last removal; of `needs`, only what is in FREE is gathered."""
 
     def __init__(self, case: Case, needs: frozenset[str]) -> None:
         self.case, self.needs = case, needs & FREE
@@ -23,7 +23,7 @@ class Gathering:
 
     @contextmanager
     def watching(self, batch: Batch) -> Iterator[None]:
-        """Watches one update from its forward pass to the end of its backward pass."""
+        """Adds the evidence of one update; the block must contain its forward and backward pass on `batch`."""
         count = len(batch.labels)
         if not self.needs:
             yield
@@ -36,7 +36,7 @@ class Gathering:
         self.updates += 1
         self.gathered.batch(batch)
         for tally in tallies:
-            # of the mean loss, of which each example's own is a part
+            # gradients are of the mean loss; an example's own are `count` times as large
             each = {name: part * count if name in DIFFERENTIATED else part for name, part in tally.parts().items()}
             self.gathered.site(tally.site, each, tally.counts)
         for module in convolutions(self.case).values() if WEIGHT_GRAD in self.needs else ():
@@ -45,5 +45,5 @@ class Gathering:
             self.gathered.slope(module, grad)
 
     def evidence(self, seed: int) -> dict[str, Evidence]:
-        """The evidence at every site, from all examples of all updates."""
+        """The evidence by site, from all examples of all updates."""
         return self.gathered.evidence(seed, self.updates, {})

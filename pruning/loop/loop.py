@@ -1,4 +1,4 @@
-"""The loop of Molchanov et al.: learn and score, remove the least important maps, learn again, down to a target."""
+"""The pruning loop of Molchanov et al.: fine-tune and score, delete the least important maps, repeat until a target."""
 
 import dataclasses
 import itertools
@@ -35,12 +35,16 @@ from pruning_oracle.pruning.loop.updates import (
     with_momenta,
 )
 
-JUDGED = 5  # steps whose median accuracy a target in accuracy is held against: that of a single one swings
-KEPT = 50  # updates of the final fine-tuning between two occasions to keep the state
+JUDGED = 5  # an accuracy target is compared with the median of the last steps, as a single one fluctuates
+KEPT = 50  # updates of the final fine-tuning between two calls of `keep`
 
 
 class Loop:
-    """Prunes one case with one criterion; `keep` is called after every step, and whatever it keeps can be gone on with."""
+    """Prunes one case with one criterion, or with the oracle that `settings` names if `criterion` is None.
+
+    `keep` is called with the state after every step; a run can go on from any state that it saves. A new run raises BadInput
+    if its target cannot be reached.
+    """
 
     def __init__(
         self, state: State, settings: PruningSettings, criterion: Criterion | None, keep: Callable[[State], None]
@@ -53,7 +57,10 @@ class Loop:
             check_reachable(settings.target, state.pruned)
 
     def run(self) -> State:
-        """Goes on until the target is reached, or no further; then the final fine-tuning."""
+        """Prunes until the target is reached or no map is left to delete, then fine-tunes a last time; returns the final state.
+
+        If fine-tuning diverges, the state is the last good one and its `why` says what happened.
+        """
         try:
             if not self.state.rows:
                 self._first()
@@ -69,7 +76,7 @@ class Loop:
         return self.state
 
     def _first(self) -> None:
-        """Records the whole network, and learns until maps can be ranked."""
+        """Records the whole network as the first row, then fine-tunes and scores so that maps can be ranked."""
         state = self.state
         case = state.pruned.case
         loss, accuracy = evaluate(case, case.train, case.split(min(512, len(case.train) // 2))[0])
@@ -82,7 +89,7 @@ class Loop:
         self.keep(state)
 
     def _step(self) -> None:
-        """Removes maps, learns and scores, records, and judges."""
+        """One step: deletes maps, fine-tunes, scores the maps that are left, and records and judges the result."""
         state, target, seconds = self.state, self.settings.target, dict[str, float]()
         count = self.settings.remove
         if target.quantity == "maps":
@@ -99,7 +106,7 @@ class Loop:
         self.keep(state)
 
     def _judge(self) -> None:
-        """Whether the last step's network is worth keeping, and whether it is the last."""
+        """Decides whether the network of the last step is good enough to keep, and whether pruning is done."""
         state, target = self.state, self.settings.target
         first, row = state.rows[0], state.rows[-1]
         if target.quantity == "accuracy":
@@ -118,7 +125,7 @@ class Loop:
         return sum(site.maps for site in self.state.pruned.case.sites)
 
     def _cut(self, gone: dict[str, list[int]]) -> None:
-        """Deletes maps from the network and from its momentum, and compares the outputs with the gated network's."""
+        """Deletes maps from the network, its momentum and the scores, and checks its outputs against the gated network's."""
         state = self.state
         case = state.pruned.case
         twin = with_momenta(case.model, state.momenta)
@@ -129,7 +136,7 @@ class Loop:
         state.pruned = smaller
 
     def _learn_and_score(self, seconds: dict[str, float]) -> Learned:
-        """Fine-tunes between two removals, and ranks every map; adds what both took."""
+        """Fine-tunes between two removals and scores every map; adds the time of both to `seconds`."""
         case, learned = self.state.pruned.case, Learned()
         gathering = Gathering(case, self.needs if self.from_updates else frozenset())
         self._learn(self.settings.updates, gathering, learned)
@@ -140,7 +147,7 @@ class Loop:
         return learned
 
     def _learn(self, updates: int, gathering: Gathering, learned: Learned, falling: int = 0) -> None:
-        """Adds updates to what was learned; with a `falling` rate, which reaches 0 along a cosine after so many."""
+        """Makes so many updates and adds them to `learned`; if `falling`, the rate falls to 0 along a cosine over as many."""
         state, settings = self.state, self.settings
         case = state.pruned.case
         step = optimizer(case.model, settings, state.momenta)
@@ -154,7 +161,7 @@ class Loop:
         state.momenta = momentum_of(case.model, step)
 
     def _scores(self, gathering: Gathering) -> list[Any]:
-        """The score of every map: of the updates' evidence, of fresh passes, or of an oracle measured anew."""
+        """The scores `[map]` of every site: from evidence of the updates or of separate passes, or from an oracle."""
         case, settings, step = self.state.pruned.case, self.settings, self.state.scored
         self.state.scored += 1
         if self.criterion is None:
@@ -174,7 +181,7 @@ class Loop:
         return {name: dataclasses.replace(evidence, seed=settings.seed + 7919 * step) for name, evidence in found.items()}
 
     def _checked(self, learned: Learned, seconds: dict[str, float], more: Row) -> Row:
-        """What is recorded of a step, unless learning has spoiled the network."""
+        """The row that records a step; raises Diverged if the test loss after fine-tuning is not below WORST."""
         row = self._row(learned.means, seconds, more)
         if learned.updates and not row["test_loss"] < WORST:
             name, at = self.state.pruned.case.name, self.state.update
@@ -182,7 +189,7 @@ class Loop:
         return row
 
     def _row(self, learned: dict[str, float], seconds: dict[str, float], more: Row) -> Row:
-        """What is recorded of a step."""
+        """The row that records a step: sizes of the network, its test loss and accuracy, seconds, `learned` and `more`."""
         start = time.perf_counter()
         case, whole = self.state.pruned.case, cost.whole(self.state.pruned.case)
         tested = range(min(self.settings.tested or len(case.test), len(case.test)))
@@ -201,7 +208,7 @@ class Loop:
         }
 
     def _finish(self) -> None:
-        """The final fine-tuning, whose rate falls to 0."""
+        """Makes the final fine-tuning, whose rate falls to 0, and records it as the last row."""
         state, wanted = self.state, self.settings.final_updates
         if wanted:
             state.good = state.good or state.copied()

@@ -1,4 +1,4 @@
-"""Ranking: scores of all maps, from a criterion's evidence or from the oracle itself, and which maps go next."""
+"""Ranking: scores of all maps, from a criterion's evidence or from the oracle itself, and which maps to delete next."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,28 +19,28 @@ from pruning_oracle.oracle.measure import measure
 
 
 class FirstWay(TimedChoices):
-    """Takes the first way to compute, whatever is faster: a run that goes on must give the same bits."""
+    """Always takes the first way to compute instead of timing them, so that a resumed run gives the same bits."""
 
     def fastest(self, question: str, ways: Mapping[str, object]) -> str:
-        """The first."""
+        """The name of the first way."""
         return next(iter(ways))
 
 
 def by_oracle(case: Case, name: str, rows: Sequence[int], size: int) -> list[np.ndarray]:
-    """The oracle's score of every map, measured anew on those training examples."""
+    """The scores `[map]` of every site by the oracle `name`, measured on the training examples `rows`, `size` at a time."""
     found = measure(case, Replay(case, memory.default(case.device), FirstWay()), rows, size).changes
     return [np.asarray(ORACLES[name](found[site.name]).double()) for site in case.sites]
 
 
 def by_criterion(case: Case, criterion: Criterion, evidence: Mapping[str, Evidence]) -> list[np.ndarray]:
-    """A criterion's score of every map."""
+    """A criterion's scores `[map]` of every site, from the evidence by site."""
     with torch.no_grad():
         scores: list[Tensor] = [criterion.reduce(criterion(evidence[site.name])) for site in case.sites]
     return [np.asarray(score.cpu().double()) for score in scores]
 
 
 def scaled(case: Case, scores: list[np.ndarray], settings: PruningSettings) -> list[np.ndarray]:
-    """Scores of all sites made comparable, and less λ times what a map of the site costs now."""
+    """Scores made comparable between sites, less λ times the MFLOPs that a map of the site costs in the present network."""
     found = SCALINGS[settings.scaling](scores)
     if settings.flops_lambda == 0:
         return found
@@ -49,7 +49,10 @@ def scaled(case: Case, scores: list[np.ndarray], settings: PruningSettings) -> l
 
 
 def lowest(case: Case, scores: Sequence[np.ndarray], count: int) -> dict[str, list[int]]:
-    """The maps that go next, by site: those of the lowest scores, but never a site's last."""
+    """The `count` maps to delete next, by site: those of the lowest scores, but never a site's last map.
+
+    Raises BadInput for a NaN score.
+    """
     order = sorted((float(score), place, index) for place, site in enumerate(scores) for index, score in enumerate(site))
     left = [site.maps for site in case.sites]
     gone: dict[str, list[int]] = {}
@@ -64,5 +67,5 @@ def lowest(case: Case, scores: Sequence[np.ndarray], count: int) -> dict[str, li
 
 
 def removable(case: Case) -> int:
-    """How many maps can still go."""
+    """How many maps can still be deleted: all but one of each site."""
     return sum(site.maps - 1 for site in case.sites)

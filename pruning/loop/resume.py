@@ -1,4 +1,4 @@
-"""A run's state as a file, from which it goes on after a kill as it would have gone on without."""
+"""Saves the state of a pruning run to a file, so that a run that was killed goes on as if it had not been."""
 
 import dataclasses
 from pathlib import Path
@@ -19,23 +19,26 @@ PLAIN = ("update", "scored", "rows", "done", "finished", "why")
 
 
 class StateFile:
-    """Saves a run's state now and then: at the end of a step, or of some updates of the final fine-tuning."""
+    """Saves a run's state at most once in so many `seconds`: after a step, or after some updates of the final fine-tuning.
+
+    Call it with the state; `setting` is everything that the run's result depends on.
+    """
 
     def __init__(self, path: Path, setting: dict[str, Any], seconds: float = SECONDS) -> None:
         self.kept = ResumableFile(path, KIND, setting, seconds)
 
     @property
     def path(self) -> Path:
-        """The state's file."""
+        """The path of the state's file."""
         return self.kept.path
 
     def __call__(self, state: State) -> None:
-        """Saves the state if the last time is long ago."""
+        """Saves the state if it was last saved long enough ago."""
         if self.kept.due:
             self.save(state)
 
     def save(self, state: State) -> None:
-        """Saves the state, and the one to go back to if there is one."""
+        """Saves the state, and with it the last good state (`good`) if there is one."""
         arrays, facts = packed(state)
         if state.good:
             others, facts["good"] = packed(state.good)
@@ -43,7 +46,7 @@ class StateFile:
         self.kept.save(arrays, facts)
 
     def found(self, case: Case) -> State:
-        """The state that was saved by a run of the same setting, or the start."""
+        """The state that a run of the same setting saved, or the initial state if there is none."""
         file = self.kept.found()
         if file is None:
             return start(case)
@@ -66,7 +69,7 @@ class StateFile:
 
 
 def packed(state: State) -> tuple[runs.Arrays, dict[str, Any]]:
-    """A state as arrays and facts."""
+    """The arrays and facts that store a state in a file; `good` is not among them."""
     case = state.pruned.case
     arrays = {f"network/{name}": array for name, array in state_dict.arrays(case.model).items()}
     arrays |= {f"momentum/{name}": tensor.detach().cpu().numpy() for name, tensor in state.momenta.items()}

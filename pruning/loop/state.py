@@ -1,4 +1,4 @@
-"""Where a pruning run stands: all that its next step depends on, and what was recorded."""
+"""The state of a pruning run: everything that its next step depends on, and what was recorded so far."""
 
 import copy
 import dataclasses
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Learned:
-    """What updates came to: sums over them, from which their means follow."""
+    """Sums over fine-tuning updates: loss in nats and right answers over all examples, and seconds."""
 
     updates: int = 0
     loss: float = 0.0
@@ -26,7 +26,7 @@ class Learned:
     seconds: float = 0.0
 
     def add(self, loss: float, right: float, examples: int) -> None:
-        """One more update, by its mean loss."""
+        """Adds an update, given its mean loss and how many of its examples were classified right."""
         self.updates += 1
         self.loss += loss * examples
         self.right += right
@@ -34,14 +34,14 @@ class Learned:
 
     @property
     def means(self) -> dict[str, float]:
-        """Loss and accuracy over all examples of all updates; NaN without any."""
+        """Mean loss and accuracy over all examples of all updates; NaN without examples."""
         count = self.examples or math.nan
         return {"train_loss": self.loss / count, "train_accuracy": self.right / count}
 
 
 @dataclass
 class State:
-    """The network that a run has come to, what the next update and the next removal need, and every step so far."""
+    """The present network of a run, what its next update and removal need, and a row for every step so far."""
 
     pruned: Pruned
     momenta: dict[str, Tensor] = field(default_factory=dict)
@@ -49,24 +49,24 @@ class State:
     update: int = 0
     scored: int = 0  # how often maps were ranked
     rows: list[Row] = field(default_factory=list)
-    good: "State | None" = None  # to go back to, while it is not known whether what came since is worth keeping
-    done: bool = False  # but for the final fine-tuning
+    good: "State | None" = None  # to return to if the network turns out not to be worth keeping
+    done: bool = False  # nothing is left to do but the final fine-tuning
     final: Learned = field(default_factory=Learned)
-    why: str = ""  # it ended before the target
+    why: str = ""  # why the run ended before its target; empty if it did not
     finished: bool = False
 
     def marked(self) -> "State":
-        """The same, to go back to; a removal makes a network of its own, learning changes the one that is there."""
+        """A copy to return to after a removal; it shares the network, which a removal replaces and does not change."""
         return dataclasses.replace(self, rows=list(self.rows), good=None)
 
     def copied(self) -> "State":
-        """The same, to go back to, with a network of its own."""
+        """A copy to return to after fine-tuning, which changes the network in place: network and momenta are copied too."""
         pruned = dataclasses.replace(self.pruned, case=copied(self.pruned.case))
         momenta = {name: momentum.clone() for name, momentum in self.momenta.items()}
         return dataclasses.replace(self.marked(), pruned=pruned, momenta=momenta)
 
     def take_back(self) -> None:
-        """Goes back to the last good network, if it is not this one."""
+        """Returns to the last good state, if the present one is not known to be good."""
         if self.good:
             for name in ("pruned", "momenta", "scores", "update", "scored", "rows"):
                 setattr(self, name, getattr(self.good, name))
@@ -74,10 +74,10 @@ class State:
 
 
 def start(case: Case) -> State:
-    """The state before anything was removed; the case itself learns nothing."""
+    """The state before the first step; it holds a copy of the case's network, so that the case is not changed."""
     return State(Pruned(copied(case), case.sites, wire(case)))
 
 
 def copied(case: Case) -> Case:
-    """The case with a network of its own."""
+    """The case with a copy of its network."""
     return dataclasses.replace(case, model=copy.deepcopy(case.model))

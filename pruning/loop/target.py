@@ -1,4 +1,4 @@
-"""Whether a target can be reached at all: what is left of a network when every site keeps a single map."""
+"""Checks that a target can be reached at all, from what is left of a network when every site keeps a single map."""
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import cost
@@ -7,7 +7,7 @@ from pruning_oracle.pruning.cutting.surgery import Pruned, check_outputs, cut, f
 
 
 def check_reachable(target: Target, pruned: Pruned) -> None:
-    """Refuses a target below what is left when every site keeps a single map, and a network that cannot be cut so."""
+    """Raises BadInput for a target below what is left when every site keeps one map, or if the network cannot be cut so."""
     case = pruned.case
     gone = {site.name: range(1, site.maps) for site in case.sites if site.maps > 1}
     least = cut(pruned, gone).case

@@ -1,4 +1,4 @@
-"""Fine-tuning updates: SGD on minibatches that the update's number and the seed decide, so that runs can go on."""
+"""Fine-tuning updates: SGD on minibatches that follow from the update's number and the seed, so that runs can be resumed."""
 
 import copy
 import math
@@ -17,22 +17,22 @@ from pruning_oracle.bench.training.from_scratch import Augment, unchanged
 from pruning_oracle.pruning.loop.gathering import Gathering
 from pruning_oracle.pruning.loop.state import Learned
 
-LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # whose 8 bits lose the small steps of learning
-WORST = 1e3  # nats: a loss beyond is none that learning comes back from
+LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # its 8 bits lose the small steps of fine-tuning
+WORST = 1e3  # nats: fine-tuning does not recover from a larger loss
 
 
 class Diverged(BadInput):
-    """Fine-tuning ended with a loss that is not finite, or is enormous."""
+    """Fine-tuning led to a loss that is not finite or not below WORST."""
 
 
 def augmentation(case: Case) -> Augment:
-    """How the case's own recipe varies its training examples."""
+    """The augmentation of training examples in the case's own recipe; without a recipe, none."""
     definition = CASES.get(case.name)
     return definition.training.augment if definition and definition.training else unchanged
 
 
 def training_minibatches(case: Case, settings: PruningSettings, first: int, augment: Augment) -> Iterator[Batch]:
-    """Training minibatches from the `first` update on, for ever: each epoch in an order of its own."""
+    """Training minibatches from update number `first` on, without end; each epoch has its own random order."""
     size = min(settings.batch, len(case.train))
     each = len(case.train) // size
     update = first
@@ -53,7 +53,7 @@ def _generator(*numbers: int) -> torch.Generator:
 
 
 def optimizer(model: nn.Module, settings: PruningSettings, momenta: dict[str, Tensor]) -> torch.optim.SGD:
-    """SGD over all of a model's parameters, with the momentum that they had."""
+    """SGD over all parameters of a model, starting from the given momenta (by parameter name)."""
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     made = torch.optim.SGD(model.parameters(), lr=settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay)
@@ -64,13 +64,13 @@ def optimizer(model: nn.Module, settings: PruningSettings, momenta: dict[str, Te
 
 
 def momentum_of(model: nn.Module, of: torch.optim.SGD) -> dict[str, Tensor]:
-    """The momentum of every parameter that has any, by name."""
+    """The optimizer's momentum of every parameter that has any, by parameter name."""
     buffers = {name: of.state[parameter].get("momentum_buffer") for name, parameter in model.named_parameters()}
     return {name: buffer for name, buffer in buffers.items() if buffer is not None}
 
 
 def with_momenta(model: nn.Module, known: dict[str, Tensor]) -> nn.Module:
-    """A twin of a model that holds momenta where that holds parameters."""
+    """A copy of a model whose parameters hold their momenta instead, so that momenta can be cut like parameters."""
     twin = copy.deepcopy(model)
     with torch.no_grad():
         for name, parameter in twin.named_parameters():
@@ -80,8 +80,11 @@ def with_momenta(model: nn.Module, known: dict[str, Tensor]) -> nn.Module:
 
 
 def update_once(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gathering: Gathering) -> tuple[float, float]:
-    """One update by the mean loss of a minibatch, shown to `gathering`; that loss, and how many examples were right."""
-    torch.manual_seed(update)  # of dropout
+    """Makes one update on a minibatch, watched by `gathering`; returns its mean loss and how many examples were right.
+
+    The latter is NaN where the output is not class scores, `[example, class]`. Raises Diverged if the loss is not below WORST.
+    """
+    torch.manual_seed(update)  # for dropout
     step.zero_grad()
     with gathering.watching(batch):
         output = case.model(batch.inputs)
@@ -103,7 +106,10 @@ def fine_tune(
     learned: Learned,
     rate: Callable[[int], float] | None = None,
 ) -> None:
-    """An update for each minibatch, counted from `first` on and added to what was `learned`, from which a `rate` may follow."""
+    """Makes an update for each minibatch, numbered from `first` on, and adds it to `learned`.
+
+    If given, `rate` sets the learning rate of each update from the number of updates in `learned`.
+    """
     start = time.perf_counter()
     case.model.train()
     try:

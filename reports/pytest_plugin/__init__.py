@@ -1,1 +1,1 @@
-"""A pytest plugin that holds a file of criteria to their baselines."""
+"""A pytest plugin that tests the criteria of a file against their baselines."""

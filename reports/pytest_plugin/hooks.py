@@ -1,4 +1,4 @@
-"""What pytest does where a file of criteria is given: plans, adds tests, shares work among processes, says what it found."""
+"""The plugin's hooks for a session with a file of criteria: plan it, add its tests, share its work, print its findings."""
 
 import shlex
 import shutil
@@ -13,7 +13,7 @@ from pruning_oracle.reports.pytest_plugin.options import OPTION, OPTIONS
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Plans what will be measured; a mistake in the options ends the session."""
+    """Stores the plan of the session; raises pytest.UsageError for a mistake in the options."""
     file, seeds, examples, reason = _file(config), _numbers(config, "seeds"), _numbers(config, "examples"), _reason(config)
     worker, baselines = getattr(config, "workerinput", None), _option(config, "baselines")
     folder = Path(worker[SAID] if worker else tempfile.mkdtemp(prefix="pruning-oracle-"))
@@ -33,18 +33,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tells the processes of pytest-xdist where the runs of this session lie."""
+    """Tells each process of pytest-xdist the folder of this session's runs."""
     node.workerinput[SAID] = str(node.config.stash[PLAN].folder)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Removes the runs of this session; the oracles stay in pytest's cache."""
+    """Deletes the folder of this session's runs; the oracles stay in pytest's cache."""
     if PLAN in config.stash and getattr(config, "workerinput", None) is None:
         shutil.rmtree(config.stash[PLAN].folder, ignore_errors=True)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Says what will be measured."""
+    """The header line that says what will be measured."""
     plan = config.stash[PLAN]
     seeds = ", ".join(map(str, plan.seeds))
     return f"pruning-oracle: {plan.criteria.name} on {', '.join(plan.cases)}, seeds {seeds}; oracles in {plan.cache}"
@@ -52,15 +52,15 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Adds the tests of the file, before -k and the like choose among all tests."""
+    """Adds the tests of the file of criteria, before options such as -k select among all tests."""
     file = CriteriaFile.from_parent(session, path=config.stash[PLAN].criteria)
     report = file.ihook.pytest_make_collect_report(collector=file)
-    file.ihook.pytest_collectreport(report=report)  # counts the tests, or ends the session with what is wrong in the file
+    file.ihook.pytest_collectreport(report=report)  # counts the tests, or ends the session with the error in the file
     items.extend(report.result)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Prints every figure that was compared."""
+    """Prints a line for every figure that was compared."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
     said = {line for report in reports for name, line in getattr(report, "user_properties", ()) if name == SAID}
     if said:
@@ -98,7 +98,7 @@ def _reason(config: pytest.Config) -> str | None:
 
 
 def _how(config: pytest.Config) -> str:
-    """The command that accepts what this session measures."""
+    """The command that would accept this session's measurements as new baselines."""
     given = {name: value for name in OPTIONS if name != "accept" and (value := _option(config, name)) != OPTIONS[name][1]}
     words = [word for name, value in given.items() for word in (OPTION + name, value or "")]
     return f'pytest {shlex.join(words)} {OPTION}accept "why"'

@@ -1,4 +1,4 @@
-"""The tests that the pytest plugin adds: a criterion on a case, held to its baseline. Imports nothing heavy until one runs."""
+"""The tests that the pytest plugin adds: one criterion on one case against its baseline. Heavy imports wait until one runs."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from pruning_oracle.reports.regression.compare import Finding
     from pruning_oracle.reports.regression.regress import MeasuredFigures
 
-SAID = "pruning-oracle"  # under this name a test tells the terminal's summary what it found
+SAID = "pruning-oracle"  # user property under which a test passes its findings to the terminal summary
 
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """What a session holds to which baselines, or makes new ones from, and what it has measured so far."""
+    """What a session measures, the baselines that it tests against or writes, and what it has measured so far."""
 
     criteria: Path
     cases: list[str]
     seeds: list[int]
     examples: int | None
     baselines: Path
-    reason: str | None  # for new baselines, if they shall be made
-    how: str  # the command that would
+    reason: str | None  # for accepting new baselines; None to test against the old ones
+    how: str  # the command that accepts new baselines
     cache: Path
     folder: Path
     workers: int
     measured: dict[str, MeasuredFigures] = field(default_factory=dict)
 
     def work(self) -> Work:
-        """The same for what measures."""
+        """The part of the plan that `measuring.py` needs."""
         from pruning_oracle.reports.pytest_plugin.measuring import Work  # noqa: PLC0415 (heavy)
 
         return Work(self.criteria, self.cases, self.seeds, self.examples, self.cache, self.folder, self.workers)
 
     def case(self, case: str) -> MeasuredFigures:
-        """The runs of a case, measured with those of all others when the first test asks."""
+        """The runs of a case; the first call measures the runs of all cases."""
         from pruning_oracle.reports.regression.regress import measured_figures  # noqa: PLC0415 (heavy)
 
         if not self.measured:
@@ -55,14 +55,14 @@ PLAN = pytest.StashKey[SessionPlan]()
 
 
 class Regression(Exception):  # noqa: N818 (a verdict, not the program's error)
-    """A criterion fails its baselines: a line for each figure, and the command that accepts."""
+    """A criterion fails its baselines; the message has a line for each figure, and the command that accepts new baselines."""
 
 
 class CriteriaFile(pytest.File):
-    """A user's file of criteria, read without importing it: that would load torch into every process of pytest."""
+    """A user's file of criteria, parsed and not imported: an import would load torch into every process of pytest."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """A test per criterion and case, and one per case for the baselines as a whole."""
+        """Yields a test per criterion and case, and one per case for its baselines as a whole."""
         try:
             found = marked(ast.parse(self.path.read_text(), str(self.path)))
         except SyntaxError as error:
@@ -76,7 +76,7 @@ class CriteriaFile(pytest.File):
 
 
 def marked(module: ast.Module) -> dict[str, int]:
-    """The functions marked @criterion, with their lines."""
+    """The names of the functions marked @criterion, with their line numbers counted from 0."""
     return {
         part.name: part.lineno - 1
         for part in ast.walk(module)
@@ -90,7 +90,7 @@ def _is_criterion(mark: ast.expr) -> bool:
 
 
 class CriterionItem(pytest.Item):
-    """One criterion on one case."""
+    """The test of one criterion on one case."""
 
     def __init__(self, *, case: str, criterion: str, line: int, **rest: Any) -> None:
         super().__init__(**rest)
@@ -98,7 +98,7 @@ class CriterionItem(pytest.Item):
         self.plan = self.config.stash[PLAN]
 
     def runtest(self) -> None:
-        """Measures what is not measured yet, and compares it with the baseline or makes it the baseline."""
+        """Measures the runs if no test has done so, and compares them with the baseline or makes them the baseline."""
         from pruning_oracle.reports.regression.regress import accept, findings  # noqa: PLC0415 (heavy)
 
         measured_figures = self.plan.case(self.case)
@@ -117,25 +117,25 @@ class CriterionItem(pytest.Item):
         return {self.criterion}
 
     def say(self, found: list[Finding]) -> None:
-        """Has the terminal's summary print the findings."""
+        """Passes the findings to the terminal summary, which prints them."""
         self.user_properties.extend((SAID, finding.line) for finding in found)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """A regression or a user's mistake is its lines; anything else has its traceback."""
+        """The message alone for a regression or a user's mistake, and a traceback for any other error."""
         from pruning_oracle.bench.errors import BadInput  # noqa: PLC0415 (only where a test fails)
 
         return str(excinfo.value) if isinstance(excinfo.value, (Regression, BadInput)) else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the criterion is written."""
+        """The file and line of the criterion, and the name of the test."""
         return self.path, self.line, self.name
 
 
 class BaselinesItem(CriterionItem):
-    """The baselines of a case as a whole: none may be of a criterion that is gone."""
+    """The test of a case's baselines as a whole: it fails if one belongs to a criterion that the file no longer has."""
 
     def concerned(self, measured: MeasuredFigures) -> set[str]:
-        """The criteria that have a baseline and are gone."""
+        """The criteria that have a baseline and are no longer in the file."""
         from pruning_oracle.reports.regression.regress import gone  # noqa: PLC0415 (heavy)
 
         return gone(measured, self.plan.baselines)

@@ -1,8 +1,8 @@
 """Measures runs for the pytest plugin: oracles once per version, criteria once per session, by this suite's own commands.
 
-Commands, because reports must not import what measures. Several run side by side on one thread each: small networks gain
-little from a second one. The processes of one session (pytest-xdist's) share the work: a file is measured by whoever holds its
-lock first, and the others wait for it.
+It runs commands because reports must not import the stages that measure. Several run side by side on one thread each, since
+small networks gain little from a second thread. The processes of one session (pytest-xdist's) share the work: the process
+that gets the lock of a file first measures it, and the others wait for it.
 """
 
 import fcntl
@@ -33,20 +33,23 @@ class Work:
     criteria: Path
     cases: Sequence[str]
     seeds: Sequence[int]
-    examples: int | None  # of each case; its own number if none is given
+    examples: int | None  # per run; None: the case's own number
     cache: Path  # oracles, kept between sessions
     folder: Path  # the runs of this session
     workers: int = 1  # processes of the session that share the cores
 
     def measure(self) -> None:
-        """Measures every run that is not there yet, and waits for those that another process measures."""
+        """Measures every run that does not exist yet, and waits for those that another process is measuring."""
         every = [(case, seed) for case in self.cases for seed in self.seeds]
         with ThreadPoolExecutor(max(1, cores() // self.workers)) as pool:
             for wait in (False, True):
                 list(pool.map(functools.partial(self._measure, wait=wait), every))
 
     def _measure(self, which: tuple[str, int], wait: bool) -> None:
-        """A run's criteria, whose file may hold a mistake, and then its oracle; without waiting, not what another measures."""
+        """Measures a run's criteria, and then its oracle; criteria come first because the user's file may hold a mistake.
+
+        Unless `wait` is set, it skips what another process is measuring.
+        """
         case, seed = which
         folder, kept = runs.folder(case, seed, self.folder), runs.folder(case, seed, self.cache / version(case, seed))
         how = [case, "--seed", str(seed), "--device", "cpu", *(["--examples", str(self.examples)] if self.examples else [])]
@@ -59,13 +62,13 @@ class Work:
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
-        """Keeps the other processes of the session out meanwhile."""
+        """Lets only one process of the session at a time into a block of this name."""
         with _locked(self.folder / name, wait=True):
             yield
 
 
 def _once(path: Path, wait: bool, make: Callable[[], object]) -> bool:
-    """Makes a file if it is missing; says whether it is there, which it may not be while another process makes it."""
+    """Calls `make` if the file is missing; False if another process is making it and `wait` is not set."""
     with _locked(path, wait) as free:
         if free and not path.exists():
             make()
@@ -74,7 +77,7 @@ def _once(path: Path, wait: bool, make: Callable[[], object]) -> bool:
 
 @contextmanager
 def _locked(path: Path, wait: bool) -> Iterator[bool]:
-    """Holds the lock of a file; without waiting, says whether it does."""
+    """Holds the lock of a file during the block; yields False if another process holds it and `wait` is not set."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (path.parent / f".{path.name}.lock").open("w") as lock:
         try:
@@ -86,7 +89,7 @@ def _locked(path: Path, wait: bool) -> Iterator[bool]:
 
 
 def _command(*words: str) -> None:
-    """Runs a stage on one thread, with what this process can import; its one line of error becomes ours."""
+    """Runs a stage's command on one thread, with this process's import path; raises BadInput with its last line of error."""
     where = os.pathsep.join(filter(None, sys.path))
     environment = os.environ | {"PYTHONPATH": where, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     call = [sys.executable, "-P", "-m", f"pruning_oracle.{words[0]}", *words[1:]]
@@ -99,7 +102,7 @@ def _command(*words: str) -> None:
 
 @functools.cache
 def version(case: str, seed: int) -> str:
-    """What an embedded case's oracle at a seed depends on: the code that measures it, its weights, and the libraries."""
+    """A digest of what an embedded case's oracle at a seed depends on: the measuring code, its weights, the libraries."""
     definition = f"bench/cases/{case.replace('-', '_')}.py"
     sha = hashlib.sha256(repr(depends_on([*MEASURES, *([definition] if (ROOT / definition).is_file() else [])])).encode())
     for file in sorted((ROOT / "bench/weights").glob(f"{case}-{seed}.safetensors")):
@@ -108,5 +111,5 @@ def version(case: str, seed: int) -> str:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """How many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

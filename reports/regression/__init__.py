@@ -1,1 +1,1 @@
-"""Criteria held to what they reached: baselines, and the test against them."""
+"""Regression test of criteria: the agreement that they reached before (baselines), and the comparison with it."""

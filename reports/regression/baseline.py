@@ -1,7 +1,7 @@
-"""The files that hold what criteria reached: `<case>.safetensors` for the comparison, `<case>.csv` for people to review.
+"""Baseline files, the accepted figures of criteria: `<case>.safetensors` to compare with, `<case>.csv` for people to review.
 
-A baseline keeps each figure of each criterion at each site, its draws, when it was accepted and why. It belongs to the weights,
-the examples, the sites and the draws that it was measured with, and is refused beside others.
+A baseline keeps each figure of each criterion at each site, its draws, when it was accepted and why. It holds only for the
+weights, examples, sites and draws that it was measured with: a comparison with runs of others is an error.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ class Baseline:
 
 
 def path(case: str, folder: Path) -> Path:
-    """Where the baseline of a case lies."""
+    """The path of a case's baseline."""
     return folder / f"{case}.safetensors"
 
 
 def origin(found: list[Run]) -> dict[str, Any]:
-    """What figures depend on besides the criterion, by seed: figures of another origin are no baseline."""
+    """Everything that figures depend on besides the criterion, by seed; only figures of equal origin can be compared."""
     return {
         str(run.seed): {
             "weights": run.oracle.facts["weights"],
@@ -56,7 +56,7 @@ def _rows(run: Run) -> runs.Arrays:
 
 
 def read_baseline(case: str, folder: Path) -> Baseline | None:
-    """The baseline of a case, if it has one."""
+    """The baseline of a case, or None if it has none."""
     if not path(case, folder).exists():
         return None
     file = runs.load(path(case, folder), "baseline")
@@ -73,7 +73,7 @@ def read_baseline(case: str, folder: Path) -> Baseline | None:
 
 
 def check_origin(baseline: Baseline, found: list[Run], where: Path, accept: str = ACCEPT) -> None:
-    """Refuses a baseline of other weights, examples, sites or draws than the runs."""
+    """Raises BadInput if the baseline, read from `where`, has other weights, examples, sites or draws than the runs."""
     for seed, own in origin(found).items():
         theirs = baseline.origin.get(seed)
         if theirs is None:

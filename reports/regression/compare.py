@@ -1,17 +1,18 @@
-"""Whether a criterion agrees worse, or better, with the oracle than its baseline does: the test that `make regress` makes.
+"""Tests whether a criterion agrees worse, or better, with the oracle than its baseline did, for `make regress`.
 
-It is a one-sided z test of the difference, new minus baseline, of a criterion's figure in a case. Differences are taken within
-a seed, between figures of one network on the same examples, and averaged over seeds. The standard error within a seed is the
-standard deviation of the difference over bootstrap draws of the examples, the same draws on both sides; seeds count as
-independent. The nominal level is LEVEL for each criterion, case and figure, in each direction. A criterion that answers as one
-example is held fixed: of its interval only the oracle's examples are drawn.
+The test is a one-sided z test of the difference, new minus baseline, of a criterion's figure in a case. Differences are taken
+within a seed, between figures of one network on the same examples, and averaged over seeds. The standard error within a seed
+is the standard deviation of the difference over bootstrap draws of the examples, the same draws on both sides; seeds count as
+independent. The nominal level is LEVEL for each criterion, case and figure, in each direction. A criterion that does not answer
+per example is held fixed: only the oracle's examples are drawn for its interval.
 
-The networks are the case's own, the same on both sides and no sample of others, so their spread is no error: what hurts one
-seed alone is found as well. A difference below LEAST_DIFFERENCE never counts, however certain: other processors round
-otherwise, and a few maps change places. A figure that a site had and has no longer fails whatever the rest says.
+Both sides use the same networks, the case's own, which are not a sample of others. So the spread between seeds is not counted
+as error, and what makes a single seed worse is found as well. A difference below LEAST_DIFFERENCE never counts, however certain
+it is: other processors round differently, and a few maps change places. If a figure is undefined at a site where the baseline
+has one, the test fails whatever the other sites say.
 
-A criterion that takes magnitudes may answer with either sign. So a pair agreement that is certainly negative has to stay as
-negative as it is: for it, worse is towards zero and beyond.
+The saliency of a criterion that takes magnitudes may have either sign. So a pair agreement that is certainly negative has to
+stay as negative as it is: for it, worse means towards zero and beyond.
 """
 
 import math
@@ -25,7 +26,7 @@ from pruning_oracle.reports.regression.figures import FIGURES, PAIRS, Figure, Fi
 
 LEVEL = 0.001
 LEAST_DIFFERENCE = 0.002
-WIDTH = float(stats.norm.isf(LEVEL))  # standard errors on each side of the difference: 3.09
+WIDTH = float(stats.norm.isf(LEVEL))  # half the interval, in standard errors: 3.09
 INTERVAL = f"{100 * (1 - 2 * LEVEL):.1f} %"
 NAN = float("nan")
 
@@ -36,7 +37,7 @@ BETTER, NEW, SAME = "better", "new", "same"
 
 @dataclass(frozen=True)
 class Finding:
-    """How one figure of a criterion in a case stands to its baseline; means over seeds."""
+    """How one figure of a criterion on a case compares with its baseline; its numbers are means over seeds."""
 
     criterion: str
     case: str
@@ -55,17 +56,17 @@ class Finding:
 
     @property
     def expected_said(self) -> str:
-        """The baseline as people read it."""
+        """The baseline as text."""
         return _exact(self.expected)
 
     @property
     def got_said(self) -> str:
-        """The new figure as people read it."""
+        """The new figure as text."""
         return _exact(self.got)
 
     @property
     def difference_said(self) -> str:
-        """The difference with its interval, if there is one."""
+        """The difference with its interval as text; empty if there is none."""
         return "" if math.isnan(self.low) else f"{_signed(self.difference)} [{_signed(self.low)}, {_signed(self.high)}]"
 
     @property
@@ -92,7 +93,7 @@ def _signed(value: float) -> str:
 
 
 def compare(case: str, before: Mapping[int, Figures], now: Mapping[int, Figures]) -> list[Finding]:
-    """What became of every figure of every criterion, over the seeds of `now`; both are by seed."""
+    """The finding for every figure of every criterion, over the seeds in `now`; `before` and `now` give figures by seed."""
     found = []
     for criterion in dict.fromkeys(name for figures in (*now.values(), *before.values()) for name, _ in figures):
         for figure in FIGURES:
@@ -105,7 +106,7 @@ def compare(case: str, before: Mapping[int, Figures], now: Mapping[int, Figures]
 
 
 def _finding(criterion: str, case: str, figure: str, old: list[Figure], new: list[Figure]) -> Finding | None:
-    """The finding from the figures of every seed; none where there is nothing to compare, as for the pairs of a weight norm."""
+    """The finding from a figure at every seed, before and now; None if undefined on both sides, as a weight norm's pairs."""
 
     def finding(verdict: str, *numbers: float) -> Finding:
         return Finding(criterion, case, figure, verdict, _mean(old), _mean(new), *numbers)
@@ -127,7 +128,7 @@ def _finding(criterion: str, case: str, figure: str, old: list[Figure], new: lis
 
 
 def _error(draws: list[np.ndarray]) -> float:
-    """Standard error of the mean over seeds of what has these draws."""
+    """Standard error of a mean over seeds, from one array of bootstrap draws per seed."""
     return math.sqrt(float(np.sum([np.nanvar(seed, ddof=1) for seed in draws]))) / len(draws)
 
 
@@ -136,6 +137,6 @@ def _defined(figures: list[Figure]) -> bool:
 
 
 def _mean(figures: list[Figure]) -> float:
-    """The mean over the seeds that have one."""
+    """The mean over the seeds at which the figure is defined."""
     values = [figure.value for figure in figures if not math.isnan(figure.value)]
     return float(np.mean(values)) if values else NAN

@@ -1,8 +1,8 @@
-"""How often `make regress` fails although nothing got worse: one criterion against itself on other examples.
+"""Counts how often `make regress` would fail although nothing got worse: each criterion against itself on other examples.
 
 A split takes one random half of each run's shared and fresh examples as the baseline's and the other half as the new result's,
-at every seed, and makes the same comparison; every failure is a false alarm. That is all the noise of new examples. In use both
-sides have the same examples, so that a criterion which did not change cannot alarm at all.
+at every seed, and compares them as `make regress` does; every failure is a false alarm. This includes all the noise of new
+examples. In real use both sides have the same examples, so that a criterion which did not change cannot fail at all.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from pruning_oracle.reports.regression.figures import figures
 
 
 def false_alarms(cases: list[list[Run]], splits: int, seed: int = 0) -> dict[str, int]:
-    """How many comparisons were made, and how many found a criterion worse, or better, than itself; runs by case."""
+    """The number of comparisons, and of those that found a criterion worse, or better, than itself; `cases` lists runs by case."""
     counts = {"comparisons": 0, WORSE: 0, BETTER: 0}
     for verdict in (verdict for found in cases for verdict in _verdicts(found, splits, seed)):
         counts["comparisons"] += 1
@@ -27,7 +27,7 @@ def false_alarms(cases: list[list[Run]], splits: int, seed: int = 0) -> dict[str
 
 
 def _verdicts(found: list[Run], splits: int, seed: int) -> Iterator[str]:
-    """What is found between the halves of a case's runs."""
+    """The verdicts of comparing the halves of a case's runs, over all splits."""
     for split in range(splits):
         halves = [half(run, np.random.default_rng([seed, split, run.seed])) for run in found]
         first, second = ({run.seed: figures(run) for run in side} for side in zip(*halves, strict=True))
@@ -35,7 +35,7 @@ def _verdicts(found: list[Run], splits: int, seed: int) -> Iterator[str]:
 
 
 def half(run: Run, random: np.random.Generator) -> tuple[Run, Run]:
-    """Two runs of a run: a random half of its examples, shared and fresh, and the other half."""
+    """Splits a run in two: one has a random half of its shared and fresh examples, the other has the other half."""
     sides: list[dict[str, np.ndarray]] = [{}, {}]
     counts = {"shared": run.oracle.facts["examples"], "fresh": run.criteria.facts["fresh"]["examples"]}
     for name, count in counts.items():
@@ -45,7 +45,7 @@ def half(run: Run, random: np.random.Generator) -> tuple[Run, Run]:
 
 
 def _part(run: Run, rows: dict[str, np.ndarray], counts: dict[str, int]) -> Run:
-    """The run on those of its shared and fresh examples; what answers otherwise than per example stays as it is."""
+    """The run on some `rows` of its shared and fresh examples; saliencies that do not have all examples stay as they are."""
     changes = {name: array[rows["shared"]] for name, array in run.oracle.arrays.items() if name.startswith("change/")}
     guesses: runs.Arrays = {}
     for name, array in run.criteria.arrays.items():

@@ -1,13 +1,13 @@
-"""The two figures that a criterion is held to in a run, and how they vary with the examples.
+"""The two figures of a criterion in a run that are compared with its baseline, and how they vary with the examples.
 
 *Agreement* is what the report shows: the mean over sites of the within-site Spearman of a criterion's score on fresh examples
 with oracle_abs. *Pair agreement* is the mean over sites of the Spearman, over all pairs of an example and a map, of saliency
-and measured change of the loss, both signed, on shared examples. It needs a criterion that answers per example, and sees what
-a score hides: `taylor` takes magnitudes, so a wrong sign would leave its agreement as it is.
+and measured change of the loss, both signed, on shared examples. It needs a criterion that answers per example, and finds
+mistakes that a score hides: `taylor` takes magnitudes, so a wrong sign would not change its agreement.
 
-Each comes with draws of the examples from fixed seeds, so that an old figure and a new one are resampled alike and their
-difference is a paired one. A draw weights the pairs of its examples, whose ranks are those among all examples: to rank every
-draw's pairs anew would take a hundred times as long.
+Each figure comes with bootstrap draws of the examples from fixed seeds, so that an old figure and a new one are resampled alike
+and their difference is a paired one. A draw of pair agreement weights the pairs by their examples and keeps the ranks among all
+examples: ranking the pairs of every draw anew would take a hundred times as long.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ from pruning_oracle.reports.inputs.read import Run
 DRAWS = 200
 AGREEMENT, PAIRS = "agreement", "pair agreement"
 FIGURES = (AGREEMENT, PAIRS)
-SMALLEST = 1e-9  # a variance of ranks, 1 over all pairs, below which a draw is constant
+SMALLEST = 1e-9  # product of two rank variances, each 1 over all pairs, up to which a draw counts as constant
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A rank correlation: at each site, NaN where it is undefined, and the mean over sites in every draw of the examples."""
+    """A rank correlation at each `[site]`, NaN where undefined, and its mean over sites in each `[draw]` of the examples."""
 
     sites: np.ndarray
     draws: np.ndarray
 
     @property
     def value(self) -> float:
-        """The mean over the sites where it is defined."""
+        """The mean over the sites where the correlation is defined."""
         return float(mean_over_sites(list(self.sites)))
 
 
@@ -45,11 +45,11 @@ Figures = dict[tuple[str, str], Figure]  # of one run, by criterion and name of 
 class Truth:
     """The oracle of a run as both figures need it, one array per site, and the draws of the examples."""
 
-    scores: Scores  # ranks of oracle_abs, [map]
-    drawn: Scores  # and of its draws, [draw, map]
-    pairs: Scores  # ranks of the change among all pairs, [example, map]
-    shared: np.ndarray  # [draw, example]
-    fresh: np.ndarray
+    scores: Scores  # ranks of oracle_abs over all examples, [map]
+    drawn: Scores  # ranks of oracle_abs in each draw, [draw, map]
+    pairs: Scores  # ranks of the change in loss among all pairs, [example, map]
+    shared: np.ndarray  # weights of the shared examples, [draw, example]
+    fresh: np.ndarray  # weights of the fresh examples, [draw, example]
 
 
 def figures(run: Run) -> Figures:
@@ -63,7 +63,7 @@ def figures(run: Run) -> Figures:
 
 
 def digest_of_draws(run: Run) -> str:
-    """Checksum of the draws of a run: figures can be paired only if it is the same."""
+    """Checksum of the draws of a run; figures can be compared only if their checksums are equal."""
     return digest(dict(zip(("shared", "fresh"), _draws(run), strict=True)))
 
 
@@ -106,7 +106,7 @@ def _pair_agreement(run: Run, criterion: str, truth: Truth) -> Figure:
 
 
 def _saliencies(run: Run, criterion: str, examples: str, truth: Truth) -> Scores | None:
-    """A criterion's saliencies, if they have a column for every map."""
+    """A criterion's saliencies, one matrix per site; None unless each has a column for every map."""
     matrices = [run.saliency(criterion, site, examples) for site in run.sites]
     maps = [len(score) for score in truth.scores]
     return matrices if all(matrix.shape[1:] == (count,) for matrix, count in zip(matrices, maps, strict=True)) else None
@@ -117,17 +117,17 @@ def _undefined(truth: Truth) -> Figure:
 
 
 def pair_ranks(saliency: np.ndarray) -> np.ndarray:
-    """Ranks among all pairs of an example and a map, with mean 0 and variance 1; a constant gives NaN."""
+    """Ranks `[example, map]` among all pairs of an example and a map, with mean 0 and variance 1; a constant gives NaN."""
     return standard_ranks(saliency.ravel()).reshape(saliency.shape) * np.sqrt(saliency.size)
 
 
 def _sums(guess: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Means over maps of what a correlation needs, `[example, 5]`."""
+    """Means over maps `[example, 5]` of the terms of a correlation: both sides, their product and their squares."""
     return np.stack([part.mean(1) for part in (guess, truth, guess * truth, guess**2, truth**2)], 1)
 
 
 def weighted(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Correlation under each row of weights, `[draw, example]`; NaN where either side is constant."""
+    """Correlation `[draw]` from `_sums` with example weights `[draw, example]`; NaN where either side is constant."""
     guess, truth, product, guess_square, truth_square = (weights @ sums).T
     spread = (guess_square - guess**2) * (truth_square - truth**2)
     covariance = product - guess * truth

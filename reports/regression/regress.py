@@ -1,4 +1,4 @@
-"""Holds the criteria of measured runs to their baselines, and accepts new baselines with a reason."""
+"""Compares the criteria of measured runs with their baselines, and accepts new baselines with a reason."""
 
 import sys
 from collections.abc import Collection, Sequence
@@ -35,14 +35,14 @@ class MeasuredFigures:
 
 
 def measured_figures(case: str, seeds: Sequence[int], root: Path) -> MeasuredFigures:
-    """The runs of a case at those seeds, checked to be measured alike, with their figures."""
+    """The runs of a case at the seeds, checked to be measured alike, with their figures; `root` is the folder of all runs."""
     found = [read_run(case, seed, root) for seed in seeds]
     check_alike(found)
     return MeasuredFigures(found, {run.seed: figures(run) for run in found})
 
 
 def findings(now: MeasuredFigures, folder: Path, accept_with: str = ACCEPT) -> list[Finding]:
-    """How the runs of a case stand to its baseline; where there is none, everything is new."""
+    """The findings for the runs of a case against its baseline in `folder`; without a baseline, every figure is new."""
     known = baseline.read_baseline(now.case, folder)
     if known is None:
         return compare(now.case, {seed: {} for seed in now.figures}, now.figures)
@@ -51,16 +51,16 @@ def findings(now: MeasuredFigures, folder: Path, accept_with: str = ACCEPT) -> l
 
 
 def gone(now: MeasuredFigures, folder: Path) -> set[str]:
-    """The criteria that have a baseline and were not measured."""
+    """The criteria that have a baseline but were not measured."""
     known = baseline.read_baseline(now.case, folder)
     return set(known.accepted) - now.criteria if known else set()
 
 
 def accept(now: MeasuredFigures, folder: Path, reason: str, only: Collection[str] | None = None) -> list[Finding]:
-    """Makes the figures of the runs the baseline, those of some criteria if they are named; says what that changed.
+    """Makes the figures of the runs the baseline, of the criteria in `only` if given; returns the findings that this changed.
 
-    A criterion that is neither better nor worse keeps the baseline it had: small losses, accepted one after another, cannot add
-    up unseen. A baseline of other weights, examples, seeds, sites or draws is replaced as a whole.
+    A criterion that is neither better nor worse keeps the baseline it had, so that small losses, accepted one after another,
+    cannot add up unseen. A baseline of other weights, examples, seeds, sites or draws is replaced as a whole.
     """
     if not reason.strip():
         raise BadInput(f"a new baseline needs a reason: {ACCEPT}")
@@ -83,16 +83,16 @@ def _of(criteria: Collection[str], known: Figures) -> Figures:
 
 
 def _usable(now: MeasuredFigures, folder: Path) -> Baseline | None:
-    """The baseline of the case if it is of the very origin of the runs."""
+    """The baseline of the case if it is intact and has the same origin as the runs; otherwise None."""
     try:
         known = baseline.read_baseline(now.case, folder)
-    except BadInput:  # altered or truncated: a new one is asked for
+    except BadInput:  # it was altered or truncated: a new one replaces it
         return None
     return known if known is not None and known.origin == baseline.origin(now.runs) else None
 
 
 def changes_table(found: list[Finding]) -> pd.DataFrame:
-    """Everything that is not as it was, regressions first."""
+    """A table of all findings that differ from the baseline, regressions first."""
     order = sorted((one for one in found if one.verdict != SAME), key=lambda one: (not one.fails, one.verdict, one.case))
     return pd.DataFrame(
         {
@@ -109,7 +109,7 @@ def changes_table(found: list[Finding]) -> pd.DataFrame:
 
 
 def print_findings(found: list[Finding]) -> bool:
-    """Prints what changed and, for every regression, one line with the command that accepts it; whether there is none."""
+    """Prints what changed and, for every regression, a line with the command that accepts it; True if there is none."""
     changed, failed = changes_table(found), [finding for finding in found if finding.fails]
     if len(changed):
         print(changed.to_markdown(index=False, disable_numparse=True) + "\n")

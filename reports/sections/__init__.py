@@ -1,1 +1,1 @@
-"""One file per section of the report: `section(study)` gives a table, a figure and a caption."""
+"""The sections of the report, one file each: its function `section` returns a caption with a figure, a table or both."""

@@ -1,4 +1,4 @@
-"""Which criteria are one another in disguise: their agreement with each other, clustered."""
+"""Which criteria rank maps alike: their agreement with each other, as a clustered heat map."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
 def section(study: CaseStudy) -> Section:
-    """A heat map criterion × criterion of the Spearman per site of their scores on fresh examples."""
+    """A heat map, criterion × criterion, of the within-site Spearman of their scores on fresh examples."""
     names = [name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]]
     grid = agreement_of_criteria(study, names)
     order = clustered(grid)
@@ -34,7 +34,7 @@ def section(study: CaseStudy) -> Section:
 
 
 def agreement_of_criteria(study: CaseStudy, names: list[str]) -> pd.DataFrame:
-    """Spearman per site between every two criteria, median over seeds."""
+    """Within-site Spearman of every two criteria on fresh examples, mean over sites and median over seeds, as a square."""
     seeds = []
     for run in study.runs:
         ranked = []
@@ -46,7 +46,7 @@ def agreement_of_criteria(study: CaseStudy, names: list[str]) -> pd.DataFrame:
 
 
 def clustered(grid: pd.DataFrame) -> list[int]:
-    """An order in which alike criteria lie together; what is undefined counts as unlike everything."""
+    """Row numbers of a square `grid` of correlations, ordered so that similar criteria are neighbours; NaN counts as 0."""
     if len(grid) < 3:
         return list(range(len(grid)))
     distance = (1 - grid.fillna(0).to_numpy()).clip(min=0)

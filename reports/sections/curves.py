@@ -1,4 +1,4 @@
-"""Accuracy against maps left and against FLOPs, one line per run's name, and what each comes to."""
+"""Accuracy against maps left and against FLOPs left, a line per pruning run, and a table of final results."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ POINTS = 101
 
 
 def accuracy_curve(rows: list[Step], quantity: str, grid: np.ndarray) -> np.ndarray:
-    """Test accuracy of one run where shares of a quantity are left; between two steps a straight line, NaN beyond the last."""
+    """Test accuracy of one run at each share of a quantity in `grid`: linear between steps, NaN below the last step's share."""
     share = np.array([row[quantity] / rows[0][quantity] for row in rows])
     accuracy = np.array([row["test_accuracy"] for row in rows])
     found = np.interp(grid, share[::-1], accuracy[::-1])
@@ -21,19 +21,19 @@ def accuracy_curve(rows: list[Step], quantity: str, grid: np.ndarray) -> np.ndar
 
 
 def grid_of(pruned: PruningStudy, quantity: str) -> np.ndarray:
-    """Shares of a quantity from all down to what every run still has reached."""
+    """POINTS shares of a quantity, from 1 (the whole network) down to the lowest share that every run reached."""
     ends = [rows[-1][quantity] / rows[0][quantity] for name in pruned.runs for rows in pruned.rows(name) if len(rows) > 1]
     least = max(ends, default=1.0)
     return np.linspace(1, least, POINTS)
 
 
 def area(rows: list[Step], quantity: str, grid: np.ndarray) -> float:
-    """Mean test accuracy over shares of a quantity: the area under the curve, of its width."""
+    """Mean test accuracy over the shares in `grid`: the area under the accuracy curve, divided by its width."""
     return float(accuracy_curve(rows, quantity, grid).mean())
 
 
 def section(pruned: PruningStudy, title: str = "Accuracy against what is left") -> Section:
-    """Median of the seeds, with their range."""
+    """A line per run name, the median over seeds, with a band for their range; below it the table of results."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
     colours = dict(zip(pruned.runs, sns.color_palette("colorblind", len(pruned.runs)), strict=True))
     for panel, (quantity, label) in zip(panels, QUANTITIES.items(), strict=True):
@@ -53,7 +53,7 @@ def section(pruned: PruningStudy, title: str = "Accuracy against what is left") 
 
 
 def table(pruned: PruningStudy) -> pd.DataFrame:
-    """What every run came to: the median over seeds, with the range."""
+    """The results of every run name, as medians over seeds with their range, sorted by the area over FLOPs."""
     grids = {quantity: grid_of(pruned, quantity) for quantity in QUANTITIES}
     rows = []
     for name, files in pruned.runs.items():
@@ -82,13 +82,13 @@ def table(pruned: PruningStudy) -> pd.DataFrame:
 
 
 def spread(values: list[float], form: str) -> str:
-    """The median with the range."""
+    """The median of some values as text, with their range if they differ; `form` formats a number, such as `{:.2f}`."""
     low, middle, high = (form.format(value) for value in (min(values), float(np.median(values)), max(values)))
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def _caption(pruned: PruningStudy) -> str:
-    """States what all runs share, and lists what they do not."""
+    """A caption that states the settings of the runs, with all values where they differ."""
     every = [files[0].facts["settings"] for files in pruned.runs.values()]
 
     def said(name: str) -> str:

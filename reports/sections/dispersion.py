@@ -1,4 +1,4 @@
-"""How many maps a score tells apart: ties, and pairs whose order is noise."""
+"""How well a criterion's scores tell maps apart: ties, pairs whose order is noise, and spread."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
 def section(study: CaseStudy) -> Section:
-    """One row per criterion: pairs of maps that tie, that examples do not tell apart, and how far scores spread."""
+    """A table with a row per criterion: shares of pairs of maps that tie or are not told apart, and the spread of scores."""
     rows = []
     for name in (name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]):
         found = np.median([dispersion(run, name) for run in study.runs], axis=0)
@@ -27,7 +27,7 @@ def section(study: CaseStudy) -> Section:
 
 
 def dispersion(run: Run, criterion: str) -> tuple[float, float, float]:
-    """Shares of pairs that tie and that are not told apart (NaN without single examples), and the spread."""
+    """Shares of pairs of maps that tie and that are not told apart (NaN unless saliencies are per example), and the spread."""
     reduction = run.reduction(criterion)
     ties = noisy = pairs = 0.0
     spreads = []
@@ -44,7 +44,7 @@ def dispersion(run: Run, criterion: str) -> tuple[float, float, float]:
 
 
 def error(matrix: np.ndarray, reduction: Any) -> np.ndarray:
-    """Standard error of the difference of every two maps' scores, `[map, map]`; of a magnitude to first order."""
+    """Standard error `[map, map]` of the difference of two maps' scores; to first order for the magnitude of a mean."""
     before = reduction.before(matrix)
     signs = np.where(reduction.after(before.mean(0)) == before.mean(0), 1.0, -1.0)
     covariance = np.atleast_2d(np.cov(before * signs, rowvar=False))

@@ -1,4 +1,4 @@
-"""How good estimated oracles are: Spearman with the whole oracle against pairs and against time, one panel per network."""
+"""How good estimated oracles are: Spearman with the measured oracle against pairs measured and against time, per network."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from pruning_oracle.reports.sections.section import Section
 
 Trial = dict[str, Any]
-ACROSS = 3  # networks beside one another in the figure
-NEAR = 1e-3  # down to this distance from 1, Spearmans are drawn by the logarithm of their distance
+ACROSS = 3  # networks side by side in the figure
+NEAR = 1e-3  # the axis of Spearman is logarithmic in the distance from 1, down to this distance
 TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 PANELS = (
     ("curves", "sites", "mean over sites"),
@@ -24,14 +24,14 @@ PANELS = (
 
 
 def section(trials: list[Trial]) -> Section | None:
-    """Each ingredient added in turn, with the spread of repetitions; below, what was really measured against the clock."""
+    """Curves for each ingredient added in turn, with the range of repetitions; below them real measurements against time."""
     if not trials:
         return None
     return Section("estimated", "The estimated oracle", _caption(trials), _figure(trials), table(trials))
 
 
 def _figure(trials: list[Trial]) -> Figure:
-    """Panels above one another for every network, on the same scale of Spearman."""
+    """A column of panels for every network, one for each entry of PANELS, with the same scale of Spearman."""
     wide, high = min(len(trials), ACROSS), -(-len(trials) // ACROSS)
     figure, panels = plt.subplots(len(PANELS) * high, wide, figsize=(1 + 2.7 * wide, 2.2 * len(PANELS) * high), squeeze=False)
     for place in range(wide * high):
@@ -57,18 +57,18 @@ def _figure(trials: list[Trial]) -> Figure:
 
 
 def _stretched(spearman: np.ndarray) -> np.ndarray:
-    """Towards 1, where it matters."""
+    """The scale of the Spearman axis, which widens towards 1, where differences matter."""
     return -np.log10(np.maximum(1 + NEAR - spearman, NEAR))
 
 
 def _colors(trial: Trial) -> dict[str, Any]:
-    """Of the ingredients, the same in every panel."""
+    """The colour of each ingredient, the same in every panel."""
     names = dict.fromkeys(row["ingredients"] for row in trial["curves"])
     return dict(zip(names, sns.color_palette(n_colors=len(names)), strict=True))
 
 
 def _against_pairs(panel: Axes, trial: Trial, scope: str) -> None:
-    """Mean and range of the repetitions, a line per ingredient."""
+    """Draws Spearman against the share of pairs measured: mean and range of the repetitions, a line per ingredient."""
     rows = pd.DataFrame(trial["curves"])
     look: dict[str, Any] = {"palette": _colors(trial), "marker": "o", "ms": 4, "lw": 1.2, "legend": False}
     sns.lineplot(rows, x="share", y=scope, hue="ingredients", errorbar=("pi", 100), ax=panel, **look)
@@ -79,7 +79,7 @@ def _against_pairs(panel: Axes, trial: Trial, scope: str) -> None:
 
 
 def _against_time(panel: Axes, trial: Trial, scope: str) -> None:
-    """Every turn a dot, a line through the medians."""
+    """Draws Spearman against time, as a share of the exact engine's: a dot per turn, and a line through the medians."""
     times, colors = pd.DataFrame(trial["timings"]), _colors(trial)
     times["seconds"] /= times[times.share == 1].seconds.median()
     for name, color in colors.items():
@@ -94,7 +94,7 @@ def _against_time(panel: Axes, trial: Trial, scope: str) -> None:
 
 
 def table(trials: list[Trial]) -> pd.DataFrame:
-    """A row per network."""
+    """A row per network: Spearman and speed at each share of pairs, coverage of intervals, and promises kept."""
     shown = []
     for trial in trials:
         rows, times = pd.DataFrame(trial["curves"]), pd.DataFrame(trial["timings"])

@@ -1,4 +1,4 @@
-"""What regularisation by FLOPs costs and buys: agreement lost, and how much of the work the first maps to go make."""
+"""What regularisation by FLOPs costs in agreement, and how many FLOPs it gains from the maps that are deleted first."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from pruning_oracle.reports.sections.section import CaseStudy, Section, number
 
 LAMBDAS = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 CRITERIA = ("taylor", "weight_mean_square", "activation_mean", "random")
-SHARE = 0.3  # of all maps, those that go first
+SHARE = 0.3  # of all maps, those that would be deleted first
 
 
 def section(study: CaseStudy) -> Section:
-    """One row per ranking and λ."""
+    """A table with a row per ranking and λ: agreement over all maps, and the lowest-ranked maps' share of FLOPs."""
     rows = []
     for name in ("the oracle itself", *(known for known in CRITERIA if known in study.criteria)):
         for lam in LAMBDAS:
@@ -34,7 +34,7 @@ def section(study: CaseStudy) -> Section:
 
 
 def agreement_and_work(run: Run, name: str, lam: float) -> tuple[float, float]:
-    """Spearman with oracle_abs over all maps, and the share of the FLOPs that the lowest-ranked maps make."""
+    """Spearman of regularised scores with oracle_abs over all maps, and the lowest-ranked maps' share of all maps' FLOPs."""
     mflops = [site["mflops"] for site in run.oracle.facts["sites"]]
     truth = [ORACLES["oracle_abs"](run.change(site)) for site in run.sites]
     scores = np.concatenate(regularised(l2(_scores(run, name, truth)), mflops, lam))
@@ -42,7 +42,7 @@ def agreement_and_work(run: Run, name: str, lam: float) -> tuple[float, float]:
 
 
 def work(scores: np.ndarray, mflops: Sequence[float], maps: Sequence[int]) -> float:
-    """The share of all maps' FLOPs that the lowest-ranked ones make."""
+    """The share of all maps' FLOPs that the lowest-scored SHARE of maps takes; `mflops` and `maps` are per site."""
     costs = np.repeat(mflops, maps)
     lowest = np.argsort(scores, kind="stable")[: round(SHARE * len(scores))]
     return float(costs[lowest].sum() / costs.sum())

@@ -1,4 +1,4 @@
-"""Agreement per criterion and site."""
+"""Agreement of every criterion at every site, as a heat map."""
 
 import seaborn as sns
 from matplotlib import pyplot as plt
@@ -7,7 +7,7 @@ from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
 def section(study: CaseStudy) -> Section:
-    """A heat map criterion × site of the Spearman with oracle_abs, on fresh and on shared examples."""
+    """A heat map, criterion × site, of the Spearman with oracle_abs, on fresh and on shared examples."""
     sites, criteria = study.sites, study.criteria
     width = min(0.42 * len(sites), 14)
     figure, panels = plt.subplots(1, 2, figsize=(3.4 + 2 * width, 1.6 + 0.2 * len(criteria)), sharey=True)

@@ -1,4 +1,4 @@
-"""How fast pruned networks are: what FLOPs promise beside what was measured, as in the paper's table."""
+"""How fast pruned networks are: the speed-up that FLOPs suggest beside the measured one, as in the paper's table."""
 
 from typing import Any
 
@@ -13,7 +13,10 @@ from pruning_oracle.reports.sections.section import Section
 
 
 def section(pruned: PruningStudy) -> Section | None:
-    """A bar for every run, way and number of examples, and the milliseconds behind it."""
+    """A bar of speed-up for every run, way to run the network and number of examples, and a table with milliseconds.
+
+    None if no network was timed.
+    """
     rows = latency_rows(pruned)
     if rows.empty:
         return None
@@ -45,12 +48,12 @@ def section(pruned: PruningStudy) -> Section | None:
 
 
 def passes(files: list[Any]) -> list[int]:
-    """How many passes each figure is of."""
+    """The numbers of passes behind the measured times, one for each row of the latency files."""
     return [row["passes"] for file in files for row in file.facts["rows"] if "passes" in row]
 
 
 def latency_rows(pruned: PruningStudy) -> pd.DataFrame:
-    """A row per run, seed, way and number of examples."""
+    """A row per run, seed, way to run the network and number of examples; `both` holds the two networks' own rows."""
     rows = []
     for name, files in pruned.latencies.items():
         for file in files:
@@ -64,7 +67,7 @@ def latency_rows(pruned: PruningStudy) -> pd.DataFrame:
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same for people."""
+    """The rows of `latency_rows` as readable text: speed-ups over seeds, and milliseconds of the first seed."""
 
     def milliseconds(row: dict[str, float]) -> str:
         low, middle, high = (f"{1e3 * row[name]:.3g}" for name in ("5 %", "median", "95 %"))

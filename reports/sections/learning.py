@@ -1,4 +1,4 @@
-"""How the network came to be, where it was fine-tuned here: loss and accuracy over the epochs, and which was kept."""
+"""How the case's network was fine-tuned, if this suite did it: loss and accuracy per epoch, and the epoch that was kept."""
 
 import pandas as pd
 import seaborn as sns
@@ -11,12 +11,12 @@ KINDS = {"loss": "training, as learnt", "validation loss": "validation"}
 
 
 def rows(study: CaseStudy) -> pd.DataFrame:
-    """A row per seed and epoch."""
+    """The learning curves of all seeds, a row per seed and epoch."""
     return pd.concat([pd.DataFrame(file.facts["curve"]).assign(seed=file.facts["seed"]) for file in study.training])
 
 
 def section(study: CaseStudy) -> Section | None:
-    """A line per seed: losses to the left, the accuracy on validation examples to the right."""
+    """A line per seed: losses on the left, accuracy on validation examples on the right. None without learning curves."""
     if not study.training:
         return None
     every = rows(study)
@@ -42,7 +42,7 @@ def section(study: CaseStudy) -> Section | None:
 
 
 def _row(file: RunFile) -> dict[str, object]:
-    """A seed: before, the epoch that was kept, and its one use of the test set."""
+    """The table row of a seed: accuracy before fine-tuning, the epoch that was kept, and its result on the test set."""
     facts = file.facts
     by_epoch = {row["epoch"]: row["validation accuracy"] for row in facts["curve"]}
     return {

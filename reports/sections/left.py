@@ -1,4 +1,4 @@
-"""How many maps each site keeps."""
+"""How many of its maps each site keeps after pruning."""
 
 import numpy as np
 import seaborn as sns
@@ -9,7 +9,7 @@ from pruning_oracle.reports.sections.section import Section
 
 
 def section(pruned: PruningStudy) -> Section:
-    """One row per run's name, one column per site: the share of its maps at the end, median over seeds."""
+    """A heat map, run name × site, of the share of the site's maps that is left at the end, median over seeds."""
     files = next(iter(pruned.runs.values()))
     sites = files[0].facts["sites"]
     shares = []

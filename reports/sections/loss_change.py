@@ -9,7 +9,7 @@ from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
 def section(study: CaseStudy) -> Section:
-    """Sorted loss changes with their 95 % intervals, one panel per site."""
+    """A panel per site: the changes in loss of its maps, sorted, with their 95 % intervals, for the first seed."""
     sites = study.sites
     columns = min(5, len(sites))
     rows = -(-len(sites) // columns)

@@ -9,7 +9,7 @@ from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
 def section(study: CaseStudy) -> Section:
-    """Ranks of all maps of the network by oracle_abs, a box per site, all seeds together."""
+    """A box plot per site of its maps' ranks by oracle_abs among all maps of the network, all seeds together."""
     parts = []
     for run in study.runs:
         scores = [pd.DataFrame({"site": site, "score": ORACLES["oracle_abs"](run.change(site))}) for site in run.sites]

@@ -1,4 +1,4 @@
-"""Which criterion agrees with the oracle, over all cases: the first picture of the report."""
+"""Which criteria agree best with the oracle, over all cases: the first figure of the report."""
 
 import math
 
@@ -16,7 +16,7 @@ COLOURS = {"fresh": "#b2182b", "shared": "#2166ac"}
 
 
 def section(studies: list[CaseStudy]) -> Section:
-    """Mean over sites of the within-site Spearman, per criterion and case, on shared and on fresh examples."""
+    """A panel per case: mean over sites of the within-site Spearman of every criterion, on shared and on fresh examples."""
     height = 1.2 + 0.2 * max(len(study.criteria) for study in studies)
     figure, panels = plt.subplots(1, len(studies), figsize=(1.6 + 3.8 * len(studies), height), sharex=True, squeeze=False)
     for panel, study in zip(panels[0], studies, strict=True):

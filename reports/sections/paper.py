@@ -12,7 +12,7 @@ OURS = {
     "activation s.d.": "activation_deviation",
     "Taylor": "taylor_mean",
 }
-# None: not in the paper, whose second table has one "activation"
+# in the order of OURS; None: not in the paper, whose second table has a single "activation"
 PAPER: dict[str, dict[str, tuple[float | None, ...]]] = {
     "VGG-16, Birds-200 (the paper)": {
         "per site": (0.28, 0.27, 0.56, 0.57, 0.73),
@@ -28,7 +28,7 @@ PAPER: dict[str, dict[str, tuple[float | None, ...]]] = {
 
 
 def section(studies: list[CaseStudy]) -> Section:
-    """The five criteria of the paper in its three summaries, the paper's networks first."""
+    """A table of the paper's five criteria in its three summaries: the paper's networks first, then the cases measured here."""
     rows = []
     for network, scopes in PAPER.items():
         for scope, values in scopes.items():

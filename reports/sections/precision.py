@@ -1,11 +1,11 @@
-"""What a coarser precision does to the oracle's ranks."""
+"""How a coarser floating-point precision changes the oracle's ranks."""
 
 from pruning_oracle.reports.inputs.records import Record, precisions
 from pruning_oracle.reports.sections.section import Section
 
 
 def section(record: Record) -> Section:
-    """Spearman with the float64 oracle, per case and precision."""
+    """A table with a row per case and precision: Spearman with the float64 oracle, and the time it takes."""
     table = precisions(record)
     ranks = [name for name in table.columns if name.startswith("oracle_")]
     table[ranks] = table[ranks].map("{:.4f}".format)

@@ -1,4 +1,4 @@
-"""Quality against cost: what a better guess costs, beside the oracle itself on few examples."""
+"""Agreement of criteria against their cost, beside the oracle itself on few examples."""
 
 import numpy as np
 import seaborn as sns
@@ -9,11 +9,11 @@ from pruning_oracle.reports.agreement.grade import MEAN
 from pruning_oracle.reports.agreement.price import oracle_price, price
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
-FREE = 0.1  # forward passes; what costs less is drawn there, as a logarithm has no zero
+FREE = 0.1  # forward passes; cheaper criteria are drawn at this cost, because the axis is logarithmic
 
 
 def section(study: CaseStudy) -> Section:
-    """Spearman on fresh examples against forward passes, one point per criterion; what nothing cheaper beats is a line."""
+    """A point per criterion, Spearman on fresh examples against forward passes; a line joins those no cheaper one beats."""
     rows = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'")
     quality = rows.groupby("criterion").spearman.median().dropna()
     cost = {name: max(FREE, price(study.runs, name)) for name in quality.index}

@@ -1,4 +1,4 @@
-"""Where the numbers come from, and what was left out."""
+"""How a case's runs were measured: examples, machine and versions, and the maps and criteria that were left out."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
 def section(study: CaseStudy) -> Section:
-    """One row per run: network, examples, machine, versions, time."""
+    """A table with a column per seed: network, examples, machine, versions and time of its run."""
     rows = []
     for run in study.runs:
         facts, guesses = run.oracle.facts, run.criteria.facts

@@ -1,4 +1,4 @@
-"""Quality against the number of examples, of the best criteria and of the oracle itself."""
+"""Agreement against the number of examples, of the best criteria and of the oracle itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,18 +17,18 @@ DRAWS = 10
 
 
 def section(study: CaseStudy) -> Section:
-    """One line per criterion that speaks of single examples, and one for the oracle."""
+    """A line for each of the best criteria that answer per example, and one for the oracle if it was measured."""
     curves: dict[str, tuple[list[int], list[float]]] = {}
     for name in (name for name in study.criteria if _per_example(study.runs[0], name)):
         found = agreement_curve(study, name)
         if len(curves) == MOST:
             break
         if not any(found[0] == known[0] and np.allclose(found[1], known[1]) for known in curves.values()):
-            curves[name] = found  # a criterion that ranks as another does is the same line
+            curves[name] = found  # of criteria that rank alike, one is drawn
     figure, panel = plt.subplots(figsize=(7, 4.4))
     for (name, (counts, values)), colour in zip(curves.items(), sns.color_palette("colorblind", len(curves)), strict=True):
         panel.plot(counts, values, "-o", ms=3, lw=1.2, color=colour, label=name)
-    if not study.runs[0].estimated:  # predictions were learnt from all examples: a part of them is no oracle
+    if not study.runs[0].estimated:  # estimated changes depend on all examples, so a part of them is no oracle
         counts, values = oracle_curve(study)
         panel.plot(counts, values, "-s", ms=4, lw=1.6, color="black", label="the oracle itself")
     panel.set(xscale="log", xlabel="examples", ylabel="Spearman with oracle_abs, per site")
@@ -48,12 +48,12 @@ def _per_example(run: Run, name: str) -> bool:
 
 
 def sizes(examples: int) -> list[int]:
-    """Doubling numbers of examples, and all."""
+    """The powers of two from 4 up to below `examples`, and `examples` itself."""
     return [2**power for power in range(2, 20) if 2**power < examples] + [examples]
 
 
 def agreement_curve(study: CaseStudy, name: str) -> tuple[list[int], list[float]]:
-    """Numbers of examples, and the agreement of a criterion with so many."""
+    """Numbers of fresh examples, and a criterion's agreement with the oracle when scored on so many, median over seeds."""
     counts = sizes(min(len(run.saliency(name, run.sites[0], "fresh")) for run in study.runs))
     found = []
     for run in study.runs:
@@ -68,7 +68,7 @@ def agreement_curve(study: CaseStudy, name: str) -> tuple[list[int], list[float]
 
 
 def oracle_curve(study: CaseStudy) -> tuple[list[int], list[float]]:
-    """The same of the oracle: on so many of its examples against the oracle of the others, up to half of them."""
+    """Numbers of examples up to half of the oracle's, and the agreement of the oracle on so many with that on all others."""
     counts = sizes(min(run.oracle.facts["examples"] for run in study.runs) // 2)
     found = []
     for run in study.runs:
@@ -83,11 +83,11 @@ def oracle_curve(study: CaseStudy) -> tuple[list[int], list[float]]:
 
 
 def ranks_of_draws(reduction: Any, matrices: Scores, draws: Sequence[np.ndarray | slice]) -> Scores:
-    """Ranks at every site of the scores from some examples, `[draw, map]`."""
+    """Standard ranks `[draw, map]` of every site's scores, each draw from its own examples; `draws` index the examples."""
     return [standard_ranks(np.stack([reduction(matrix[part]) for part in draws])) for matrix in matrices]
 
 
 def _mean(scores: Scores, truth: Scores) -> float:
-    """Agreement per site, a mean over draws."""
+    """The within-site agreement, averaged over sites and then over draws."""
     values = mean_over_sites([correlate(a, b) for a, b in zip(scores, truth, strict=True)])
     return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")

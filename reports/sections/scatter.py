@@ -1,4 +1,4 @@
-"""Score against oracle, map by map."""
+"""Scores of criteria against the oracle, a point per map."""
 
 import numpy as np
 import seaborn as sns
@@ -13,7 +13,7 @@ MOST = 10  # panels: more would be too small to read
 
 
 def section(study: CaseStudy) -> Section:
-    """One panel for each of the best criteria: its score against oracle_abs, sites told apart by colour."""
+    """A panel for each of the best criteria: its score against oracle_abs, coloured by the depth of the site."""
     criteria = [name for name in study.criteria if name in study.maps][:MOST]
     columns = min(5, len(criteria))
     rows = -(-len(criteria) // columns)

@@ -1,4 +1,4 @@
-"""Study and Section: what a section of the report reads, and what it gives the renderer."""
+"""CaseStudy, which a section of the report reads, and Section, which it returns to the renderer."""
 
 from dataclasses import dataclass, field
 
@@ -14,13 +14,13 @@ SCOPES = ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))  # the paper's three summa
 
 @dataclass(frozen=True)
 class CaseStudy:
-    """Everything known of one case: its runs, one per seed, their agreement rows, and the first seed's maps."""
+    """Everything about one case: its runs, one per seed, their agreement tables together, and its first seed's maps."""
 
     case: str
     runs: list[Run]
     agreement: pd.DataFrame
     maps: pd.DataFrame
-    training: list[RunFile] = field(default_factory=list)  # learning curves of the seeds that were fine-tuned here
+    training: list[RunFile] = field(default_factory=list)  # learning curves of seeds that this suite fine-tuned
 
     @property
     def sites(self) -> list[str]:
@@ -29,14 +29,14 @@ class CaseStudy:
 
     @property
     def criteria(self) -> list[str]:
-        """Criteria, those that agree best with oracle_abs on fresh examples first."""
+        """Criteria, ordered by their agreement with oracle_abs on fresh examples, best first."""
         rows = self.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'")
         medians = rows.groupby("criterion").spearman.median().fillna(-2)  # an undefined agreement comes last
         return sorted(medians.index, key=lambda name: (-medians[name].round(9), name))
 
     @property
     def said(self) -> str:
-        """From what the figures of this case come, for captions."""
+        """What the case's numbers were measured with, for captions: examples, seeds, precision and device."""
         facts = self.runs[0].oracle.facts
         seeds = f"{len(self.runs)} seed" + ("" if len(self.runs) == 1 else "s")
         known = f"{facts['examples']} training examples per seed, {seeds}, {facts['precision']} on {facts['device']}"
@@ -45,7 +45,7 @@ class CaseStudy:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: a table, a figure and a caption; the renderer alone touches the disk."""
+    """A part of the report: a caption with a figure, a table or both; only the renderer writes files."""
 
     name: str  # for file names: letters, digits and hyphens
     title: str
@@ -55,12 +55,12 @@ class Section:
 
 
 def number(value: float) -> str:
-    """A correlation as people read it; NaN is `undefined`, never 0."""
+    """A correlation as text with two decimals; NaN gives `undefined`, never 0."""
     return "undefined" if pd.isna(value) else f"{value:.2f}".replace("-", "−")
 
 
 def over_seeds(rows: pd.DataFrame) -> str:
-    """The median of the seeds with their range; of a single seed, its 95 % interval over examples."""
+    """The Spearman of some rows, one per seed, as text: median with range; for a single seed, with its 95 % interval."""
     if len(rows) == 1:
         row = rows.iloc[0]
         return number(row.spearman) if pd.isna(row.low) else f"{number(row.spearman)} [{number(row.low)}, {number(row.high)}]"

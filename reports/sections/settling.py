@@ -19,9 +19,9 @@ WHOLE = [slice(None)]  # one draw: all examples
 
 
 def section(study: CaseStudy) -> Section | None:
-    """A line with its spread per seed, and per number of examples what is lost by taking the criterion that looks best.
+    """A line per seed with its spread, and a table of the agreement lost by taking the criterion that looks best so far.
 
-    None for an estimated oracle, since its predictions were learnt from all examples, and for too few criteria.
+    None for an estimated oracle, because its predictions were learnt from all examples, and for too few criteria.
     """
     if study.runs[0].estimated:
         return None
@@ -52,7 +52,7 @@ def section(study: CaseStudy) -> Section | None:
 
 
 def settling_curve(run: Run, names: list[str]) -> pd.DataFrame:
-    """A row per number of examples and draw: τ with the final ranking, and the agreement lost by choosing from so few."""
+    """A row per number of examples and draw: τ with the final ranking, and the agreement lost by choosing with so few."""
     changes = [run.change(site) for site in run.sites]
     scores = [
         ranks_of_draws(run.reduction(name), [run.saliency(name, site, "fresh") for site in run.sites], WHOLE) for name in names
@@ -73,13 +73,13 @@ def settling_curve(run: Run, names: list[str]) -> pd.DataFrame:
 
 
 def _agreement(scores: list[Scores], changes: Scores, draws: Sequence[np.ndarray | slice]) -> np.ndarray:
-    """Mean over sites of Spearman with oracle_abs of each draw of examples, `[draw, criterion]`."""
+    """Agreement `[draw, criterion]`: Spearman of each criterion with oracle_abs on each draw of examples, mean over sites."""
     truth = ranks_of_draws(ORACLES["oracle_abs"], changes, draws)
     return np.stack([mean_over_sites([correlate(a, b) for a, b in zip(of, truth, strict=True)]) for of in scores], 1)
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:
-    """A row per number of examples, over all seeds and draws."""
+    """A row per number of examples, over all seeds and draws: mean τ, and how good the criterion that looks best is."""
     rows = []
     for count, part in found.groupby("examples"):
         row = {

@@ -1,4 +1,4 @@
-"""How fast the oracle is measured: the fast engine against the definition and against captum."""
+"""How fast the oracle is measured: the replay engine against the literal engine and against captum."""
 
 import pandas as pd
 import seaborn as sns
@@ -11,7 +11,7 @@ RIVALS = {"literal": "#2166ac", "captum": "#b2182b"}
 
 
 def section(record: Record) -> Section:
-    """Times as fast, per network, with the goals; and what that is of the machine."""
+    """A bar of speed-up per network and rival, with the goals, and a table with times, arithmetic rates and peak memory."""
     table = engines(record)
     figure, panel = plt.subplots(figsize=(7, 0.8 + 0.5 * len(table)))
     for shift, (rival, colour) in zip((0.19, -0.19), RIVALS.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Does the oracle's loss before retraining predict the accuracy after it? Kendall's τ over many subsets, in plain words."""
+"""Does the loss before retraining predict the accuracy after it? Kendall's τ over many subsets of maps, with a verdict."""
 
 import numpy as np
 import pandas as pd
@@ -13,19 +13,19 @@ RESAMPLES = 500
 
 
 def tau(rows: pd.DataFrame) -> float:
-    """Kendall's τ-b of loss before and accuracy after; −1: the lower the loss, the higher the accuracy."""
+    """Kendall's τ-b of loss before and accuracy after retraining; −1: the lower the loss, the higher the accuracy."""
     return kendall(rows.loss.to_numpy(), rows.accuracy.to_numpy())
 
 
 def within(rows: pd.DataFrame) -> float:
-    """Mean of the τ of every seed and share: subsets of one size of one network."""
+    """Mean of the τ within every seed and share, so that only subsets of one size of one network are compared."""
     values = [tau(part) for _, part in rows.groupby(["seed", "share"])]
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")
 
 
 def tau_interval(rows: pd.DataFrame) -> tuple[float, float]:
-    """95 % of bootstrap draws of the subsets, each seed's and share's by themselves."""
+    """The 95 % interval of `within` from bootstrap draws of the subsets, within every seed and share."""
     random = np.random.default_rng(0)
     groups = [part for _, part in rows.groupby(["seed", "share"])]
     drawn = []
@@ -36,7 +36,7 @@ def tau_interval(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def section(pruned: PruningStudy) -> Section | None:
-    """A point per subset; τ for every share, and in all."""
+    """A point per subset, and a table of τ for every share; None if no subsets were retrained."""
     if not pruned.survival:
         return None
     every = pd.concat([pd.DataFrame(file.facts["rows"]).assign(seed=file.facts["seed"]) for file in pruned.survival])
@@ -66,7 +66,7 @@ def section(pruned: PruningStudy) -> Section | None:
 
 
 def verdict(low: float, high: float) -> str:
-    """What an interval of τ says, in words."""
+    """What an interval of τ means, as a sentence."""
     if np.isnan(low) or np.isnan(high):
         return "Undefined: too few subsets, or all end alike."
     if high < -0.5:

@@ -1,11 +1,11 @@
-"""The agreement table of a case."""
+"""The table of a case's agreement: every criterion with the oracle."""
 
 from pruning_oracle.reports.sections.section import CaseStudy, Section, number
 from pruning_oracle.reports.sections.tables import chance, summary
 
 
 def section(study: CaseStudy) -> Section:
-    """Spearman of every criterion with oracle_abs."""
+    """A table with a row per criterion: its Spearman with oracle_abs, on fresh and on shared examples."""
     spread = "the 95 % interval over examples" if len(study.runs) == 1 else "the range over seeds around their median"
     caption = (
         f"Spearman with oracle_abs, with {spread}. Per site: computed within each site, then averaged over the sites where it"

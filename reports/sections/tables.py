@@ -1,4 +1,4 @@
-"""The agreement of criteria as people read it: one row per case and criterion, seeds combined."""
+"""Readable tables of the agreement of criteria: a row per criterion, seeds combined."""
 
 import math
 
@@ -13,7 +13,7 @@ TITLES = {(MEAN, "none"): "per site", ("all sites", "none"): "all sites", ("all 
 
 
 def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
-    """Spearman per criterion: shared and fresh examples, mean over sites and over all sites; the noise ceiling last."""
+    """A row per criterion: cost, and Spearman on fresh and shared examples in each scope of SCOPES; the noise ceiling last."""
     chosen = study.agreement[study.agreement.oracle == oracle]
     rows = []
     for criterion in study.criteria:
@@ -35,7 +35,7 @@ def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
 
 
 def chance(study: CaseStudy) -> float:
-    """Half width of the 95 % range of the mean-over-sites Spearman of one random ranking per site and seed's network."""
+    """Half the width of the 95 % interval, around 0, of the mean-over-sites Spearman of random rankings of one network."""
     sizes = [site["maps"] for site in study.runs[0].oracle.facts["sites"] if site["maps"] >= 3]
     if not sizes:
         return float("nan")
@@ -43,7 +43,7 @@ def chance(study: CaseStudy) -> float:
 
 
 def everything(studies: list[CaseStudy]) -> pd.DataFrame:
-    """The summaries of all cases and both oracles under one another."""
+    """The summaries of all cases, by both oracles, in one table."""
     parts = []
     for study in studies:
         for oracle in ("oracle_abs", "oracle_loss"):
@@ -55,6 +55,6 @@ def everything(studies: list[CaseStudy]) -> pd.DataFrame:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A table in LaTeX for the booktabs package; minus and ℓ become mathematics, so that every LaTeX can set them."""
+    """A table as LaTeX for the booktabs package; − and ℓ2 are written in math mode, which every LaTeX can set."""
     text = table.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1).to_latex(hrules=True)
     return text.replace("−", "$-$").replace("ℓ2", r"$\ell_2$")

@@ -347,3 +347,30 @@ def test_breaking_the_row_order_is_seen(tmp_path):
     table = grade(run).query("scope == 'second' and oracle == 'oracle_loss' and examples == 'shared'").set_index("criterion")
     assert (table.high - table.low)["paired"] < 0.02
     assert (table.high - table.low)["shuffled"] > 0.1
+
+
+def test_kendall_is_scipys_with_and_without_ties(monkeypatch):
+    random = np.random.default_rng(0)
+    for size in (3, 4, 17, 300):
+        for ties in (False, True):
+            first = random.normal(size=size)
+            second = first + random.normal(size=size)
+            if ties:
+                first, second = np.round(first), np.round(2 * second)
+            assert kendall(first, second) == pytest.approx(kendalltau(first, second).statistic, abs=0, nan_ok=True)
+    monkeypatch.setattr("pruning_oracle.reports.agreement.grade.MANY", 2)
+    assert kendall(first, second) == kendalltau(first, second).statistic
+
+
+@pytest.mark.slow
+def test_several_processes_draw_the_same_page(tmp_path):
+    for case in ("one", "other"):
+        write_run(tmp_path, case=case)
+        grade_run(case, 0, tmp_path)
+    pages = []
+    for jobs in (1, 2):
+        page(["one", "other"], [0], tmp_path, tmp_path / str(jobs), jobs)
+        pages.append({path.name: path.read_bytes() for path in (tmp_path / str(jobs)).iterdir() if path.suffix == ".png"})
+    assert pages[0].keys() == pages[1].keys()
+    assert len([name for name in pages[0] if name.startswith("other-")]) > 5
+    assert all(pages[0][name] == pages[1][name] for name in pages[0])

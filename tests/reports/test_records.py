@@ -99,5 +99,5 @@ def test_a_thinned_case_has_the_same_truth_of_fewer_maps(name):
         full = case.model.get_submodule(whole.gates[0])
         chosen = [full.maps[list(gate.maps).index(index)] for index in range(site.maps)]
         expected = literal(case, whole, batch)[:, chosen]
-        for measured in (literal(few, site, batch), Replay(few)(few, site, batch)):
+        for measured in (literal(few, site, batch), Replay(few)(site, batch)):
             torch.testing.assert_close(measured, expected, rtol=1e-9, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Commands of the suite: in this process, as quick as a call, or in a process of their own, as users run them."""
+"""Runs the suite's commands for tests: in the test's process, which is fast, or in a process of their own, as users do."""
 
 import contextlib
 import importlib
@@ -27,9 +27,9 @@ def mine(seed):
 
 
 def command(*words, folder, **environment):
-    """Runs `python -m pruning_oracle.…` in a folder, in this process: its exit status and what it printed.
+    """Runs `python -m pruning_oracle.…` in a folder, within this process; returns its exit status and what it printed.
 
-    Whatever it changes that outlives it (the folder, the environment, what users' files registered) is put back.
+    Whatever it changes beyond its own run is restored: the folder, the environment, what users' files registered.
     """
     module, *arguments = words
     name = f"pruning_oracle.{module}" if "." in module or module == "pipeline" else f"pruning_oracle.{module}.__main__"
@@ -51,13 +51,13 @@ def command(*words, folder, **environment):
 
 
 def own_process(*words, folder, **environment):
-    """Runs the same in a process of its own."""
+    """Runs `python -m pruning_oracle.…` in a folder, in a process of its own; returns what `subprocess.run` does."""
     call = [sys.executable, "-m", f"pruning_oracle.{words[0]}", *words[1:]]
     return subprocess.run(call, cwd=folder, env=surroundings(**environment), capture_output=True, text=True, check=False)
 
 
 def surroundings(**environment):
-    """The environment of a process that can import what this one can, and computes on one thread."""
+    """Environment variables for a process that can import what this one can, and computes on one thread."""
     return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | environment
 
 

@@ -1,10 +1,10 @@
-"""An engine's answer in every way it has."""
+"""The changes in loss that an engine measures in each of its ways to compute them."""
 
 from pruning_oracle.oracle.exact.traced import Traced
 
 
 def every_way(case, engine, site, batch):
-    """The change as the engine chooses to measure it, then in each way that it has."""
+    """The changes in loss `[example, map]` at a site: first as the engine chooses to compute them, then in each way it has."""
     found = [engine(site, batch)]
     plan = engine.network.plans.get(site) if isinstance(engine.network, Traced) else None
     for way in plan.ways if plan else ():

@@ -1,6 +1,7 @@
-"""Measures a toy's oracle in children that are killed at random moments until one gets through; run by test_resume.py.
+"""Measures a toy's oracle in child processes that are killed at random moments, until one finishes.
 
-Children are forked from a process that has imported everything, so that a hundred of them take seconds.
+`tests/oracle/test_resume.py` runs this file. Children are forked from a process that has imported everything, so that a hundred
+of them take seconds.
 """
 
 import os
@@ -21,7 +22,7 @@ from pruning_oracle.oracle.resume import Units
 
 
 def work(out: Path, setting: dict) -> None:
-    """One whole measurement, as `python -m pruning_oracle.oracle` does it, slowed down so that a kill hits every part of it."""
+    """Measures as `python -m pruning_oracle.oracle` does, but slowly, so that kills come in every part of the measurement."""
     case = toy_case("residual")
     with Units(out, setting).hold() as units:
         engine = Replay(case, choices=units.choices, fold=7)
@@ -35,7 +36,7 @@ def work(out: Path, setting: dict) -> None:
 
 
 def child(out: Path, setting: dict) -> int:
-    """The process id of a child that measures."""
+    """Starts a child process that measures, and returns its process id."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -48,7 +49,7 @@ def child(out: Path, setting: dict) -> int:
 
 
 def main() -> None:
-    """Prints how many children were killed and in how many of those some unit had been written."""
+    """Prints how many children were killed, after how many of these kills a unit existed, and the last child's exit status."""
     torch.set_num_threads(1)
     out, seed = Path(sys.argv[1]), int(sys.argv[2])
     generator = np.random.default_rng(abs(seed))

@@ -1,4 +1,4 @@
-"""Networks with every kind of operation, and their maps removed by hand."""
+"""Networks with every kind of operation that sites and costs must handle, and a way to remove one of their maps."""
 
 import functools
 
@@ -26,11 +26,11 @@ NETWORKS = {
 }
 
 
-QUICK = {"resnet18", "mobilenet_v3_small", "squeezenet1_1"}  # of torchvision's networks; sweeps over the others are slow
+QUICK = {"resnet18", "mobilenet_v3_small", "squeezenet1_1"}  # of torchvision's networks; tests of the others are slow
 
 
 def sweep(names):
-    """Names to parametrize a test with; those of networks that take long are marked slow."""
+    """Network names to parametrize a test with; those that take long are marked slow."""
     return [name if name in QUICK or name.endswith("-digits") else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
@@ -39,7 +39,7 @@ def network(name):
     family = torchvision.models.video if name == "r3d_18" else torchvision.models
     extra = {"init_weights": False} if name == "googlenet" else {}
     model = getattr(family, name)(weights=None, num_classes=10, **extra)
-    if name in {"alexnet", "vgg16_bn"}:  # a hundred million weights behind the last map add time and nothing else
+    if name in {"alexnet", "vgg16_bn"}:  # the hundred million weights of its own classifier only take time
         model.classifier = nn.Linear(model.classifier.get_submodule("1" if name == "alexnet" else "0").in_features, 10)
     return randomise(model).double()
 
@@ -52,7 +52,7 @@ def removed(model, site, index, inputs):
 
 
 class Multiplied(nn.Module):
-    """A depthwise convolution that makes two maps of each."""
+    """A network whose depthwise convolution makes two maps of each one that it reads."""
 
     def __init__(self, maps=3):
         super().__init__()
@@ -65,7 +65,7 @@ class Multiplied(nn.Module):
 
 
 class OptionA(nn.Module):
-    """A shortcut that pads with channels of zeros, as CIFAR's ResNets have it."""
+    """A network whose shortcut is padded with channels of zeros, as in ResNets for CIFAR."""
 
     def __init__(self):
         super().__init__()
@@ -79,12 +79,12 @@ class OptionA(nn.Module):
 
 
 class Shapes(nn.Module):
-    """Traps for the site finder, one per branch; `kind` chooses the branch behind a convolution of four maps."""
+    """Difficult cases for the site finder: `kind` chooses the branch that follows a convolution of four maps."""
 
     def __init__(self, kind):
         super().__init__()
         self.kind = kind
-        self.gates = nn.ModuleList([nn.Conv2d(1, 4, 3, padding=1)])  # a name that the finder would like to use
+        self.gates = nn.ModuleList([nn.Conv2d(1, 4, 3, padding=1)])  # a name that the site finder would use itself
         self.conv_2 = nn.Conv2d(4, 4, 3, padding=1)
         self.psi = nn.Conv2d(4, 1, 1)
         self.token = nn.Linear(36, 36)
@@ -131,7 +131,7 @@ def case_of(model, *shape, **options):
 
 
 class Chain(nn.Module):
-    """Conv → ReLU → what `behind` says, → a sum over positions → two classes."""
+    """A convolution of four maps, ReLU, the layer `behind` as `forward` calls it, and a linear layer from `width` to 2."""
 
     def __init__(self, behind, forward, width):
         super().__init__()
@@ -144,7 +144,7 @@ class Chain(nn.Module):
 
 
 def over_rows(recurrent, maps):
-    """Steps first, as torch's recurrent layers take them by default: the examples lie along the second axis."""
+    """The last output of a recurrent layer over the rows of maps, with steps in axis 0 and examples in axis 1, torch's default."""
     return recurrent(maps.mean(3).permute(2, 0, 1))[0][-1]
 
 
@@ -164,7 +164,7 @@ CHAINS = {
 
 
 class Carried(nn.Module):
-    """A network with a gate of its own, in front of a depthwise convolution that its site does not name."""
+    """A network that carries its own gate, in front of a depthwise convolution that its site does not name."""
 
     def __init__(self):
         super().__init__()
@@ -178,7 +178,7 @@ class Carried(nn.Module):
 
 
 class Packed(Carried):
-    """A recurrent layer that reads a packed sequence."""
+    """A network that carries its own gate, and whose recurrent layer reads a packed sequence."""
 
     def __init__(self):
         super().__init__()
@@ -191,7 +191,7 @@ class Packed(Carried):
 
 
 class Own(nn.Module):
-    """A convolution that is no layer of torch's."""
+    """A 1 × 1 convolution to three maps that is not one of torch's layers."""
 
     def __init__(self):
         super().__init__()
@@ -202,7 +202,7 @@ class Own(nn.Module):
 
 
 def own_case():
-    """A case whose maps torch's layers do not make."""
+    """A case whose maps are made by `Own`, which is not one of torch's layers."""
     model = Carried()
     model.conv = Own()
     return case_of(model, 1, 4, 4, carried=[Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))])
@@ -210,6 +210,6 @@ def own_case():
 
 @functools.cache
 def torchvision_case(name):
-    """A network of torchvision's and a case around it."""
+    """A torchvision network in float32, and a case around it."""
     model = network(name).float()
     return model, case_of(model, *NETWORKS[name])

@@ -1,4 +1,4 @@
-"""Networks cut by hand."""
+"""Torchvision networks as cases to prune, and a random choice of maps to delete."""
 
 import torch
 from networks import network
@@ -28,7 +28,7 @@ def pruned(case):
 
 
 def third(case, generator):
-    """A third of every site's maps, at random."""
+    """A random third of the maps of every site, by site; a site of one or two maps loses none."""
     return {
         site.name: torch.randperm(site.maps, generator=generator)[: site.maps // 3].tolist()
         for site in case.sites

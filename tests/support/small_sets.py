@@ -1,4 +1,4 @@
-"""Small data sets in the exact layout of the real ones, made under a folder; every image says its label by its colour."""
+"""Writes small data sets in the exact layout of the real ones; the grey of every image tells its label."""
 
 import tarfile
 
@@ -14,7 +14,7 @@ SIZE = (40, 30)
 
 
 def shade(label):
-    """The grey of a label's images."""
+    """The grey value, 0 to 255, of a label's images; labels that differ by 6 share it."""
     return 20 + 40 * (label % 6)
 
 
@@ -50,7 +50,7 @@ def birds(root, species=3, each=4):
 
 
 def flowers(root, count=204):
-    """torchvision's own layout: image n shows flower 1 + n mod 102, whose shade the label gives."""
+    """Flowers-102 in torchvision's layout: image n, from 1, shows flower 1 + k, with the grey of label k = (n − 1) mod 102."""
     folder = root / "flowers-102"
     labels = [1 + number % 102 for number in range(count)]
     for number, label in enumerate(labels, 1):
@@ -70,7 +70,7 @@ def flower_folders(root):
 
 
 def pack(folder, archive, name):
-    """An archive of a folder, under another name inside."""
+    """Packs a folder into an uncompressed tar archive, in which it is called `name`."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive, "w") as tar:
         tar.add(folder, name)
@@ -91,8 +91,8 @@ def sample(root, labels=range(0, 1000, 100)):
 
 
 def video(path, label, frames=24, size=(64, 48)):
-    """Frame n of a video has brightness 10 n, but for the label's shade in its left half."""
-    av = pytest.importorskip("av")  # a machine may have no reader of videos
+    """Writes a video: the left half of each frame has the label's grey, the right half of frame n is 10 n, at most 250."""
+    av = pytest.importorskip("av")  # PyAV is optional
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=30)
@@ -106,7 +106,10 @@ def video(path, label, frames=24, size=(64, 48)):
 
 
 def gestures(root, window=(4, 20), labels=(1, 2), absent=True):
-    """Takes 0 and 1 of subject 3 train, take 0 of subject 13 tests; one clip of the test list is not there."""
+    """The NVGesture layout: takes 0 and 1 of subject 3 train, take 0 of subject 13 tests.
+
+    If `absent`, the test list also names a clip that does not exist.
+    """
     folder = root / "nvgesture"
     lines = {"train": [], "test": []}
     for split, subject, takes in (("train", 3, 2), ("test", 13, 1)):
@@ -126,7 +129,7 @@ def gestures(root, window=(4, 20), labels=(1, 2), absent=True):
     return folder
 
 
-VIEW = View(16, 12, (0.0,) * 3, (1.0,) * 3)  # numbers 0 to 1: a label's shade can be read off
+VIEW = View(16, 12, (0.0,) * 3, (1.0,) * 3)  # pixels stay between 0 and 1, so that a label's grey can be read off
 
 
 SCREEN = Screen(frames=16, resize=24, crop=20)

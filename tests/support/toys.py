@@ -9,7 +9,7 @@ from pruning_oracle.bench.loading.assemble import assemble
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Random weights and random batch norm statistics, so that no term is hidden by a zero or a one; in eval mode."""
+    """Gives a model, in place, random biases and batch norms, so that no zero or one hides a term; returns it in eval mode."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -23,7 +23,7 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 class Pixel(nn.Module):
-    """One pixel, three maps with weights 1, 2 and −1, ReLU, and a linear read-out that makes the output the loss itself."""
+    """A network of one pixel: three maps with weights 1, 2 and −1, ReLU, and a linear layer to a single output, the loss."""
 
     def __init__(self):
         super().__init__()
@@ -44,14 +44,14 @@ def output_is_loss(output, labels):
 
 
 def pixel_case() -> Case:
-    """Pixels 1, 2, −3 and 4. By hand: maps are (1, 2, 0), (2, 4, 0), (0, 0, 3), (4, 8, 0)."""
+    """A case of `Pixel` on pixels 1, 2, −3 and 4, whose maps are (1, 2, 0), (2, 4, 0), (0, 0, 3), (4, 8, 0) by hand."""
     images = torch.tensor([1.0, 2.0, -3.0, 4.0]).view(4, 1, 1, 1)
     data = ConcatDataset(2 * [TensorDataset(images, torch.tensor([0, 1, 0, 1]))])
     return assemble(Pixel().eval(), data, data, loss=output_is_loss)
 
 
 class Plain(nn.Module):
-    """Convolution, batch norm, ReLU, pooling, convolution, ReLU, linear."""
+    """A network without branches: convolution, batch norm, ReLU, pooling, convolution, ReLU, linear layer."""
 
     def __init__(self):
         super().__init__()
@@ -70,7 +70,7 @@ class Plain(nn.Module):
 
 
 class Residual(nn.Module):
-    """A residual sum, a depthwise convolution, a concatenation behind a second batch norm."""
+    """A network with a residual sum, a depthwise convolution, and a concatenation followed by a second batch norm."""
 
     def __init__(self):
         super().__init__()
@@ -91,7 +91,7 @@ class Residual(nn.Module):
 
 
 class Clips(nn.Module):
-    """Clips folded into the batch axis, 3D convolution, then a GRU over the clips."""
+    """A video network: clips folded into the batch axis, a 3D convolution, then a GRU over the clips."""
 
     def __init__(self):
         super().__init__()
@@ -106,7 +106,7 @@ class Clips(nn.Module):
 
 
 class Twice(nn.Module):
-    """One convolution called on two halves of the image: its maps are gated once per call."""
+    """A network that calls one convolution on both halves of the image, so that its maps have a gate for each call."""
 
     def __init__(self):
         super().__init__()
@@ -127,7 +127,7 @@ TOYS = {
 
 
 def toy_case(name: str, examples: int = 12, precision: str = "float64") -> Case:
-    """A toy with random weights on random examples with three classes."""
+    """A case around the toy of that name, with random weights, `examples` oracle examples and three classes."""
     build, shape = TOYS[name]
     torch.manual_seed(1)
     data = TensorDataset(torch.randn(2 * examples, *shape), torch.randint(0, 3, (2 * examples,)))

@@ -1,4 +1,4 @@
-"""A measurement that was stopped."""
+"""A measurement that was stopped before it was finished."""
 
 from contextlib import contextmanager, suppress
 
@@ -7,7 +7,7 @@ from pruning_oracle.oracle.resume import Units
 
 @contextmanager
 def unfinished(out, setting):
-    """Units that stay, since what is done with them does not end well."""
+    """Holds the units of a setting in a block that then fails, as a stopped measurement does, so that their files stay."""
     with suppress(ZeroDivisionError), Units(out, setting).hold() as units:
         yield units
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""Runs whose oracle is known, written as the stages write them."""
+"""Writes run files with a known oracle, as the measuring stages write them."""
 
 import numpy as np
 
@@ -10,7 +10,10 @@ SITES = {"first": 6, "second": 9}
 def write_run(
     root, case="toy", seed=0, noise=0.5, examples=200, sources="c1", weights="w1", data="d1", sites=None, scores=None
 ):
-    """A run whose oracle is known: map k of a site is worth k + 1, each example adds noise."""
+    """Writes a run, returns its folder: map k changes the loss by k + 1 at site `first`, 10 (k + 1) elsewhere, plus noise.
+
+    `scores` gives, for each criterion, its reduction and its saliency by site; by default there are three criteria.
+    """
     sites = SITES if sites is None else sites
     random = np.random.default_rng(seed)
     folder = runs.folder(case, seed, root)
