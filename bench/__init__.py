@@ -1,1 +1,1 @@
-"""The workbench: the words and instruments that every stage shares."""
+"""What every stage shares: cases and the networks, data, training, weights and run files behind them."""

@@ -17,7 +17,7 @@ from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
 
 def train(given: argparse.Namespace) -> None:
-    """Trains a case's model by its recipe and stores the weights with their provenance."""
+    """Trains a case's model by its recipe, whose numbers options override, and stores the weights with their provenance."""
     definition = find(given.case)
     changed = {name: value for name in ("epochs", "rate", "batch") if (value := getattr(given, name)) is not None}
     if isinstance(definition.training, FineTuneRecipe):
@@ -30,7 +30,7 @@ def train(given: argparse.Namespace) -> None:
 
 
 def show(name: str, seed: int) -> None:
-    """Prints how well the case's model does, which maps can be removed, and what they cost."""
+    """Prints a case's loss and accuracy, the sites where its maps can be removed, and what the maps cost."""
     case = load(name, seed)
     for label, data in (("training", case.train), ("test", case.test)):
         count = len(data)
@@ -49,7 +49,7 @@ def show(name: str, seed: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command; `arguments` default to those of the command line."""
     parser = argparse.ArgumentParser(prog="python -m pruning_oracle.bench", description=__doc__)
     parser.add_argument("what", choices=["show", "train"])
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")

@@ -1,4 +1,4 @@
-"""The words every stage shares, types alone: Batch, Site, LeftOut, Case."""
+"""The types that every stage shares: Batch, Site, LeftOut and Case."""
 
 import copy
 import dataclasses
@@ -16,12 +16,13 @@ from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.device import PRECISIONS, choose_device
 from pruning_oracle.bench.errors import BadInput, unknown
 
+# (model's output, labels) -> loss of every example, in nats
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some examples: their inputs and their labels."""
+    """The inputs and labels of some examples."""
 
     inputs: Tensor
     labels: Int[Tensor, " example"]
@@ -29,9 +30,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Site:
-    """Feature maps that can be removed one by one: the convolutions that make them, the gates that remove them.
+    """A group of feature maps that can be removed one by one, by gates.
 
-    `channels` gives, for each convolution, the map that each of its output channels belongs to (−1: none of this site's).
+    `convolutions` names the modules that make the maps, `gates` the modules that remove them. `channels` gives, for each
+    convolution, the map that each of its output channels belongs to (−1: none of this site's).
     """
 
     name: str
@@ -43,7 +45,7 @@ class Site:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Maps of a convolution that belong to no site, and why removing one would not be deleting it."""
+    """Maps of a convolution that belong to no site: how many, and why a gate at 0 would not equal deleting one of them."""
 
     convolution: str
     maps: int
@@ -52,7 +54,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Case:
-    """A trained model in eval mode with its gates, its data, a loss per example, and its sites."""
+    """A trained model in eval mode with gates, its sites, its data, and a loss per example."""
 
     model: nn.Module
     sites: tuple[Site, ...]
@@ -60,17 +62,18 @@ class Case:
     train: Examples
     test: Examples
     loss: Loss
-    examples: int  # training examples the oracle uses
-    why: str  # why that many
+    examples: int  # how many training examples the oracle uses
+    why: str  # the reason for that number
     name: str = "unnamed"
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "float32"
 
     def to(self, device: str, precision: str) -> "Case":
-        """A copy of the case on a device, in a precision: `tf32` is float32 whose products a GPU rounds to 10 bits.
+        """A copy of the case on a device (`auto`, `cpu` or `cuda`), in a precision (a key of `PRECISIONS`).
 
-        In `bfloat16` the network computes in that type, and the loss in float32 from its outputs.
+        `tf32` is float32 whose products a GPU rounds to 10 bits; torch's switches for it are set for the whole process.
+        In `bfloat16` the network computes in that type, and the loss is computed in float32 from its outputs.
         """
         if precision not in PRECISIONS:
             raise unknown("precision", precision, PRECISIONS)
@@ -83,34 +86,36 @@ class Case:
         return dataclasses.replace(self, model=model, loss=loss, device=place, precision=precision)
 
     def losses(self, batch: Batch) -> Float[Tensor, " example"]:
-        """Loss of every example of a batch, in nats; refuses a loss that is not one number per example."""
+        """Loss of every example of a batch, in nats; BadInput if the case's loss is not one number per example."""
         return self.checked(self.loss(self.model(batch.inputs), batch.labels), batch)
 
     def checked(self, loss: Tensor, batch: Batch) -> Float[Tensor, " example"]:
-        """A batch's loss, if it is one number per example."""
+        """Returns `loss` as it is; BadInput if it is not one number per example of the batch."""
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         if shape != (len(batch.labels),):
             raise BadInput(f"{self.name}: the loss is {shape}; it must give one number per example, ({len(batch.labels)},)")
         return loss
 
     def site(self, name: str) -> Site:
-        """The site of that name."""
+        """The site called `name`; BadInput if there is none."""
         for site in self.sites:
             if site.name == name:
                 return site
         raise unknown("site", name, [site.name for site in self.sites])
 
     def batches(self, data: Examples, rows: Sequence[int], size: int) -> Iterator[Batch]:
-        """The examples of those rows, in that order, `size` at a time, on the case's device in its precision."""
-        part: Subset[Any] = Subset(data, rows)  # type: ignore[arg-type]  # torch asks for its own base class, not for what it uses
+        """Batches of `size` examples: those of `data` at `rows`, in that order, on the case's device and in its precision."""
+        part: Subset[Any] = Subset(data, rows)  # type: ignore[arg-type]  # torch's types ask for its Dataset, needlessly
         for inputs, labels in DataLoader(part, batch_size=size):
             exact = PRECISIONS[self.precision] if inputs.is_floating_point() else inputs.dtype
             yield Batch(inputs.to(self.device, exact), labels.to(self.device))
 
     def split(self, examples: int | None = None) -> tuple[list[int], list[int]]:
-        """Rows of the training set: the oracle's `shared` examples, and as many `fresh` ones that it never sees.
+        """Two lists of rows of the training set: the oracle's shared examples, and fresh ones that it never sees.
 
-        Both come from one permutation drawn from the seed; each is sorted, so the order is fixed and files are read in order.
+        There are `examples` shared rows (default: the case's number) and as many fresh ones, or all that are left. Both come
+        from one permutation drawn from the seed; each is sorted, so the order is fixed and files are read in order. BadInput
+        unless at least 3 examples are shared and 3 fresh.
         """
         wanted = self.examples if examples is None else examples
         size = len(self.train)
@@ -123,7 +128,7 @@ class Case:
 
 
 def _in_float32(loss: Loss) -> Loss:
-    """The same loss, of outputs turned into float32 first."""
+    """A loss that converts floating-point outputs to float32 and then calls `loss`."""
 
     def converted(output: Any, labels: Tensor) -> Tensor:
         return loss(tree.tree_map_only(Tensor, lambda leaf: leaf.float() if leaf.is_floating_point() else leaf, output), labels)

@@ -1,4 +1,4 @@
-"""timed(): what a call takes, with a run to warm up outside the clock, and a GPU's work waited for."""
+"""Times a call in seconds, including the work that it gives to a GPU, with or without a call to warm up."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,13 @@ import torch
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """Seconds that a call takes after one before it."""
+    """Seconds that `call` takes, after an untimed call to warm up."""
     call()
     return once(call)
 
 
 def once(call: Callable[[], Any]) -> float:
-    """Seconds that a call takes, as it comes."""
+    """Seconds that `call` takes, without a call to warm up."""
     finish()
     start = time.perf_counter()
     call()
@@ -23,6 +23,6 @@ def once(call: Callable[[], Any]) -> float:
 
 
 def finish() -> None:
-    """Waits until a GPU has done what it was asked to do."""
+    """Waits until the GPU has finished all queued work; does nothing where none is in use."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""What every measuring stage's command shares: its options, the case they name, and the facts its file carries."""
+"""What the stages' commands share: options, opening the case that they name, and facts for the file that they write."""
 
 import argparse
 import hashlib
@@ -22,12 +22,12 @@ from pruning_oracle.bench.network import cost, memory
 from pruning_oracle.bench.runs.sources import TRAINING
 from pruning_oracle.bench.weights import state_dict
 
-TESTED = 1000  # test examples whose content decides whether what was measured is stale
+TESTED = 1000  # test examples in the fingerprint of the test data, whose change makes a measurement stale
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A case ready to be measured, the file to write, and the setting: all that a number in that file depends on."""
+    """A case ready to be measured, the file to write, and the setting: everything that the numbers in the file depend on."""
 
     case: Case
     out: Path
@@ -35,7 +35,7 @@ class Opened:
 
 
 def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECISIONS) -> argparse.ArgumentParser:
-    """A parser with the options of every command that takes a case."""
+    """An argument parser with the options that every command on a case takes; `doc` describes the command in its help."""
     parser = argparse.ArgumentParser(prog=f"python -m pruning_oracle.{stage}", description=doc)
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
@@ -47,7 +47,7 @@ def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECIS
 
 
 def stage_options(stage: str, doc: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that every measuring stage takes."""
+    """An argument parser with the options that every measuring stage takes."""
     parser = case_options(stage, doc)
     parser.add_argument("--examples", type=int, help="training examples (default: the case's own number)")
     parser.add_argument("--batch", type=int, help="examples per pass (default: what half of the memory holds, at most 128)")
@@ -60,9 +60,10 @@ def stage_options(stage: str, doc: str | None) -> argparse.ArgumentParser:
 def open_case(
     given: argparse.Namespace, stage: Iterable[Path | str], file: Callable[[Case], Path], without: Iterable[str] = TRAINING
 ) -> Opened:
-    """The case that a command names, on its device in its precision; `stage` are the files that compute what it makes.
+    """Loads the case that a command names, on its device and in its precision, and notes the setting.
 
-    What lies `without` has no part in that (`bench/runs/sources.py`).
+    `stage` are the files whose code computes the numbers; what lies in `without` does not count as such code (see
+    `bench/runs/sources.py`). `file` gives the path to write. BadInput if an option is wrong or that path is not writable.
     """
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
@@ -88,7 +89,10 @@ def open_case(
 
 
 def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Path | str]) -> Opened:
-    """What `open_case` gives, for a measuring stage, whose batches are as large as its memory allows."""
+    """Opens a case as `open_case` does, for a measuring stage, which has the options of `stage_options`.
+
+    It fills in the batch size and the memory limit (in bytes) where they are not given, and adds both to the setting.
+    """
     if given.batch is not None and given.batch < 1:
         raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
     given.case = by_name.case_line(given)
@@ -105,7 +109,7 @@ def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Pa
 
 
 def described(case: Case) -> dict[str, Any]:
-    """What a measuring stage's file says of its network: what it and its maps cost, its sites and what is left out."""
+    """The facts about a network in a measuring stage's file: what it and its maps cost, its sites, and the maps left out."""
     whole, maps = cost.whole(case), cost.maps(case)
     return {
         "why": case.why,
@@ -121,7 +125,7 @@ def described(case: Case) -> dict[str, Any]:
 
 
 def fingerprint(data: Examples, rows: Sequence[int]) -> str:
-    """SHA-256 of the inputs and labels of those examples, whatever the batches and the precision: the checksum of the data."""
+    """SHA-256 of the inputs and labels of the examples at `rows`; the batch size and the precision do not change it."""
     sha = hashlib.sha256()
     for row in rows:
         for part in data[row]:

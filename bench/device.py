@@ -1,4 +1,4 @@
-"""Where and how exactly a network computes: devices by name, and precisions."""
+"""Devices and precisions by name: where a network computes, and how exactly."""
 
 import torch
 
@@ -9,7 +9,7 @@ PRECISIONS = {"float64": torch.float64, "float32": torch.float32, "tf32": torch.
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU."""
+    """The device called `auto`, `cpu` or `cuda`; `auto` is CUDA where available, else the CPU. BadInput for any other name."""
     allowed = ["auto", "cpu", "cuda"]
     if name not in allowed:
         raise unknown("device", name, allowed)
@@ -19,5 +19,5 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words."""
+    """The model name of the GPU, or of the processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()

@@ -1,20 +1,20 @@
-"""The one exception for a user's mistake, and the wrapper that turns it into one line and a non-zero exit."""
+"""The exception for a user's mistake, and the wrapper of a command that reports it in one line and exits with an error."""
 
 import sys
 from collections.abc import Callable, Iterable
 
 
 class BadInput(Exception):  # noqa: N818 (the user's mistake, not the program's error)
-    """Something the user gave is wrong; the message names the value, the place and what is allowed."""
+    """A user's mistake; the message names the wrong value, where it is, and what is allowed."""
 
 
 def unknown(kind: str, value: object, allowed: Iterable[object]) -> BadInput:
-    """The error for a name that does not exist: lists those that do."""
+    """Returns (does not raise) the error for a name that does not exist; its message lists the names that do."""
     return BadInput(f"unknown {kind} {str(value)!r}: choose from {', '.join(sorted(map(str, allowed)))}")
 
 
 def exit_with(main: Callable[[], None]) -> None:
-    """Runs a command; a user's mistake ends it with `error: …` and status 2, an interruption with status 130."""
+    """Runs a command; BadInput ends the process with `error: …` and status 2, an interruption (Ctrl-C) with status 130."""
     try:
         main()
     except BadInput as error:

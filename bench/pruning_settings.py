@@ -1,4 +1,4 @@
-"""What a pruning run is asked to do: which maps go, how fast, how the network learns meanwhile, and when to stop."""
+"""The settings of a pruning run: which maps to remove, how many at a time, how to fine-tune between, and when to stop."""
 
 import math
 from dataclasses import asdict, dataclass, field, fields
@@ -7,19 +7,22 @@ from typing import Any
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.scores import SCALINGS
 
-REMOVALS = 22  # about how many occasions a whole network's maps are removed on, where a case does not say
+REMOVALS = 22  # about how many removal steps all maps of a network would take, where a case has no settings
 
 
 @dataclass(frozen=True)
 class Target:
-    """When to stop: at a share of the whole network's maps, FLOPs or parameters, or before too much accuracy is lost."""
+    """When pruning stops: at a share of the original network's maps, FLOPs or parameters, or before accuracy falls too far.
+
+    `value` is that share, between 0 and 1, or the allowed change in accuracy, between −1 and 0.
+    """
 
     quantity: str
     value: float
 
     @classmethod
     def parse(cls, text: str) -> "Target":
-        """A target such as `maps=0.3` or `accuracy=-0.025`."""
+        """The target that a text such as `maps=0.3` or `accuracy=-0.025` describes; BadInput for any other text."""
         name, _, number = text.partition("=")
         if name not in QUANTITIES:
             raise unknown("--target", name, QUANTITIES)
@@ -36,12 +39,18 @@ class Target:
         return f"{self.quantity}={self.value:g}"
 
     def least(self, whole: int) -> int:
-        """The share of a whole number, which rounding does not move; of maps the next whole number from above."""
+        """The target's share of `whole` as a whole number: rounded up for maps, down for FLOPs and parameters.
+
+        A share that is a whole number but for floating-point error counts as that number.
+        """
         exact = self.value * whole
         return math.ceil(exact - 1e-9 * whole) if self.quantity == "maps" else math.floor(exact + 1e-9 * whole)
 
     def reached(self, first: dict[str, Any], row: dict[str, Any]) -> bool:
-        """Whether a network is as small as it should be, from what was recorded of the whole one and of this one."""
+        """Whether a network is small enough, from the records of the original one (`first`) and of this one (`row`).
+
+        Always false if the target is an accuracy.
+        """
         return self.quantity != "accuracy" and row[self.quantity] <= self.least(first[self.quantity])
 
 
@@ -50,7 +59,10 @@ QUANTITIES = ("maps", "flops", "parameters", "accuracy")
 
 @dataclass(frozen=True)
 class PruningSettings:
-    """The paper's by default (arXiv:1611.06440): one map at a time, 30 updates between, SGD with momentum on batches of 32."""
+    """The settings of a pruning run; the defaults are the paper's (arXiv:1611.06440).
+
+    These are one map at a time, 30 updates between, and SGD with momentum on batches of 32.
+    """
 
     criterion: str = "taylor"
     scaling: str = "l2"
@@ -63,9 +75,9 @@ class PruningSettings:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     batch: int = 32
-    examples: int = 0  # of passes that only score; 0: scores come from the updates themselves
-    tested: int = 0  # test examples that every step is judged by; 0: all
-    again: int = 1  # an oracle is measured anew every so many removals
+    examples: int = 0  # for passes that only score; 0: score by the updates if possible, else on the case's number of examples
+    tested: int = 0  # test examples for the loss and accuracy after every step; 0: all
+    again: int = 1  # if the criterion is an oracle, it is measured anew every so many steps
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -94,14 +106,14 @@ class PruningSettings:
         return asdict(self) | {"target": str(self.target)}
 
     def name(self, usual: "PruningSettings") -> str:
-        """What tells a run from others in file names: its criterion, and what differs from the case's usual settings."""
+        """The run's name in file names: its criterion, and the settings that differ from `usual`, the case's own."""
         own = [setting.name for setting in fields(self) if setting.name not in {"criterion", "seed"}]
         other = [f"{name}={getattr(self, name)}" for name in own if getattr(self, name) != getattr(usual, name)]
         return ",".join([self.criterion, *other]).replace("_", "-")
 
 
 def usual_settings(maps: int) -> PruningSettings:
-    """What suits a network of so many maps whose case says nothing: so many maps at a time that the whole takes minutes."""
+    """The settings for a case without its own: so many of its `maps` maps at a time that pruning takes minutes."""
     return PruningSettings(
         remove=max(1, maps // REMOVALS), updates=20, rate=1e-3, flops_lambda=0.1, target=Target("maps", 0.3), final_updates=200
     )

@@ -1,4 +1,4 @@
-"""The registry of cases: @case makes a definition of a function, and definitions are found by name or by file."""
+"""The registry of cases: the decorator `@case` turns a function into a Definition, which `CASES` holds by its name."""
 
 import functools
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from pruning_oracle.bench.training.from_scratch import ScratchRecipe
 
 @dataclass(frozen=True)
 class Definition:
-    """A registered case: how to load it at a seed, how its model is trained if it is here, and how it is pruned."""
+    """A registered case: the function that builds it from a seed, the file it is in, and how it is trained and pruned."""
 
     name: str
     build: Callable[[int], Case]
     file: str
-    training: ScratchRecipe | FineTuneRecipe | None = None
-    pruning: PruningSettings | None = None  # None: settings that follow from the number of maps
+    training: ScratchRecipe | FineTuneRecipe | None = None  # None: the weights were made by others
+    pruning: PruningSettings | None = None  # None: `usual_settings` for its number of maps
 
 
 CASES: dict[str, Definition] = {}
@@ -33,7 +33,10 @@ def case(
     training: ScratchRecipe | FineTuneRecipe | None = None,
     pruning: PruningSettings | None = None,
 ) -> Callable[..., Any]:
-    """Registers a function `seed -> Case` under its own name, with hyphens for underscores."""
+    """A decorator that registers a function `seed -> Case` under the function's name, with hyphens for underscores.
+
+    BadInput if another file has registered a case of that name.
+    """
     if build is None:
         return functools.partial(case, training=training, pruning=pruning)
     name, file = build.__name__.replace("_", "-"), build.__code__.co_filename

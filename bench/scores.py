@@ -1,7 +1,7 @@
-"""From saliencies to scores, and what makes scores of different sites comparable, for torch and numpy alike; imports no torch.
+"""Turns saliencies into scores (reductions), and makes the scores of different sites comparable (scalings).
 
-A reduction turns a saliency `[example, map]` into one score per map. A scaling changes no rank within a site; across sites it
-decides.
+A reduction turns a saliency `[example, map]`, of torch or numpy, into scores `[map]`. A scaling changes no rank within a site,
+but decides the ranks across sites. This module imports no torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +21,16 @@ def _same(values: Any) -> Any:
 
 @dataclass(frozen=True)
 class Reduction:
-    """`after(mean over examples of before(saliency))`; written so that a weighted mean over examples can stand in."""
+    """From a saliency `[example, map]` to scores `[map]`: `after(mean over examples of before(saliency))`.
+
+    It has two parts so that a weighted mean over examples can replace the plain one, as in a bootstrap.
+    """
 
     before: Callable[[Any], Any]
     after: Callable[[Any], Any]
 
     def __call__(self, saliency: Any) -> Any:
-        """Score `[map]` of a saliency `[example, map]`, applied once over all examples."""
+        """Scores `[map]` of a saliency `[example, map]`, by the plain mean over all its examples."""
         return self.after(self.before(saliency).mean(0))
 
 
@@ -40,12 +43,12 @@ ORACLES = {"oracle_abs": abs_mean, "oracle_loss": mean}
 
 
 def reduction_name(reduction: Reduction) -> str:
-    """The name a run file stores."""
+    """The name by which a run file stores a reduction."""
     return next(name for name, value in REDUCTIONS.items() if value is reduction)
 
 
 def none(scores: Scores) -> Scores:
-    """Scores as they are."""
+    """Scores unchanged."""
     return scores
 
 
@@ -61,7 +64,7 @@ def l2(scores: Scores) -> Scores:
 
 def rank(scores: Scores) -> Scores:
     """Ranks within each site divided by its number of maps; ties share ranks (all-zero scores stay zero)."""
-    from scipy.stats import rankdata  # noqa: PLC0415 (half a second, which only reports and this scaling need)
+    from scipy.stats import rankdata  # noqa: PLC0415 (takes half a second; only reports and this scaling need it)
 
     ranks = [rankdata(site, axis=-1) / site.shape[-1] for site in scores]
     return [np.where(site.any(-1, keepdims=True), own, 0.0) for site, own in zip(scores, ranks, strict=True)]
@@ -71,10 +74,10 @@ SCALINGS: dict[str, Callable[[Scores], Scores]] = {"none": none, "l1": l1, "l2":
 
 
 def regularised(scores: Scores, mflops: Sequence[float], lam: float = 1e-3) -> Scores:
-    """Θ − λ·Θ_flops: scores less λ times the MFLOPs that one map of the site costs (the paper's eq. 9, and its λ).
+    """Θ − λ·Θ_flops: scores minus λ times the MFLOPs that one map of the site costs (the paper's eq. 9; the default is its λ).
 
-    The paper's MFLOPs are those of making a map: `MapCost.made` / 10⁶ of `bench/network/cost.py`, the `mflops` of a run file's
-    sites. λ is in units of the scores per MFLOP, so scale the scores first.
+    `mflops` has one number per site. The paper's are those of making a map: `MapCost.made` / 10⁶ of `bench/network/cost.py`,
+    or `mflops` of the sites in a run file. λ is in units of the scores per MFLOP, so scale the scores first.
     """
     if len(scores) != len(mflops):
         raise BadInput(f"regularised got scores of {len(scores)} sites but MFLOPs of {len(mflops)}: give one number per site")

@@ -22,11 +22,14 @@ SOURCES = (
     "criteria/evidence/collect.py",
     "criteria/price.py",
     "bench/network/cost.py",
-)  # what computes beside the criteria' own files
+)  # the modules whose code determines the numbers, beside the criteria's own files
 
 
 def fitting(case: Case, chosen: list[Criterion], named: list[str]) -> tuple[list[Criterion], dict[str, str]]:
-    """The criteria whose evidence the case can give, and why not the others; one that was asked for by name must fit."""
+    """The chosen criteria whose evidence the case can provide; and why the others are unavailable, by name.
+
+    Raises BadInput if a criterion in `named` is unavailable, or if all are.
+    """
     reasons = unavailable(case, _needs(chosen))
     missing = {
         criterion.name: f"{name}: {reasons[name]}"
@@ -50,7 +53,7 @@ def _needs(chosen: list[Criterion]) -> frozenset[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command; `arguments` default to those of the command line."""
     parser = stage_options("criteria", __doc__)
     parser.add_argument(
         "--criteria", nargs="*", default=[], help="which: names, .py files with @criterion, quick, all (default)"
@@ -62,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen, missing = fitting(case, chosen, given.criteria)
     data = {name: fingerprint(case.train, rows) for name, rows in splits.items()}
     said = {criterion.name: _said(criterion) for criterion in chosen}
-    setting = opened.setting | {"data": data, "criteria": said, "left_out_criteria": missing}
+    counts = {name: {key: of[key] for key in of if key != "says"} for name, of in said.items()}
+    setting = opened.setting | {"data": data, "criteria": counts, "left_out_criteria": missing}
     if runs.is_current(out, "criteria", setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
@@ -84,18 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def files_of(chosen: Sequence[Criterion]) -> list[Path]:
-    """The files that hold these criteria, and the sources of their evidence."""
+    """The files that define these criteria and the sources of their evidence."""
     gathers = [source.gather for name, source in sources().items() if name in _needs(list(chosen))]
     return sorted({*(criterion.file for criterion in chosen), *(file_of(gather) for gather in gathers)})
 
 
 def case_splits(case: Case, examples: int | None) -> dict[str, list[int]]:
-    """Rows of the training set: the oracle's own examples, and as many others."""
+    """Rows of the training set: the oracle's own examples (`shared`), and as many others (`fresh`)."""
     return dict(zip(("shared", "fresh"), case.split(examples), strict=True))
 
 
 def _said(criterion: Criterion) -> dict[str, Any]:
-    """What a run file says of a criterion."""
+    """The facts about a criterion that a run file stores."""
     return {
         "reduce": reduction_name(criterion.reduce),
         "unit": criterion.unit,

@@ -1,4 +1,4 @@
-"""Activation criteria: how strongly, how variably and how often a map responds, behind its activation function."""
+"""Activation criteria: how strongly, how variably and how often a map responds, after its activation function."""
 
 from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 
@@ -13,13 +13,13 @@ def activation_mean(site: Evidence) -> PerExample:
 
 @criterion(needs={"magnitude"}, reduce=mean, unit="activation", source=f"{PAPER}, for activations that can be negative")
 def activation_magnitude(site: Evidence) -> PerExample:
-    """Mean over positions of the activation's magnitude; the mean itself behind a ReLU."""
+    """Mean over positions of the activation's magnitude; after a ReLU it is `activation_mean`."""
     return site.magnitude
 
 
 @criterion(needs={"largest"}, reduce=mean, unit="activation", source="common practice; no paper of its own")
 def activation_largest(site: Evidence) -> PerExample:
-    """Largest activation over positions; over examples the mean of those."""
+    """Largest activation over positions, averaged over examples."""
     return site.largest
 
 
@@ -32,11 +32,11 @@ def activation_deviation(site: Evidence) -> PerExample:
 
 @criterion(needs={"zero_share"}, reduce=mean, unit="share of positions", source="Hu et al. 2016, arXiv:1607.03250")
 def nonzero_share(site: Evidence) -> PerExample:
-    """One minus the average percentage of zeros (APoZ), so that higher is more important, as a share and not in percent."""
+    """One minus the average percentage of zeros (APoZ), so that higher is more important, as a share, not in percent."""
     return 1 - site.zero_share
 
 
 @criterion(needs={"feature_rank"}, reduce=mean, unit="rank", source="Lin et al. 2020, arXiv:2002.10179 (HRank)")
 def activation_rank(site: Evidence) -> PerExample:
-    """Rank of the map as a matrix of height × width, on 64 examples at most; of clips and time steps the mean."""
+    """Rank of the map as a matrix of height × width, averaged over clips and time steps; 64 examples at most."""
     return site.feature_rank

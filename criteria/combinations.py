@@ -1,4 +1,4 @@
-"""Combinations: several cheap criteria put together by their ranks within a site."""
+"""Combinations: several cheap criteria combined by their ranks within a site."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ FITTED = json.loads((Path(__file__).parent / "combination.json").read_text())
 
 
 def member_ranks(site: Evidence) -> PerExample:
-    """Ranks of the site's maps by each member, `[member, map]`, from 0 to 1; ties share ranks."""
-    from scipy.stats import rankdata  # noqa: PLC0415 (half a second, which other criteria do not need)
+    """Ranks of the site's maps by each criterion in `MEMBERS`, `[member, map]`, from 0 to 1; ties share their mean rank."""
+    from scipy.stats import rankdata  # noqa: PLC0415 (half a second to import, which other criteria do not need)
 
     scores = [member.reduce(member.saliency(site)).double().cpu().numpy() for member in MEMBERS]
     ranks = torch.tensor(rankdata(scores, axis=1)) - 1
@@ -33,6 +33,6 @@ def mean_rank(site: Evidence) -> PerExample:
 
 @criterion(needs=NEEDS, reduce=mean, unit="rank", source="ours: weights fitted by `python -m pruning_oracle.reports fit`")
 def weighted_rank(site: Evidence) -> PerExample:
-    """The same ranks, weighted: the weights were fitted to the oracles of other cases, never of the one that is scored."""
+    """Weighted sum of the ranks in `mean_rank`, with weights fitted to the oracles of other cases, never the one scored."""
     weights = FITTED["without"].get(site.case, FITTED["all"])
     return (torch.tensor(weights, dtype=site.weights.dtype)[:, None] * member_ranks(site)).sum(0)[None]

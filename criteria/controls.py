@@ -1,4 +1,4 @@
-"""Controls: criteria whose answer is known."""
+"""Controls: criteria whose agreement with the oracle is known in advance."""
 
 import zlib
 

@@ -22,7 +22,10 @@ PACKAGE = __name__.rpartition(".")[0]
 
 @dataclass(frozen=True)
 class Criterion:
-    """A named guess: from the evidence at one site to a saliency, and how that becomes a score."""
+    """A named function from the evidence at one site to a saliency, and the reduction that makes a score of it.
+
+    `needs` names the evidence that it reads; `source` is the paper or project that it comes from.
+    """
 
     name: str
     saliency: Callable[[Evidence], PerExample]
@@ -33,17 +36,20 @@ class Criterion:
 
     @property
     def file(self) -> Path:
-        """Where it is written."""
+        """The file that defines the criterion."""
         return file_of(self.saliency)
 
     @property
     def quick(self) -> bool:
-        """Whether it is this suite's own and needs no evidence that is so dear that it is gathered from a few examples only."""
+        """Whether the criterion is outside `peers/` and needs no evidence so expensive that only a few examples are used."""
         dear = any(known.most is not None for name, known in sources().items() if name in self.needs)
         return not dear and not self.saliency.__module__.startswith(f"{PACKAGE}.peers.")
 
     def __call__(self, site: Evidence) -> PerExample:
-        """The saliency at a site, checked to be what a criterion must give; a mistake in its file is one line."""
+        """The saliency at a site, `[example, map]` or `[1, map]`.
+
+        Raises BadInput, which names the file, if the function fails or does not give finite numbers of that shape.
+        """
         with users_code(self.file):
             saliency = self.saliency(site)
         place = f"{self.file}: criterion {self.name!r} at site {site.site.name!r}"
@@ -65,7 +71,11 @@ CRITERIA: dict[str, Criterion] = {}
 def criterion(
     *, needs: Iterable[str], reduce: Reduction, unit: str, source: str
 ) -> Callable[[Callable[[Evidence], PerExample]], Criterion]:
-    """Registers a function under its own name; its score is higher the more important the map."""
+    """Decorator: registers a function under its own name as a criterion, whose score is higher the more important the map.
+
+    `needs` names the evidence that it reads, `reduce` turns its saliency into a score. The first line of its docstring is
+    printed in reports. Raises BadInput if `needs` holds unknown evidence, or if the name is taken.
+    """
     wanted = frozenset(needs)
     for name in wanted - known_evidence():
         raise unknown("evidence", name, known_evidence())
@@ -82,12 +92,12 @@ def criterion(
 
 
 def known_evidence() -> frozenset[str]:
-    """The names that `needs` may hold."""
+    """The names of all evidence, which a criterion may need."""
     return SHARED_PASS | frozenset(sources())
 
 
 def discover() -> dict[str, Criterion]:
-    """All criteria, after importing every file of this folder and of its peers."""
+    """All criteria by name, after importing every file of this folder and of `peers/`."""
     for name in (PACKAGE, f"{PACKAGE}.peers"):
         for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
             if not module.name.startswith("__") and not module.ispkg:
@@ -96,7 +106,10 @@ def discover() -> dict[str, Criterion]:
 
 
 def choose_criteria(names: Iterable[str]) -> list[Criterion]:
-    """The criteria of those names; of a .py file all that it holds; `all` of this suite (also of no name), or the `quick`."""
+    """The criteria chosen by names: of a criterion, of a .py file (all that it defines), `all` or `quick`; all without names.
+
+    Raises BadInput for an unknown name.
+    """
     known = dict(discover())
     chosen: dict[str, Criterion] = {}
     for name in list(names) or [ALL]:
@@ -114,7 +127,7 @@ def choose_criteria(names: Iterable[str]) -> list[Criterion]:
 
 
 def criteria_in_file(path: Path) -> dict[str, Criterion]:
-    """The criteria that a user's file holds."""
+    """The criteria that a user's file defines, by name; raises BadInput if there are none."""
     discover()
     if not any(found.file.resolve() == path.resolve() for found in CRITERIA.values()):
         import_file(path, "criteria")

@@ -1,4 +1,4 @@
-"""Second-order criteria: the curvature of the loss along a map's gate, alone and beside the slope."""
+"""Second-order criteria: the curvature of the loss along a map's gate, alone and together with the slope."""
 
 from pruning_oracle.criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean, mean_abs
 
@@ -7,23 +7,23 @@ BRAIN_DAMAGE = "LeCun, Denker, Solla 1990, Optimal Brain Damage, at gates instea
 
 @criterion(needs={"gate_hessian"}, reduce=abs_mean, unit="nats", source=BRAIN_DAMAGE)
 def brain_damage(site: Evidence) -> PerExample:
-    """Half the diagonal of the Hessian at the gate: what removal costs where the slope is nothing, as after training.
+    """Half the diagonal of the Hessian at the gate: what removal costs where the slope is zero, as after training.
 
-    Of more than 32 maps the diagonal is estimated (Bekas et al. 2007), on 128 examples at most. Its mean over examples may
-    be negative, where the loss bends down; the magnitude is taken.
+    For more than 32 maps in all, the diagonal is estimated (Bekas et al. 2007); 128 examples at most. Its mean over examples is
+    negative where the loss curves downward; the magnitude is taken.
     """
     return site.gate_hessian / 2
 
 
 @criterion(needs={"gate_curvature"}, reduce=mean, unit="nats", source=f"{BRAIN_DAMAGE}, after Gauss and Newton")
 def gauss_newton(site: Evidence) -> PerExample:
-    """Half the Gauss-Newton curvature along the gate: the Hessian without what bends the network itself; never negative."""
+    """Half the Gauss-Newton curvature along the gate: the Hessian without the network's own curvature; never negative."""
     return site.gate_curvature / 2
 
 
 @criterion(needs={"gate_grad"}, reduce=mean, unit="nats", source="Theis et al. 2018, arXiv:1801.05787 (Fisher pruning)")
 def fisher(site: Evidence) -> PerExample:
-    """Half the squared gate gradient: the empirical Fisher information in the Hessian's place; half of `taylor_squared`."""
+    """Half the squared gate gradient: the empirical Fisher information instead of the Hessian; half of `taylor_squared`."""
     return site.gate_grad.square() / 2
 
 
@@ -35,5 +35,5 @@ def taylor_second(site: Evidence) -> PerExample:
 
 @criterion(needs={"gate_grad", "gate_curvature"}, reduce=abs_mean, unit="nats", source=f"{BRAIN_DAMAGE}; Taylor's theorem")
 def taylor_second_signed(site: Evidence) -> PerExample:
-    """As `taylor_second`, but the magnitude is taken after the mean over examples, as the oracle's is."""
+    """Second-order change in loss as in `taylor_second`; the magnitude is that of the mean over examples, as the oracle's."""
     return -site.gate_grad + site.gate_curvature / 2

@@ -1,4 +1,4 @@
-"""Information criteria: how much a map's activation tells, and how much of that is about the label."""
+"""Information criteria: how much information a map's activation holds, and how much of it is about the label."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,10 +11,10 @@ PAPER = "Molchanov et al. 2017, arXiv:1611.06440, section 2.2"
 
 
 def quantise(activation: Float[Tensor, "example map"], levels: int = LEVELS) -> Int[Tensor, "example map"]:
-    """Levels 0 to `levels` − 1 of each map, cut at its own quantiles; equal activations share a level.
+    """The level of each activation, 0 to `levels` − 1, cut at its map's quantiles; equal activations share a level.
 
-    Quantiles make the answer the same under any increasing change of scale. A map that is zero on many examples has several
-    cuts at zero and so fewer levels in use.
+    Quantiles make the result independent of any increasing change of scale. A map that is zero on many examples has several
+    cuts at zero, and so uses fewer levels.
     """
     shares = torch.linspace(0, 1, levels + 1, dtype=activation.dtype)[1:-1]
     cuts = activation.quantile(shares, dim=0).T.contiguous()
@@ -22,9 +22,9 @@ def quantise(activation: Float[Tensor, "example map"], levels: int = LEVELS) -> 
 
 
 def information(site: Evidence, levels: int) -> PerExample:
-    """Mutual information of the label and each map's mean activation, quantised into so many levels at its quantiles.
+    """Mutual information of the label and each map's mean activation, quantised into `levels` levels at its quantiles.
 
-    The plug-in estimate over all examples: biased upward by about (levels − 1)(classes − 1) / 2n, nearly alike for all maps.
+    The plug-in estimate over n examples: biased upward by about (levels − 1)(classes − 1) / 2n nats, nearly alike for all maps.
     """
     quantised = quantise(site.mean, levels)
     labels = site.labels.unique(return_inverse=True)[1]
@@ -41,20 +41,20 @@ def information(site: Evidence, levels: int) -> PerExample:
 def mutual_information(site: Evidence) -> PerExample:
     """Mutual information of the label and a map's mean activation, quantised into 8 levels at its quantiles.
 
-    The paper gives neither its levels nor its estimator; the criteria beside this one show how much they matter.
+    The paper states neither its levels nor its estimator; `mutual_information_2` and `mutual_information_32` use other levels.
     """
     return information(site, LEVELS)
 
 
 @criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 2 levels")
 def mutual_information_2(site: Evidence) -> PerExample:
-    """As `mutual_information`, in 2 levels: above and below the median."""
+    """Mutual information of the label and a map's mean activation, quantised into 2 levels: above and below the median."""
     return information(site, 2)
 
 
 @criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 32 levels")
 def mutual_information_32(site: Evidence) -> PerExample:
-    """As `mutual_information`, in 32 levels."""
+    """Mutual information of the label and a map's mean activation, quantised into 32 levels at its quantiles."""
     return information(site, 32)
 
 
@@ -62,7 +62,7 @@ def mutual_information_32(site: Evidence) -> PerExample:
 def entropy(site: Evidence) -> PerExample:
     """Entropy over examples of a map's mean activation, in 8 bins of equal width between its smallest and its largest.
 
-    The paper's bins are of equal width too, and their number is not given. A map that never changes has none.
+    The paper's bins are of equal width too; it does not state their number. A map that never changes has an entropy of 0.
     """
     low, high = site.mean.amin(0), site.mean.amax(0)
     width = torch.where(high > low, high - low, torch.ones_like(low))

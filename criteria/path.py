@@ -1,29 +1,31 @@
-"""Path and attribution criteria: what happens to the loss on a whole way, not only at its start."""
+"""Path and attribution criteria: how the loss changes along a whole path, not only at its start."""
 
 from pruning_oracle.criteria.criterion import Evidence, PerExample, abs_mean, criterion, mean_abs
 
 
 @criterion(needs={"gate_path"}, reduce=abs_mean, unit="nats", source="Sundararajan et al. 2017, arXiv:1703.01365, along gates")
 def path(site: Evidence) -> PerExample:
-    """A map's part of the change in loss as all gates close together, in 4 steps: its share, not its removal.
+    """A map's share of the change in loss as all gates close together, in 4 steps; not the effect of its own removal.
 
     128 examples at most.
     """
     return site.gate_path
 
 
-@criterion(needs={"conductance"}, reduce=abs_mean, unit="nats", source="Dhamdhere et al. 2018, arXiv:1805.12233, by captum")
+@criterion(
+    needs={"gate_conductance"}, reduce=abs_mean, unit="nats", source="Dhamdhere et al. 2018, arXiv:1805.12233, by captum"
+)
 def conductance(site: Evidence) -> PerExample:
     """How much of the change in loss from an input of zeros to the example goes through the map; 64 examples at most."""
-    return site.conductance
+    return site.gate_conductance
 
 
 @criterion(
-    needs={"relevance"}, reduce=mean_abs, unit="score", source="Yeom et al. 2021, arXiv:1912.08881, the ε rule, by captum"
+    needs={"gate_relevance"}, reduce=mean_abs, unit="score", source="Yeom et al. 2021, arXiv:1912.08881, the ε rule, by captum"
 )
 def relevance(site: Evidence) -> PerExample:
     """Relevance of a map for the score of the example's label, as a magnitude; 64 examples at most.
 
-    The paper ranks by the signed sum and propagates by other rules; the ε rule is activation × gradient of that score.
+    The paper ranks by the signed sum and propagates by other rules; the ε rule gives activation × gradient of that score.
     """
-    return site.relevance
+    return site.gate_relevance

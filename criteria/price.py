@@ -12,15 +12,15 @@ from pruning_oracle.criteria.criterion import Criterion, Evidence
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.criteria.evidence.source import sources
 
-LEAST, MOST = 8, 32  # examples to measure on
-SECONDS = 0.05  # between the two, as many as a forward pass looks at in this time
+LEAST, MOST = 8, 32  # the fewest and the most examples to time on
+SECONDS = 0.05  # between these limits, as many examples as a forward pass handles in this time
 
 
 def prices(case: Case, chosen: Sequence[Criterion], rows: Sequence[int], size: int) -> tuple[dict[str, float], float]:
-    """Forward passes over all rows that each criterion costs alone; and the seconds that one takes per example.
+    """What each criterion costs alone, in forward passes over all rows; and the seconds of a forward pass per example.
 
-    Measured on 8 to 32 of the rows, after the network has run; evidence from the first few rows only counts for as many. What
-    any criterion takes, such as reading the examples and laying out the filters, is left out.
+    Timed on 8 to 32 of the rows, after a first pass to warm up. Evidence from the first few rows counts for these rows only.
+    What every criterion needs, such as reading the examples and laying out the filters, is left out.
     """
 
     def forward(some: Sequence[int]) -> None:

@@ -23,7 +23,7 @@ def taylor_mean(site: Evidence) -> PerExample:
 
 @criterion(needs={"gate_grad"}, reduce=abs_mean, unit="nats", source="what many implementations of eq. 8 compute instead")
 def taylor_signed(site: Evidence) -> PerExample:
-    """As `taylor`, but the magnitude is taken after the mean over examples: their changes cancel, as the oracle's do."""
+    """First-order change in loss as in `taylor`; the magnitude is that of the mean over examples, as the oracle's is."""
     return -site.gate_grad
 
 
@@ -37,7 +37,7 @@ def taylor_elementwise(site: Evidence) -> PerExample:
 def taylor_squared(site: Evidence) -> PerExample:
     """Squared gate gradient, mean over examples.
 
-    The paper squares the gradient of a batch's mean loss; here each example's is squared, so that batches do not matter.
+    The paper squares the gradient of a batch's mean loss; here that of each example's loss, so that batches do not matter.
     """
     return site.gate_grad.square()
 
@@ -46,7 +46,7 @@ def taylor_squared(site: Evidence) -> PerExample:
 def taylor_weight(site: Evidence) -> PerExample:
     """Square of Σ weight × gradient over the filters that make a map, mean over examples; biases left out.
 
-    The paper squares it for a batch's mean loss; here for each example's, so that batches do not matter.
+    The paper squares the sum for a batch's mean loss; here it is squared for each example's, so that batches do not matter.
     """
     return site.weight_product.square()
 
@@ -63,6 +63,6 @@ def taylor_weight_elementwise(site: Evidence) -> PerExample:
 def snip(site: Evidence) -> PerExample:
     """Σ |weight × gradient| over the filters that make a map, with the gradient of the mean loss over all examples.
 
-    The paper scores single weights of an untrained network; here a map's are added up.
+    The paper scores single weights of an untrained network; here the scores of a map's weights are added up.
     """
     return (site.weights * site.weight_grad).abs().sum(1)[None]

@@ -1,4 +1,4 @@
-"""Weight criteria: the size of the filters that make a map, whatever the data. A coupled map counts all of its filters."""
+"""Weight criteria: the size of the filters that make a map, without looking at data. A coupled map counts all its filters."""
 
 import torch
 
@@ -27,14 +27,17 @@ def weight_l2(site: Evidence) -> PerExample:
 def geometric_median(site: Evidence) -> PerExample:
     """Sum of the Euclidean distances from a map's weights to those of every other map of the site, biases left out.
 
-    A map near the geometric median of all can be replaced by the others, so that a small sum is a small importance.
+    A map near the geometric median of all can be replaced by the others, so a small sum means little importance.
     """
     return torch.cdist(site.weights, site.weights, compute_mode="donot_use_mm_for_euclid_dist").sum(1)[None]
 
 
 @criterion(
-    needs={"consumers"}, reduce=mean, unit="weight", source="the layers behind the map; NVIDIA ModelOpt scores channels so"
+    needs={"consumer_weights"},
+    reduce=mean,
+    unit="weight",
+    source="the layers behind the map; NVIDIA ModelOpt scores channels so",
 )
 def consumer_l2(site: Evidence) -> PerExample:
-    """Euclidean norm of the weights by which the next layers read a map: what they give nothing for can go."""
-    return site.consumers.norm(dim=1)[None]
+    """Euclidean norm of the weights with which the next layers read a map: a map that they weigh little can go."""
+    return site.consumer_weights.norm(dim=1)[None]

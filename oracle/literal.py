@@ -1,4 +1,4 @@
-"""The definition of the oracle: one full forward pass per removed map. Slow, kept for ever as the reference."""
+"""The definition of the oracle: one full forward pass per removed map. Slow; kept as the reference for every other engine."""
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from pruning_oracle.bench.network.gates import gated
 
 @torch.no_grad()
 def literal(case: Case, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
-    """Loss with the map removed minus loss with every map kept, in nats: positive where the map is of use."""
+    """Loss with the map removed minus loss with every map kept, in nats: positive where the map is useful."""
     kept = case.loss(case.model(batch.inputs), batch.labels)
     changes = []
     for index in range(site.maps):

@@ -1,4 +1,4 @@
-"""Measures the whole oracle of a case: every site on every example, with progress, and checks what was measured."""
+"""Measures the whole oracle of a case: every site on every example, with progress, and checks the result."""
 
 import logging
 import time
@@ -25,29 +25,33 @@ from pruning_oracle.oracle.resume import Units
 
 log = logging.getLogger("oracle")
 
-Engine = Callable[[Site, Batch], Float[Tensor, "example map"]]  # of one case
-# what makes each engine: from a case, the bytes it may hold beyond the model, and the choices it must follow and may add to
+Engine = Callable[[Site, Batch], Float[Tensor, "example map"]]  # for one case
+# makes each engine from a case, the bytes it may hold beyond the model, and the choices it must follow and may add to
 ENGINES: dict[str, Callable[[Case, int, TimedChoices], Engine]] = {
     "replay": Replay,
     "literal": lambda case, held, choices: partial(literal, case),
 }
-CHECKED = 8  # (site, map, example) triples that are measured again, literally
-# of the largest loss involved, or of 1 nat; the coarse precisions round differently in every order of operations
+CHECKED = 8  # (site, map, example) triples that are measured again by the literal engine
+# relative to the largest loss involved, or to 1 nat; coarse precisions round differently in every order of operations
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "tf32": 0.05, "bfloat16": 0.3}
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """What was measured: the change in loss per site, the loss with every map kept, and the labels."""
+    """A measured oracle: the change in loss by site and the loss with every map kept, in nats, and the labels."""
 
     changes: dict[str, Float[Tensor, "example map"]]
     kept: Float[Tensor, " example"]
     labels: Int[Tensor, " example"]
-    seconds: float = 0.0  # what measuring took, without the parts of it that were stopped half-way
+    seconds: float = 0.0  # spent on measuring, by earlier runs too, but not on units that were interrupted
 
 
 def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: Units | None = None) -> Oracle:
-    """The oracle of a case on those rows of its training set, `size` examples at a time, in nats; goes on from `units`."""
+    """The oracle of a case on these rows of its training set, `size` examples at a time.
+
+    With `units`, finished units are read and new ones stored, so that an interrupted run can resume. Raises BadInput if a loss
+    or a change is not finite.
+    """
     changes: dict[str, list[Tensor]] = {site.name: [] for site in case.sites}
     kept, labels, found, spent = [], [], 0, 0.0
     progress = Progress(case, len(rows))
@@ -76,7 +80,7 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
 
 
 def _found(case: Case, units: Units | None, name: str, kept: Tensor) -> Arrays | None:
-    """What a unit holds, if the network still loses on its examples what it lost then."""
+    """The arrays of a stored unit, if the network's loss on its examples, `kept`, is still the stored one; else None."""
     unit = units.get(name) if units else None
     same = unit is not None and torch.allclose(torch.from_numpy(unit["kept"]), kept, rtol=0, atol=TOLERANCE[case.precision])
     return unit if same else None
@@ -91,9 +95,10 @@ def _measured(case: Case, engine: Engine, site: Site, batch: Batch, block: Seque
 
 
 def recheck(case: Case, oracle: Oracle, rows: Sequence[int], measured: Mapping[str, np.ndarray] | None = None) -> float:
-    """Measures a few random triples again, literally; the largest difference, relative to the loss or 1 nat if that is more.
+    """Measures a few random triples again by the literal engine, and returns the largest difference.
 
-    `measured` says which pairs of each site were measured, `[example, map]`, if not all were.
+    Differences are relative to the largest loss involved, or to 1 nat if that is more. `measured` marks the pairs of each site
+    that were measured, `[example, map]`, if not all were. Raises BadInput if a difference is above the tolerance.
     """
     generator = torch.Generator().manual_seed(case.seed)
     worst = 0.0
@@ -125,14 +130,14 @@ def _loss(case: Case, site: Site, index: int, batch: Batch, gate: float) -> floa
 
 
 def check_loss(case: Case, loss: Tensor, block: Sequence[int]) -> None:
-    """Refuses a loss that is not finite with every map kept."""
+    """Raises BadInput if a loss with every map kept is not finite; `block` holds the rows of the examples."""
     for row, value in zip(block, loss.tolist(), strict=True):
         if not torch.tensor(value).isfinite():
             raise BadInput(f"{case.name}: the loss is {value} with every map kept, on training example {row}")
 
 
 def check_changes(case: Case, site: Site, change: Tensor, block: Sequence[int]) -> None:
-    """Refuses changes of a block's loss that are not finite."""
+    """Raises BadInput if a change, `[example, map]`, is not finite; `block` holds the rows of the examples."""
     broken = (~change.isfinite()).nonzero()
     if len(broken):
         example, index = broken[0].tolist()

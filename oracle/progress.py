@@ -20,7 +20,7 @@ log = logging.getLogger("oracle")
 
 
 class Progress:
-    """Counts (example, map) pairs; a pair's price differs from site to site, so the rest is priced site by site."""
+    """Counts (example, map) pairs; their cost differs between sites, so the remaining time is estimated site by site."""
 
     def __init__(self, case: Case, examples: int) -> None:
         self.left = {site.name: site.maps * examples for site in case.sites}
@@ -33,18 +33,18 @@ class Progress:
         self.bar = tqdm(total=self.total, desc=name, unit_scale=True, bar_format=layout, disable=None)
 
     def remaining(self) -> float:
-        """Seconds; a site that was not measured yet is taken to cost the mean of the others."""
+        """Seconds left; a pair of a site that is not measured yet is taken to cost the mean of all measured pairs."""
         mean = sum(self.seconds.values()) / sum(self.pairs.values())
         rate = {name: self.seconds[name] / self.pairs[name] if name in self.pairs else mean for name in self.left}
         return math.fsum(left * rate[name] for name, left in self.left.items())
 
     def found(self, site: Site, pairs: int) -> None:
-        """These pairs were measured before."""
+        """Counts pairs of a site that were measured by an earlier run."""
         self.left[site.name] -= pairs
         self.bar.update(pairs)
 
     def measured(self, site: Site, pairs: int, seconds: float) -> None:
-        """These pairs took so long."""
+        """Counts pairs of a site that took `seconds` to measure; updates the bar and, now and then, the log."""
         self.left[site.name] -= pairs
         self.pairs[site.name] += pairs
         self.seconds[site.name] += seconds
@@ -60,7 +60,7 @@ class Progress:
 
 @contextmanager
 def logged(path: Path) -> Iterator[None]:
-    """Writes what is said to a log file, and to standard error: all of it, or beside a progress bar warnings only."""
+    """Writes log messages to a file, and to standard error: all of them, or only warnings if a progress bar is shown."""
     logging.raiseExceptions = False  # a log that cannot be written must not stop a measurement
     lines, screen = logging.FileHandler(path, delay=True), logging.StreamHandler()
     lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -1,6 +1,7 @@
-"""What was measured so far, one file per site and block of examples, so that a run killed at any instant goes on.
+"""Finished units of work, a file each, so that a run that was killed at any moment can resume.
 
-The files of one setting lie in a folder named after all that could change a number, so that no other setting finds them.
+A unit is, for example, one site on one block of examples. The files of one setting lie in a folder named after a digest of all
+that could change a number, so that no other setting uses them.
 """
 
 import fcntl
@@ -22,17 +23,21 @@ log = logging.getLogger("oracle")
 
 
 class Units:
-    """The units of one setting, under the folder of the file they are for; use inside `hold`."""
+    """The units of one setting, in a folder beside `out`, the file they are for; use them inside `hold`."""
 
     def __init__(self, out: Path, setting: dict[str, Any]) -> None:
         self.root = out.with_suffix(".units")
         self.setting = hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()
         self.folder = self.root / self.setting[:16]
-        self.choices = TimedChoices()  # what the engine chose: every unit remembers it
+        self.choices = TimedChoices()  # the choices of the engine, stored in every unit
 
     @contextmanager
     def hold(self) -> "Iterator[Units]":
-        """Keeps other processes from the same file, and forgets the units once all went well; without any leaves nothing."""
+        """Locks the folder against other processes, and deletes it once the block succeeds.
+
+        If the block fails, its units are kept; if there are none, nothing is left behind. Raises BadInput if another process
+        holds the lock, or if the folder cannot be written.
+        """
         made = [parent for parent in self.root.parents if not parent.exists()]
         handle = self._lock()
         try:
@@ -52,13 +57,13 @@ class Units:
             os.close(handle)
 
     def get(self, name: str) -> runs.Arrays | None:
-        """The arrays of the unit of that name, if they were measured."""
+        """The arrays of the unit of that name; None if it is missing, damaged or of another setting."""
         path = self._path(name)
         kept = self._read(path) if path.exists() else None
         return kept.arrays if kept else None
 
     def put(self, name: str, arrays: runs.Arrays) -> None:
-        """Stores them, whole or not at all."""
+        """Stores the arrays of a unit under its name, whole or not at all."""
         path = self._path(name)
         runs.save(path, "unit", arrays, {"setting": self.setting, "name": path.stem, "choices": dict(self.choices)})
 
@@ -77,7 +82,7 @@ class Units:
         return None
 
     def _lock(self) -> int:
-        """A lock that the system gives back when the process ends, however it ends."""
+        """Takes a lock that the system releases when the process ends, however it ends; returns its file descriptor."""
         while True:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -94,5 +99,5 @@ class Units:
                     f"another process is measuring into {self.root}: wait for it, or give this one another --out"
                 ) from error
             except FileNotFoundError:
-                pass  # its last owner has just finished and removed it
+                pass  # the last owner of the lock has just finished and removed it
             os.close(handle)

@@ -5,22 +5,23 @@ import argparse
 import pytest
 from commands import CASE, command, own_process
 
-from pruning_oracle import pipeline
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, usual_settings
+from pruning_oracle.pipeline.__main__ import EMBEDDED, OPTIONS
+from pruning_oracle.pipeline.requests import measuring, pruning, request
 from pruning_oracle.pruning.studies import HOW_FAR, SURVIVAL, studies
 
 
 def asked(**given):
     """A request as the Makefile makes it."""
-    usual = dict.fromkeys([*pipeline.OPTIONS, "small", "strict"], "") | {"cases": "vgg-digits", "seeds": "0", "device": "cpu"}
-    return pipeline.request(argparse.Namespace(**usual | given))
+    usual = dict.fromkeys([*OPTIONS, "small", "strict"], "") | {"cases": "vgg-digits", "seeds": "0", "device": "cpu"}
+    return request(argparse.Namespace(**usual | given))
 
 
 def test_the_runs_of_a_report_begin_with_the_most_expensive():
-    request = asked(cases="vgg-digits r3dcnn-gestures", seeds="0 1", criteria="all mine.py", budget="0.05", strict="1")
-    chains = list(pipeline.measuring(request))
+    asked_for = asked(cases="vgg-digits r3dcnn-gestures", seeds="0 1", criteria="all mine.py", budget="0.05", strict="1")
+    chains = list(measuring(asked_for))
     assert [chain[2] for chain in chains] == [
         ("reports", "grade", case, "--seeds", seed) for case in ("r3dcnn-gestures", "vgg-digits") for seed in ("1", "0")
     ]
@@ -34,9 +35,9 @@ def test_the_runs_of_a_report_begin_with_the_most_expensive():
 def test_a_network_without_a_file_is_one_line_with_its_name(tmp_path):
     photos = tmp_path / "my photos"
     photos.mkdir()
-    request = asked(network="torchvision:resnet18", dataset=f"imagefolder:{photos}", weights="mine.pt", size="64")
+    asked_for = asked(network="torchvision:resnet18", dataset=f"imagefolder:{photos}", weights="mine.pt", size="64")
     line = f"torchvision:resnet18 --data 'imagefolder:{photos}' --weights mine.pt --size 64"
-    assert request.cases == {"resnet18-my-photos": line}
+    assert asked_for.cases == {"resnet18-my-photos": line}
     with pytest.raises(BadInput, match="NETWORK needs examples: DATASET=imagefolder:PATH"):
         asked(network="torchvision:resnet18")
 
@@ -59,7 +60,7 @@ def test_how_a_case_is_pruned_is_its_own_or_follows_from_its_maps():
 
 
 def test_the_studies_are_runs_of_cases_that_exist():
-    assert set(HOW_FAR) | set(SURVIVAL) <= set(pipeline.EMBEDDED.split())
+    assert set(HOW_FAR) | set(SURVIVAL) <= set(EMBEDDED.split())
     small, whole, more = (studies("vgg-digits", *how) for how in ((True, True), (False, False), (False, True)))
     assert list(small["pruning"]) == ["taylor-flops", "random"]
     assert len(whole["pruning"]) == 6
@@ -70,7 +71,7 @@ def test_the_studies_are_runs_of_cases_that_exist():
         "pruning-updates": 3,
     }
     assert studies("mine", more=True)["pruning-far"] == {}
-    for chain in pipeline.pruning(asked(), more=True):
+    for chain in pruning(asked(), more=True):
         for module, *words in chain:
             if module == "pruning":
                 from pruning_oracle.pruning.__main__ import changes_of, pruning_options  # noqa: PLC0415

@@ -1,1 +1,1 @@
-"""Cases, one file for a network on a data set, with its training and its pruning."""
+"""Cases: one file for each network on a data set, with its training recipe and its pruning settings."""

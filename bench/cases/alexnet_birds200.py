@@ -1,4 +1,4 @@
-"""torchvision's AlexNet, fine-tuned from ImageNet's weights to the 200 birds of CUB-200-2011."""
+"""torchvision's AlexNet, fine-tuned from its ImageNet weights on the 200 bird species of CUB-200-2011."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import birds200
@@ -11,5 +11,5 @@ RECIPE = fine_tuned_images("alexnet", birds200.load, View(), epochs=60, rate=1e-
 
 @case(training=RECIPE)
 def alexnet_birds200(seed: int) -> Case:
-    """5 sites, 1,152 maps."""
+    """AlexNet on birds: 5 sites, 1,152 maps."""
     return fine_tuned(RECIPE, "alexnet-birds200", seed, examples=1000, why="five of each species")

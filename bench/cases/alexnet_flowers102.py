@@ -1,4 +1,4 @@
-"""torchvision's AlexNet, fine-tuned from ImageNet's weights to the 102 flowers: the paper's second network."""
+"""torchvision's AlexNet, fine-tuned from its ImageNet weights on Flowers-102: the paper's second network."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import flowers102
@@ -11,7 +11,7 @@ RECIPE = fine_tuned_images("alexnet", flowers102.load, View(), epochs=20, rate=1
 
 @case(training=RECIPE)
 def alexnet_flowers102(seed: int) -> Case:
-    """5 sites, 1,152 maps."""
+    """AlexNet on flowers: 5 sites, 1,152 maps."""
     return fine_tuned(
         RECIPE,
         "alexnet-flowers102",

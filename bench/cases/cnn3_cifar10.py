@@ -1,4 +1,4 @@
-"""A plain network of three convolutions on CIFAR-10, trained by others: weights and images are read from DATA."""
+"""A plain network of three convolutions on CIFAR-10, trained by others: its weights and the images are read from `DATA`."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import cifar10
@@ -15,7 +15,7 @@ PRUNING = PruningSettings(
 
 @case(pruning=PRUNING)
 def cnn3_cifar10(seed: int) -> Case:
-    """One network; the seed chooses the examples."""
+    """CNN3 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
     model = state_dict.load_into(CNN3(), published.own_file("cnn3_cifar10.pt"), "cnn3_cifar10.pt")
     train, test = (cifar10.load(split, (0.5,) * 3, (0.5,) * 3) for split in ("train", "test"))
     return assemble(model, train, test, examples=2000, why="112 maps are cheap, and this network's oracle is noisy")

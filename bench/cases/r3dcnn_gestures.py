@@ -13,17 +13,17 @@ TRAIN, TEST = 2400, 600
 
 
 def build() -> R3DCNN:
-    """The untrained network."""
+    """The network with random weights."""
     return R3DCNN(CLASSES)
 
 
 def train() -> Gestures:
-    """Training videos, each made when it is asked for."""
+    """The training videos, each generated when it is read."""
     return Gestures(TRAIN, stream=0)
 
 
 def test() -> Gestures:
-    """Held-out videos."""
+    """The test videos, generated from another random stream than the training videos."""
     return Gestures(TEST, stream=1)
 
 
@@ -35,7 +35,7 @@ PRUNING = PruningSettings(
 
 @case(training=RECIPE, pruning=PRUNING)
 def r3dcnn_gestures(seed: int) -> Case:
-    """3D convolutions on clips folded into the batch axis, then a GRU over the clips."""
+    """R3DCNN on generated gestures: 3D convolutions on clips folded into the batch axis, then a GRU over the clips."""
     model = shipped.restore(build(), "r3dcnn-gestures", seed)
     why = "a video costs 15 times a digit, and 192 still hold 16 of each gesture on average"
     return assemble(model, train(), test(), examples=192, why=why)

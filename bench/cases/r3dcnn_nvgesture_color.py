@@ -1,4 +1,4 @@
-"""The paper's third network on the same gestures as a colour camera saw them."""
+"""The paper's third network on colour videos of nvGesture's 25 gestures."""
 
 from functools import partial
 
@@ -17,6 +17,6 @@ RECIPE = FineTuneRecipe(network, network, parts, epochs=100, rate=3e-4, batch=16
 
 @case(training=RECIPE)
 def r3dcnn_nvgesture_color(seed: int) -> Case:
-    """8 sites, 2,752 maps."""
+    """R3DCNN on nvGesture's colour videos: 8 sites, 2,752 maps."""
     why = "about ten of each gesture"
     return fine_tuned(RECIPE, "r3dcnn-nvgesture-color", seed, examples=256, why=why, probe=probe(nvgesture.CLASSES, COLOURS))

@@ -1,4 +1,4 @@
-"""The gesture network at 1/8 width on one real take of each gesture, tested on the others: a few clips say little."""
+"""R3DCNN at 1/8 width, trained on one real clip of each gesture and tested on the others: too few for firm conclusions."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import nvgesture
@@ -14,12 +14,12 @@ SCREEN = Screen(resize=34, crop=32)
 
 
 def build(classes: int) -> R3DCNN:
-    """At 32 × 32 the last pooling leaves 2 × 1 × 1 positions of a clip of 16 frames."""
+    """The network with random weights; at 32 × 32 pixels its last pooling leaves 2 × 1 × 1 positions of a clip of 16 frames."""
     return R3DCNN(classes, frames=16, positions=2)
 
 
 def parts() -> Splits:
-    """The first take of each gesture that is there, and all others."""
+    """The first available clip of each gesture for training, all others for testing."""
     return nvgesture.takes(screen=SCREEN)
 
 
@@ -28,5 +28,5 @@ RECIPE = FineTuneRecipe(build, build, parts, epochs=200, rate=1e-3, batch=5, wei
 
 @case(training=RECIPE)
 def r3dcnn_nvgesture_small(seed: int) -> Case:
-    """8 sites, 344 maps."""
+    """R3DCNN on a few of nvGesture's depth videos: 8 sites, 344 maps."""
     return fine_tuned(RECIPE, "r3dcnn-nvgesture-small", seed, examples=12, why="half of the 25 takes", probe=None)

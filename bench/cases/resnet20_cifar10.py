@@ -1,4 +1,4 @@
-"""ResNet-20 on CIFAR-10, trained by others: weights and images are read from DATA."""
+"""ResNet-20 on CIFAR-10, trained by others: its weights and the images are read from `DATA`."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import cifar10
@@ -18,7 +18,7 @@ PRUNING = PruningSettings(
 
 @case(pruning=PRUNING)
 def resnet20_cifar10(seed: int) -> Case:
-    """One network; the seed chooses the examples."""
+    """ResNet-20 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
     model = state_dict.load_into(ResNet20(), published.own_file("resnet20_cifar10.th"), "resnet20_cifar10.th")
     train, test = (cifar10.load(split, *NORMALISATION) for split in ("train", "test"))
     return assemble(model, train, test, examples=1024, why="256 leave a noise ceiling of 0.57 within sites")

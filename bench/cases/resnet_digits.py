@@ -15,7 +15,7 @@ PRUNING = PruningSettings(remove=16, updates=20, rate=3e-3, target=Target("maps"
 
 @case(training=RECIPE, pruning=PRUNING)
 def resnet_digits(seed: int) -> Case:
-    """Maps inside the blocks and of the stem one by one; a residual stream's maps in all its convolutions at once."""
+    """ResNet-14 on digits: each map of a residual stream is removed in all the stream's convolutions at once."""
     model = shipped.restore(ResNet14(), "resnet-digits", seed)
     why = "more would leave too few of the 1,437 for the fresh examples and a spare"
     return assemble(model, digits.train(), digits.test(), examples=512, why=why)

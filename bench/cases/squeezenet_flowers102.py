@@ -1,4 +1,4 @@
-"""torchvision's SqueezeNet, fine-tuned from ImageNet's weights to the 102 flowers at 128 pixels: what two CPU cores can do."""
+"""torchvision's SqueezeNet, fine-tuned from its ImageNet weights on Flowers-102 at 128 pixels: feasible on two CPU cores."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import flowers102
@@ -15,5 +15,5 @@ PRUNING = PruningSettings(
 
 @case(training=RECIPE, pruning=PRUNING)
 def squeezenet_flowers102(seed: int) -> Case:
-    """25 sites, 2,976 maps; those of the classifier are the network's output."""
+    """SqueezeNet on flowers: 25 sites, 2,976 maps; the classifier's maps are left out, since they are the network's output."""
     return fine_tuned(RECIPE, "squeezenet-flowers102", seed, examples=512, why="five of each flower, and hours on two cores")

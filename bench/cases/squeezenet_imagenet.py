@@ -1,4 +1,4 @@
-"""torchvision's SqueezeNet with ImageNet weights on a sample of 250 images, which are the test as well: not for pruning."""
+"""torchvision's SqueezeNet with ImageNet weights on a sample of 250 images, which are also the test set: not for pruning."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import imagenet
@@ -8,12 +8,12 @@ from pruning_oracle.bench.loading.fine_tuned import small_probe
 from pruning_oracle.bench.registry import case
 from pruning_oracle.bench.weights import published
 
-VIEW = View(resize=227, crop=227)  # the sample's own size
+VIEW = View(resize=227, crop=227)  # the size of the sample's images
 
 
 @case
 def squeezenet_imagenet(seed: int) -> Case:
-    """25 sites, 2,976 maps; those of the classifier are the network's output."""
+    """SqueezeNet on ImageNet: 25 sites, 2,976 maps; the classifier's maps are left out, since they are the network's output."""
     model = published.with_weights("squeezenet1_0").eval()
     parts = imagenet.sample(VIEW)
     half = len(parts.train) // 2

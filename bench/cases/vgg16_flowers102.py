@@ -1,4 +1,4 @@
-"""torchvision's VGG-16, fine-tuned from ImageNet's weights to the 102 flowers."""
+"""torchvision's VGG-16, fine-tuned from its ImageNet weights on Flowers-102."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import flowers102
@@ -11,5 +11,5 @@ RECIPE = fine_tuned_images("vgg16", flowers102.load, View(), epochs=20, rate=1e-
 
 @case(training=RECIPE)
 def vgg16_flowers102(seed: int) -> Case:
-    """13 sites, 4,224 maps."""
+    """VGG-16 on flowers: 13 sites, 4,224 maps."""
     return fine_tuned(RECIPE, "vgg16-flowers102", seed, examples=900, why="half of the 1,836 learnt from")

@@ -1,4 +1,4 @@
-"""torchvision's VGG-16 on ImageNet with the weights it comes with."""
+"""torchvision's VGG-16 on ImageNet, with the weights that torchvision publishes."""
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import imagenet
@@ -9,6 +9,6 @@ from pruning_oracle.bench.weights import published
 
 @case
 def vgg16_imagenet(seed: int) -> Case:
-    """13 sites, 4,224 maps. One network; the seed chooses the examples."""
+    """VGG-16 on ImageNet: 13 sites, 4,224 maps. All seeds share one network; the seed chooses the examples."""
     model = published.with_weights("vgg16").eval()
     return case_of_splits(model, imagenet.load(), examples=5000, why="as many as the paper's", probe=small_probe(model))

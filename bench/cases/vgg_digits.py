@@ -15,7 +15,7 @@ PRUNING = PruningSettings(remove=24, updates=20, rate=3e-3, target=Target("maps"
 
 @case(training=RECIPE, pruning=PRUNING)
 def vgg_digits(seed: int) -> Case:
-    """VGG-16's plan, small enough to measure every map on a laptop."""
+    """VGG-16's layers on digits, narrow enough to measure every map on a laptop."""
     model = shipped.restore(VGG16(), "vgg-digits", seed)
     why = "more would leave too few of the 1,437 for the fresh examples and a spare"
     return assemble(model, digits.train(), digits.test(), examples=512, why=why)

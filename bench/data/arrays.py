@@ -1,7 +1,7 @@
-"""Examples from a NumPy file: `x` and `y`, and `x_test` and `y_test` if there is a split; every fifth of a class tests if not.
+"""Examples from a NumPy .npz file: the arrays `x` and `y`, and `x_test` and `y_test` if it has a test part.
 
-Numbers of type uint8 are images `[n, height, width, colour]` or `[n, height, width]`, which are normalised; others are taken as
-they are, `[n, channel, …]`.
+If it has none, every fifth example of a class is for testing. Arrays of type uint8 are images `[n, height, width, colour]` or
+`[n, height, width]`, which are normalised; floating-point arrays `[n, channel, …]` are taken as they are.
 """
 
 import zipfile
@@ -18,7 +18,7 @@ from pruning_oracle.bench.errors import BadInput
 
 
 class ArrayExamples(TensorDataset):
-    """Tensors of inputs and labels."""
+    """A data set of a tensor of inputs and a tensor of labels."""
 
     def __init__(self, inputs: Tensor, labels: Tensor) -> None:
         super().__init__(inputs, labels)
@@ -26,7 +26,7 @@ class ArrayExamples(TensorDataset):
 
 
 def load(path: Path) -> Splits:
-    """The parts of such a file; classes are the numbers from 0 to the largest label."""
+    """The parts of the .npz file at `path`; classes are the numbers from 0 to the largest label. BadInput names a bad array."""
     found = _read(path)
     whole = ArrayExamples(*_pair(path, found, "x", "y"))
     labels = [*whole.labels]

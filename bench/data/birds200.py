@@ -1,4 +1,4 @@
-"""CUB-200-2011, 11,788 birds of 200 species, in its own layout: lists of image names, labels and the split, by image number."""
+"""CUB-200-2011, 11,788 birds of 200 species, as published: images, and lists of names, labels and split by image number."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ LISTS = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "classe
 
 
 def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
-    """The 5,994 images to train on and the 5,794 to test on, as its authors split them."""
+    """The 5,994 training and 5,794 test images, as the authors of the set split them; BadInput if the lists do not match."""
     folder = root() / FOLDER
     if not folder.is_dir():
         raise missing_data("CUB-200-2011", f"{FOLDER}/ with {', '.join(LISTS)} and images/")
@@ -39,7 +39,7 @@ def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
 
 
 def _read(file: Path) -> dict[str, str]:
-    """Lines `number text`, by number, in the file's order."""
+    """The lines `number text` of a file, as texts by number, in the file's order."""
     if not file.is_file():
         raise BadInput(f"no {file}: CUB-200-2011 holds {', '.join(LISTS)} and images/")
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""CIFAR-10, from torchvision's own folder or from `train_10000.npz` and `test_2000.npz` under `DATA`/cifar10."""
+"""CIFAR-10, from torchvision's folder or from files such as `train_10000.npz` and `test_2000.npz` under `DATA`/cifar10."""
 
 import zipfile
 
@@ -10,11 +10,11 @@ from pruning_oracle.bench.data.reading.data_folder import root
 from pruning_oracle.bench.errors import BadInput
 
 CLASSES = 10
-BASE = "cifar-10-batches-py"  # where torchvision keeps it
+BASE = "cifar-10-batches-py"  # torchvision's name of the folder
 
 
 def load(split: str, mean: tuple[float, ...], deviation: tuple[float, ...]) -> TensorDataset:
-    """The `train` or `test` images in 0 to 1, then normalised per channel, and their labels."""
+    """The `train` or `test` images and their labels; pixels are scaled to 0 to 1, then normalised per channel."""
     images, labels = _read(split)
     scaled = torch.tensor(images).permute(0, 3, 1, 2) / 255
     shift, scale = torch.tensor(mean).view(3, 1, 1), torch.tensor(deviation).view(3, 1, 1)
@@ -26,7 +26,7 @@ def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
     for folder in (root(), root() / "cifar10"):
         if (folder / BASE).is_dir():
             try:
-                from torchvision.datasets import CIFAR10  # noqa: PLC0415 (a second's import that no other case needs)
+                from torchvision.datasets import CIFAR10  # noqa: PLC0415 (takes a second, and no other case needs it)
 
                 found = CIFAR10(str(folder), train=split == "train")
             except RuntimeError as error:  # torchvision checks every file's MD5 before it reads one

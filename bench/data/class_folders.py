@@ -1,4 +1,4 @@
-"""Classes as folders, as torchvision's ImageFolder has them: PATH/train/rose/1.jpg and PATH/test/…, or PATH/rose/1.jpg."""
+"""Data sets in class folders, as for torchvision's ImageFolder: PATH/train/rose/1.jpg and PATH/test/…, or PATH/rose/1.jpg."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,7 @@ SPLITS = {"train": ("train",), "validation": ("valid", "val", "validation"), "te
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """What class folders hold: files, each part's names and labels, classes in order of their names, and what is left out."""
+    """What class folders hold: files, each part's names and labels, the classes in alphabetical order, and what is left out."""
 
     files: Files
     entries: dict[str, Entries]
@@ -23,14 +23,18 @@ class Listing:
 
 
 def image_folders(what: str, root: Path, view: View) -> Splits:
-    """The parts of a set of images in class folders, or in a .tar of them."""
+    """The parts of a set of images in class folders, or in a .tar of class folders; `what` names the set in messages."""
     found = listed(what, root, SUFFIXES)
     parts = image_splits(what, found.files, found.entries, found.classes, view)
     return dataclasses.replace(parts, left_out="; ".join(filter(None, [found.left_out, parts.left_out])))
 
 
 def listed(what: str, root: Path, suffixes: tuple[str, ...]) -> Listing:
-    """Lists them. A folder to validate on serves as the test where there is none; without `train`, files are split in two."""
+    """Lists the files, parts and classes in class folders, or in a .tar of them; BadInput if the layout is different.
+
+    Without a test folder, the validation folder is the test set. Without a folder `train`, every fifth file of a class is for
+    testing.
+    """
     found = files(root, suffixes).where("train")
     folders = {split: next((name for name in names if name in found.folders()), "") for split, names in SPLITS.items()}
     if not folders["train"]:
@@ -57,7 +61,7 @@ def _unsplit(what: str, found: Files) -> Listing:
 
 
 def _classes(what: str, found: Files, folder: str) -> tuple[list[str], str]:
-    """The classes, in the order of their names, and which of them are empty."""
+    """The classes in alphabetical order, and a sentence on those that are empty."""
     inside = found.under(folder) if folder else found
     place = inside.root
     on_disk = [path.name for path in place.iterdir() if path.is_dir() and path.name[0] != "."] if place.is_dir() else []

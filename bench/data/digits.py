@@ -1,7 +1,7 @@
 """Real handwritten digits: the 1,797 images of 8 × 8 of UCI's "Optical Recognition of Handwritten Digits", scaled to 32 × 32.
 
-`digits.npz` holds them as scikit-learn ships them (E. Alpaydin, C. Kaynak, 1998, licence CC BY 4.0), and which of them are held
-out: what `train_test_split(…, test_size=360, stratify=labels, random_state=0)` chose.
+`digits.npz` holds them as scikit-learn ships them (E. Alpaydin, C. Kaynak, 1998, licence CC BY 4.0), and their split into
+training and test digits, as `train_test_split(…, test_size=360, stratify=labels, random_state=0)` made it.
 """
 
 import functools
@@ -20,7 +20,7 @@ CLASSES = 10
 
 @functools.cache
 def load() -> tuple[TensorDataset, TensorDataset]:
-    """Training (1,437) and held-out (360) digits, stratified, the same split for every seed; pixels in −1 to 1."""
+    """The training (1,437) and test (360) digits, stratified by class, the same for every seed; pixels are −1 to 1."""
     with np.load(Path(__file__).parent / "digits.npz", allow_pickle=False) as file:
         small = torch.from_numpy(file["images"]).float()[:, None]  # 0 to 16
         labels = torch.from_numpy(file["labels"]).long()
@@ -30,19 +30,19 @@ def load() -> tuple[TensorDataset, TensorDataset]:
 
 
 def train() -> TensorDataset:
-    """The 1,437 digits to train on."""
+    """The 1,437 training digits."""
     return load()[0]
 
 
 def test() -> TensorDataset:
-    """The 360 held-out digits."""
+    """The 360 test digits, held out from training."""
     return load()[1]
 
 
 def jitter(
     images: Float[Tensor, "example 1 height width"], generator: torch.Generator
 ) -> Float[Tensor, "example 1 height width"]:
-    """Training augmentation: each digit turned by up to 10°, scaled by up to 10 %, shifted by up to 3 pixels."""
+    """Training augmentation: rotates each digit by up to 10°, scales it by up to 10 % and shifts it by up to 3 pixels."""
     turn, scale, right, down = (torch.rand(4, len(images), generator=generator) * 2 - 1).unbind()
     turn, scale, shift = turn * math.radians(10), 1 + scale * 0.1, 3 / 16
     rows = [scale * turn.cos(), -scale * turn.sin(), right * shift, scale * turn.sin(), scale * turn.cos(), down * shift]

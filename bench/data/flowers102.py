@@ -1,7 +1,8 @@
 """Oxford Flowers-102, 8,189 flowers, in torchvision's layout, as class folders, or as a .tar of class folders.
 
-The layouts split differently. torchvision's has the authors' split, of which training and validation are trained on together as
-in the paper (2,040; the other 6,149 test). Class folders bring their own: usually 6,552, 818 and 819.
+The layouts are split differently. torchvision's has the authors' split, whose training and validation images are both trained
+on, as in the paper (2,040 in all; the other 6,149 are for testing). Class folders have a split of their own, usually of 6,552
+images for training, 818 for validation and 819 for testing.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ EXPECTED = (
 
 
 def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
-    """The parts, from the first layout that is there; torchvision fetches its own where there is none and a network is."""
+    """The data set's parts, from the first layout that is present; if there is none, torchvision downloads its own."""
     folder = root() / "flowers102"
     archives = sorted(folder.glob("*.tar"))
     if (root() / OWN / "setid.mat").is_file():
@@ -42,8 +43,8 @@ def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
 
 
 def fetch() -> None:
-    """Has torchvision download and check the set."""
-    from torchvision.datasets import Flowers102  # noqa: PLC0415 (a second's import that only a download needs)
+    """Downloads and checks the data set by torchvision; BadInput if that fails."""
+    from torchvision.datasets import Flowers102  # noqa: PLC0415 (takes a second, and only a download needs it)
 
     try:
         Flowers102(str(root()), download=True)
@@ -72,7 +73,7 @@ def _own(folder: Path, view: View) -> Splits:
 
 
 def _numbers(file: Path, name: str) -> np.ndarray:
-    """A row of whole numbers from a MATLAB file."""
+    """The whole numbers of the variable `name` in a MATLAB file."""
     try:
         return np.asarray(loadmat(file)[name]).ravel().astype(int)
     except (MatReadError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
@@ -80,7 +81,7 @@ def _numbers(file: Path, name: str) -> np.ndarray:
 
 
 def _folders(place: Path, view: View) -> Splits:
-    """Class folders are named 1 to 102, which is not the order of their names."""
+    """The data set's parts from class folders named 1 to 102, with labels in the order of these numbers, not alphabetical."""
     parts = class_folders.image_folders("Flowers-102", place, view)
     wrong = [name for name in parts.classes if name not in set(_names())]
     if wrong or len(parts.classes) != CLASSES:

@@ -1,7 +1,7 @@
-"""Gesture videos made from a seed: a moving, deforming hand-like shape with noise, clutter and occlusion.
+"""Generated gesture videos: a moving, deforming hand-like shape with noise, clutter and occlusion.
 
-Five motions come in two directions, and one direction is the other played backwards. So the two hold exactly the same
-kinds of frames and only the order of time tells them apart; a network that ignores it reaches 7/12 at best.
+Five motions come in two directions, and one direction is the other played backwards. So both directions have exactly the same
+kinds of frames, and only their order in time tells them apart; a network that ignores it reaches an accuracy of 7/12 at best.
 """
 
 import functools
@@ -30,14 +30,18 @@ GESTURES = (
     ("still", "still", False),
 )
 CLASSES = len(GESTURES)
-ORDERLESS = 7 / 12  # the best accuracy without the order of time: two certain classes, five coin flips between ten
+ORDERLESS = 7 / 12  # the best accuracy if the order in time is ignored: 2 classes are certain, 5 pairs are coin flips
 # the hand in its own frame, palm radius about 1: each finger's angle (0 is up), length and half width
 FINGERS = ((-1.15, 1.5, 0.26), (-0.45, 2.0, 0.22), (-0.12, 2.2, 0.22), (0.2, 2.1, 0.22), (0.52, 1.8, 0.2))
 
 
 @dataclass(frozen=True)
 class Pose:
-    """The hand over time, `[time]` each: centre and palm radius in half image widths, turn in radians, spread of fingers."""
+    """The hand over time, each field `[time]`.
+
+    The centre (`right`, `down`) and the palm's `radius` are in half image widths, `turn` is in radians, and `spread` is a
+    factor of the fingers' angles.
+    """
 
     right: np.ndarray
     down: np.ndarray
@@ -47,7 +51,7 @@ class Pose:
 
 
 def pose(motion: str, random: np.random.Generator) -> Pose:
-    """A random course of one motion, played forwards."""
+    """The hand during one motion, played forwards, with random variations."""
     start, length = random.uniform(0.0, 0.25), random.uniform(0.5, 0.75)  # where in the video the motion happens
     clock = np.linspace(0, 1, FRAMES)
     move = np.clip((clock - start) / length, 0, 1)
@@ -79,7 +83,7 @@ def pose(motion: str, random: np.random.Generator) -> Pose:
 
 
 def draw(hand: Pose) -> Float[np.ndarray, "time height width"]:
-    """The hand as soft grey shapes, 0 outside and 1 inside."""
+    """Draws the hand as soft grey shapes, 0 outside and 1 inside."""
     axis = np.linspace(-1, 1, SIZE, dtype=np.float32)
     steps = [part.astype(np.float32)[:, None, None] for part in (hand.right, hand.down, hand.radius, hand.turn, hand.spread)]
     right, down, radius, turn, spread = steps
@@ -94,7 +98,7 @@ def draw(hand: Pose) -> Float[np.ndarray, "time height width"]:
 
 
 def clutter(random: np.random.Generator) -> Float[np.ndarray, "height width"]:
-    """A still background of a few soft blobs."""
+    """Draws a background of a few soft blobs."""
     axis = np.linspace(-1, 1, SIZE, dtype=np.float32)
     scene = np.zeros((SIZE, SIZE), dtype=np.float32)
     for _ in range(random.integers(1, 5)):
@@ -105,7 +109,7 @@ def clutter(random: np.random.Generator) -> Float[np.ndarray, "height width"]:
 
 
 def video(label: int, random: np.random.Generator) -> Float[Tensor, "1 time height width"]:
-    """One video of gesture `label`, pixels about −1 to 1."""
+    """Draws one video of the gesture `label`; pixels are about −1 to 1."""
     _, motion, backwards = GESTURES[label]
     hand = draw(pose(motion, random))
     frames = np.maximum(clutter(random)[None], random.uniform(0.6, 1.0) * hand)
@@ -123,9 +127,9 @@ def video(label: int, random: np.random.Generator) -> Float[Tensor, "1 time heig
 
 
 class Gestures(Dataset[tuple[Tensor, Tensor]]):
-    """`count` videos; the video at an index depends on the stream and the index alone, classes take turns.
+    """A data set of `count` videos, in which the classes take turns; a video depends only on `stream` and its index.
 
-    Different `stream` numbers are disjoint random streams: 0 trains, 1 tests.
+    Different `stream` numbers give disjoint random streams: 0 is for training, 1 for testing.
     """
 
     def __init__(self, count: int, stream: int) -> None:
@@ -142,5 +146,5 @@ class Gestures(Dataset[tuple[Tensor, Tensor]]):
 
 @functools.lru_cache(maxsize=1024)
 def _drawn(stream: int, index: int) -> Float[Tensor, "1 time height width"]:
-    """The video at an index, kept, since drawing one takes longer than a small network's look at it."""
+    """The video at an index, cached, since drawing one takes longer than a small network's forward pass."""
     return video(index % CLASSES, np.random.default_rng([stream, index]))

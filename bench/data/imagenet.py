@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC 2012) as class folders, and a sample of 250 images whose names begin with the class."""
+"""ImageNet (ILSVRC 2012) in class folders, and a sample of 250 images whose names begin with the class."""
 
 import re
 
@@ -14,7 +14,7 @@ SAMPLE = "imagenet_sample"
 
 
 def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
-    """Training images, and the validation images as the test; classes in the order of their WordNet numbers."""
+    """ImageNet's training images, and its validation images as the test part; classes are in the order of WordNet numbers."""
     folder = root() / "imagenet"
     if not (folder / "train").is_dir() or not (folder / "val").is_dir():
         raise missing_data("ImageNet", "imagenet/train/<n01440764 and so on>/*.JPEG and imagenet/val/<the same>/*.JPEG")
@@ -25,7 +25,7 @@ def load(view: View = View()) -> Splits:  # noqa: B008 (a frozen value)
 
 
 def sample(view: View = View()) -> Splits:  # noqa: B008
-    """The 250 images, each with its class in front of its name; nothing is learnt from them, so they are also the test."""
+    """The sample of 250 images as the training and as the test part, since nothing is trained on it."""
     folder = root() / SAMPLE
     archives = sorted(folder.glob("*.tar"))
     if not archives and not folder.is_dir():

@@ -1,4 +1,4 @@
-"""nvGesture, 25 hand gestures of 20 people in depth and colour, in its own layout: list files, videos and annotated windows."""
+"""nvGesture, 25 hand gestures of 20 people in depth and colour, as published: list files, videos and annotated windows."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ COLOUR = Screen(colours=3, mean=(0.5,) * 3, deviation=(0.5,) * 3)
 
 @dataclass(frozen=True)
 class Clip:
-    """A line of a list: the video of one sensor, the frames of the gesture, and which it is."""
+    """One gesture, from a line of a list file: the video of one sensor, the window of frames, and the gesture's label."""
 
     path: Path
     window: Window
@@ -25,17 +25,20 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """The clip in messages: a video may hold several."""
+        """The clip's name in messages: the video and the window, since a video may hold several clips."""
         return f"{self.path.relative_to(root() / 'nvgesture')} {self.window[0]}:{self.window[1]}"
 
 
 def load(sensor: str = "depth", screen: Screen = DEPTH) -> Splits:
-    """Clips as the list files split them; `sensor` is depth or color."""
+    """The clips, split as in the list files; `sensor` is `depth` or `color`."""
     return _parts({split: _listed(split, sensor) for split in LISTS}, screen)
 
 
 def takes(sensor: str = "depth", screen: Screen = DEPTH) -> Splits:
-    """The clips that are there, split anew: the first of each class trains, the others test. For want of better only."""
+    """A new split of the clips, for a copy of the data set with few videos.
+
+    The first clip of each class whose video exists is for training, all others are for testing.
+    """
     clips = [clip for split in LISTS for clip in _listed(split, sensor)]
     seen: set[int] = set()
     entries: dict[str, list[Clip]] = {"train": [], "test": []}

@@ -9,7 +9,10 @@ from pruning_oracle.bench.errors import BadInput
 
 
 def load(what: str, root: Path, screen: Screen) -> Splits:
-    """The parts of a set of videos; frames are spread evenly over the whole of each."""
+    """The parts of a set of videos in class folders, with frames spread evenly over each whole video.
+
+    `what` names the set in messages.
+    """
     if not root.is_dir():
         raise BadInput(f"{what}: no folder {root}")
     found = listed(what, root, SUFFIXES)

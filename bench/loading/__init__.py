@@ -1,1 +1,1 @@
-"""How a case comes to be: by its name, from a file, from a library's network, from a model and data."""
+"""Loading a case: by its name, from a Python file, from a library's network, or from a model and data."""

@@ -1,4 +1,4 @@
-"""Turns a trained model, its data and its loss into a Case: finds the sites, and refuses what would spoil an oracle."""
+"""Turns a trained model, its data and its loss into a Case: finds the sites, and refuses what would make an oracle wrong."""
 
 import copy
 from collections.abc import Sequence
@@ -15,11 +15,12 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import sites
 from pruning_oracle.bench.network.gates import Gate
 
+# the network made for smaller inputs, and a batch of two such inputs
 Probe = tuple[nn.Module, Tensor]
 
 
 def cross_entropy(output: Any, labels: Tensor) -> Float[Tensor, " example"]:
-    """Cross-entropy per example, in nats."""
+    """Cross-entropy per example, in nats, of scores `[example, class]`; BadInput for other outputs or labels out of range."""
     if not isinstance(output, Tensor) or output.ndim != 2:
         raise BadInput(
             f"the default loss takes class scores [example, class], but the model gives {_describe(output)}:"
@@ -51,11 +52,12 @@ def assemble(
     carried: Sequence[Site] = (),
     probe: Probe | None = None,
 ) -> Case:
-    """A Case from a model in eval mode and two map-style data sets of `(input, label)`.
+    """Makes a Case of a model in eval mode and two map-style data sets of `(input, label)`.
 
-    The model is copied and traced, and its sites are found. A model that cannot be traced holds Gate modules of its own and
-    names them in `carried`. `examples` of the training set, in a fixed order, make the oracle; say `why` that many.
-    Where finding the sites of large inputs takes minutes, `probe` gives smaller ones and the same network made for those.
+    The model is copied and traced, and its sites are found. A model that cannot be traced must contain Gate modules itself;
+    `carried` then lists its sites. The oracle uses `examples` of the training examples; `why` is the reason for that number.
+    Where finding the sites on large inputs takes minutes, `probe` gives the same network made for smaller inputs, and a batch
+    of two such inputs. BadInput names what is wrong with the model or the data.
     """
     training = [name or "the model itself" for name, module in model.named_modules() if module.training]
     if training:
@@ -82,7 +84,7 @@ def assemble(
 
 
 def _two(train: Examples) -> Tensor:
-    """The inputs of the first two training examples."""
+    """A batch of the inputs of the first two training examples; BadInput if these are not pairs with inputs of one shape."""
     pairs = [train[row] for row in range(2)]
     for row, pair in enumerate(pairs):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], Tensor):
@@ -96,7 +98,7 @@ def _two(train: Examples) -> Tensor:
 
 @torch.no_grad()
 def _try(model: nn.Module, inputs: Tensor) -> None:
-    """Refuses a model that does not take its own data."""
+    """Raises BadInput if the model fails on inputs from its own data set."""
     try:
         model(inputs)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
@@ -108,7 +110,7 @@ def _try(model: nn.Module, inputs: Tensor) -> None:
 
 @torch.no_grad()
 def _take_over(gated: nn.Module, model: nn.Module, inputs: Tensor) -> None:
-    """Puts the model's own layers into the gated copy of its probe, and refuses one that then computes something else."""
+    """Puts the model's layers into `gated`, the gated copy of its probe; BadInput if that then gives other outputs."""
     names = [name for name, module in gated.named_modules() if module._parameters or module._buffers]
     try:
         for name in names:

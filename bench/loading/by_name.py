@@ -1,6 +1,7 @@
-"""A case without a Python file: a network of torchvision's or timm's by name, a file of weights, and examples of one's own.
+"""Cases without a Python file: a network of torchvision or timm by name, a file of weights, and the user's own examples.
 
-Wherever a case's name is asked for, one line names it: `torchvision:resnet18 --weights mine.pt --data imagefolder:photos`.
+Such a case is named by one line wherever a case's name is expected, such as
+`torchvision:resnet18 --weights mine.pt --data imagefolder:photos`.
 """
 
 import argparse
@@ -26,14 +27,14 @@ from pruning_oracle.bench.registry import Definition
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, held_out
 from pruning_oracle.bench.weights import published, state_dict, trained
 
-LIBRARIES = ("torchvision:", "timm:")  # whose networks are cases without a file
+LIBRARIES = ("torchvision:", "timm:")  # prefixes of the names of cases without a Python file
 KINDS = ("imagefolder", "npz", "videofolder")
 EXAMPLES = 512
-FRAMES = 16  # that torchvision's networks for videos were trained on
+FRAMES = 16  # per video, as torchvision's networks for videos were trained
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what a case without a Python file takes."""
+    """Adds the options of a case without a Python file."""
     group = parser.add_argument_group("a case without a Python file, torchvision:NAME or timm:NAME")
     group.add_argument("--data", help=f"its examples: {', '.join(f'{kind}:PATH' for kind in KINDS)}")
     group.add_argument(
@@ -44,7 +45,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def case_line(given: argparse.Namespace) -> str:
-    """The case with the options that are part of it, in one line."""
+    """The case's name and those of the options that are part of the case, in one line.
+
+    BadInput if such options are given for a case that is not named by `torchvision:` or `timm:`.
+    """
     named = [(f"--{name}", str(value)) for name in ("data", "weights", "size", "name") if (value := getattr(given, name))]
     if named and not given.case.startswith(LIBRARIES):
         raise BadInput(f"{named[0][0]} is for torchvision:NAME and timm:NAME; {given.case!r} brings its own")
@@ -52,7 +56,7 @@ def case_line(given: argparse.Namespace) -> str:
 
 
 def definition(line: str) -> Definition:
-    """What such a line means."""
+    """The Definition that a line of `case_line` describes; BadInput if the line is wrong. Weights and data are read later."""
     parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
     parser.add_argument("case")
     add_options(parser)
@@ -93,7 +97,10 @@ def _case(recipe: FineTuneRecipe, name: str, weights: Path | None, line: str, se
 
 
 def _start(source: str, network: str, weights: Path | None, make: Callable[[int], nn.Module]) -> Callable[[int], nn.Module]:
-    """What fine-tuning begins with: the file's weights, else the published ones."""
+    """A function that makes the network with which fine-tuning starts, for a number of classes.
+
+    Its weights are those of the file `weights`, or the published ones if there is none.
+    """
 
     def start(classes: int) -> nn.Module:
         if weights is not None:
@@ -114,14 +121,14 @@ def _timm(network: str, classes: int, published: bool = False) -> nn.Module:
 
 def _imported_timm() -> Any:
     try:
-        import timm  # noqa: PLC0415 (seconds, that no other case needs)
+        import timm  # noqa: PLC0415 (takes seconds, and no other case needs it)
     except ImportError as error:
         raise BadInput("timm is not installed here: pip install 'pruning-oracle[timm]'") from error
     return timm
 
 
 def _known(source: str, network: str) -> str:
-    """The network's name, if there is one of that name."""
+    """Returns `network` if the library has a network of that name; else BadInput suggests some."""
     listed = published.torchvision_models().list_models() if source == "torchvision" else _imported_timm().list_models()
     if network.split(".", 1)[0] not in listed:
         close = ", ".join(difflib.get_close_matches(network, listed, 5)) or ", ".join(listed[:5])
@@ -142,7 +149,7 @@ def _parts(kind: str, path: Path, source: str, network: str, size: int | None) -
 
 
 def _view(source: str, network: str) -> View:
-    """How the network's published weights were tested."""
+    """The size, interpolation and normalisation of the images on which the network's published weights were tested."""
     if source == "timm":
         with torch.device("meta"):
             made: Any = _timm(network, 2)
@@ -158,5 +165,5 @@ def _view(source: str, network: str) -> View:
 
 
 def _plain(name: str) -> str:
-    """A name that a file may have, as make derives it too."""
+    """`name` as a file name: other characters than ASCII letters, digits, dot, underscore and hyphen become hyphens."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")

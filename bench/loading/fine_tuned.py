@@ -1,4 +1,4 @@
-"""Cases of networks that are fine-tuned here: the recipe, the fine-tuned weights' place, and the case they make."""
+"""Cases of networks that this suite fine-tunes: a recipe for torchvision's networks, and a case of the fine-tuned weights."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -13,11 +13,11 @@ from pruning_oracle.bench.loading.assemble import Probe, assemble
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, held_out
 from pruning_oracle.bench.weights import published, trained
 
-SMALL = 64  # pixels
+SMALL = 64  # pixels on each side of a small probe's images
 
 
 def fine_tuned_images(network: str, load: Callable[[View], Splits], view: View, epochs: int, rate: float) -> FineTuneRecipe:
-    """A network of torchvision's, from its ImageNet weights to the classes of a set of images."""
+    """The recipe that fine-tunes a torchvision network, from its ImageNet weights, on the images that `load` gives."""
 
     def start(classes: int) -> nn.Module:
         return published.with_weights(network, classes)
@@ -34,19 +34,25 @@ def fine_tuned(
     why: str,
     probe: Probe | Literal["small"] | None = "small",
 ) -> Case:
-    """The case of a recipe whose weights `make train` made."""
-    trained.existing(case, seed)  # said before the data are read
+    """The case of a network that `make train` fine-tuned by `recipe`; BadInput if its weights are missing.
+
+    `probe` is that of `assemble`, or `small` for a `small_probe`.
+    """
+    trained.existing(case, seed)  # so that missing weights are reported before the data are read
     parts = recipe.parts()
     model = trained.restore(recipe.build(len(parts.classes)), case, seed)
     return case_of_splits(model, parts, examples=examples, why=why, probe=small_probe(model) if probe == "small" else probe)
 
 
 def case_of_splits(model: nn.Module, parts: Splits, *, examples: int, why: str, probe: Probe | None) -> Case:
-    """A case of a trained network and a data set's parts; what is left out of them is said with the number of examples."""
+    """The case of a trained network and a data set's parts; its `why` also tells which examples could not be read."""
     said = f"{why}; {parts.left_out}" if parts.left_out else why
     return assemble(model, held_out(parts)[0], parts.test, examples=examples, why=said, probe=probe)
 
 
 def small_probe(model: nn.Module) -> Probe:
-    """Small images: a network that pools to a fixed size has the same sites at any, and they are found sooner."""
+    """The model itself with two images of 64 × 64 pixels, on which its sites are found faster.
+
+    Its sites are the same at any image size if it pools to a fixed size.
+    """
     return model, torch.randn(2, 3, SMALL, SMALL, generator=torch.Generator().manual_seed(0))

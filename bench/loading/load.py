@@ -1,4 +1,4 @@
-"""load(): a case by its name, by the path of a file that holds one, or by a library's name of its network."""
+"""Loads a case by its name, by the path of a Python file that holds one, or as a network of torchvision or timm."""
 
 import dataclasses
 import importlib
@@ -11,11 +11,11 @@ from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.user_file import import_file, users_code
 from pruning_oracle.bench.registry import CASES, Definition
 
-CASES_PACKAGE = "pruning_oracle.bench.cases"  # every file of it defines a case
+CASES_PACKAGE = "pruning_oracle.bench.cases"  # every module in it defines a case
 
 
 def load(name: str, seed: int) -> Case:
-    """The case of that name, or in that file, at a seed."""
+    """The case that `name` means (see `find`), at a seed; BadInput if there is none or it does not build a Case."""
     definition = find(name)
     with users_code(Path(definition.file)):
         loaded = definition.build(seed)
@@ -25,7 +25,11 @@ def load(name: str, seed: int) -> Case:
 
 
 def find(name: str) -> Definition:
-    """The definition behind a case's name, a Python file that holds one `@case`, or a network of torchvision's or timm's."""
+    """The Definition of the case that `name` means; BadInput if there is none.
+
+    `name` is a case's name, the path of a Python file that holds one `@case`, or a line that begins with `torchvision:` or
+    `timm:` (see `by_name.py`).
+    """
     if name.startswith(by_name.LIBRARIES):
         return by_name.definition(name)
     package = importlib.import_module(CASES_PACKAGE)

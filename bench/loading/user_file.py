@@ -1,4 +1,4 @@
-"""A user's own file: imported, and whatever it raises turned into one line that names the file and the line."""
+"""Imports a user's Python file, and turns whatever the code in it raises into a one-line error that names file and line."""
 
 import importlib.util
 import inspect
@@ -13,12 +13,12 @@ from pruning_oracle.bench.errors import BadInput
 
 
 def file_of(function: Callable[..., Any]) -> Path:
-    """The file in which a function is written, whatever wraps it."""
+    """The file in which a function is written, even if decorators wrap it."""
     return Path(inspect.unwrap(function).__code__.co_filename)
 
 
 def import_file(path: Path, what: str) -> ModuleType:
-    """The module in a file; `what` it should hold is said where there is none."""
+    """Imports a Python file as a module; BadInput if it is missing or raises. `what` is the kind of file, for the message."""
     if not path.is_file():
         raise BadInput(f"no such {what} file: {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -32,7 +32,7 @@ def import_file(path: Path, what: str) -> ModuleType:
 
 @contextmanager
 def users_code(path: Path) -> Iterator[None]:
-    """Lets a mistake in the code of that file end as one line."""
+    """Turns an exception inside the block into a BadInput of one line that names the file `path` and the line in it."""
     try:
         yield
     except BadInput:

@@ -1,1 +1,1 @@
-"""Networks, one file each."""
+"""Definitions of networks, one file each."""

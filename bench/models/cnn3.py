@@ -1,4 +1,4 @@
-"""A plain network for CIFAR-10: three times convolution, ReLU and pooling, then two linear layers."""
+"""CNN3, a plain network for CIFAR-10: three times convolution, ReLU and pooling, then two linear layers."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class CNN3(nn.Module):
-    """16, 32 and 64 maps, no batch norm; layers named as in the published weights."""
+    """Convolutions of 16, 32 and 64 maps without batch norm; the layers are named as in the published weights."""
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()

@@ -17,12 +17,15 @@ LAYERS = (
 
 
 class R3DCNN(nn.Module):
-    """Videos are cut into clips of `frames`; the clip network runs on all clips at once, folded into the batch axis."""
+    """R3DCNN on videos cut into clips of `frames` frames.
+
+    The convolutions run on all clips at once, folded into the batch axis. `shrink` divides C3D's numbers of maps.
+    """
 
     def __init__(
         self, classes: int, channels: int = 1, shrink: int = 8, frames: int = 8, hidden: int = 64, positions: int = 1
     ) -> None:
-        """`positions` is how many the last pooling leaves of a clip."""
+        """Makes the layers; `positions` is how many positions of a clip the last pooling leaves."""
         super().__init__()
         self.frames = frames
         layers: dict[str, nn.Module] = {}

@@ -1,11 +1,11 @@
-"""A small residual network with batch norm whose three stages each open with a projection (arXiv:1512.03385)."""
+"""ResNet-14, a small residual network with batch norm; each of its three stages begins with a projection (arXiv:1512.03385)."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class Block(nn.Module):
-    """Two 3 × 3 convolutions and a shortcut; the shortcut is a strided 1 × 1 convolution where the width changes."""
+    """Two 3 × 3 convolutions and a shortcut, which is a strided 1 × 1 convolution if `project`, else the identity."""
 
     def __init__(self, width: int, out: int, stride: int, project: bool) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Block(nn.Module):
 
 
 class ResNet14(nn.Module):
-    """Stem and three stages of two blocks; every stage halves the image, so the stem's maps belong to no residual sum."""
+    """A stem and three stages of two blocks; each stage halves the image, so the stem's maps belong to no residual sum."""
 
     def __init__(self, channels: int = 1, classes: int = 10, width: int = 16) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""ResNet-20 for CIFAR-10 (arXiv:1512.03385, section 4.2) with option-A shortcuts, layers named as in published weights."""
+"""ResNet-20 for CIFAR-10 (arXiv:1512.03385, section 4.2) with option-A shortcuts; layers are named as in published weights."""
 
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -1,1 +1,1 @@
-"""What is done to a network: gates, the sites where maps can be removed, and what maps feed and cost."""
+"""The analysis of a network: its gates, the sites where maps can be removed, the layers that maps feed, and what maps cost."""

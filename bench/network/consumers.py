@@ -1,8 +1,8 @@
-"""Which layers a feature map feeds, and through which of their channels: what goes with it when it is deleted.
+"""Finds the layers that a feature map feeds, and through which of their input channels: these are deleted with the map.
 
-Maps are followed by NaNs, as the site finder follows them. A map is NaN where its convolutions make it and where its gates
-stand, and the channels in which it arrives are NaN. A layer that mixes maps is given zeros for the NaNs, so that nothing behind
-it is spoiled. One pass per binary digit of a map's number and value of that digit tells all maps of all sites apart.
+Maps are followed by NaNs, as in `map_following.py`. A map is set to NaN at its convolutions and at its gates, and the channels
+that it reaches turn NaN. A layer that mixes maps gets zeros in place of NaNs, so that the NaNs spread no further. All maps of
+all sites are numbered; two passes for each binary digit of these numbers, one for each value of the digit, tell them apart.
 """
 
 import math
@@ -24,29 +24,29 @@ from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.network.map_following import MIXERS, NONE, decode_owners, is_depthwise, probes
 
 Channels = list[list[int]]  # for each map of a site, its channels (features) in a module's input
-Call = tuple[str, int]  # a module's name, and which of its calls
+Call = tuple[str, int]  # a module's name, and the index of one of its calls
 GateValues = Mapping[Site, Float[Tensor, " map"]]
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What one pass shows of a module's input."""
+    """What one pass shows of a module's input in one call."""
 
     some: Bool[Tensor, " channel"]  # channels with NaNs
-    only: Bool[Tensor, " channel"]  # channels with NaNs and zeros alone, as padding leaves them
+    only: Bool[Tensor, " channel"]  # channels that hold nothing but NaNs and zeros (zeros come from padding)
     even: bool  # every channel is NaN everywhere or nowhere
     level: bool  # every position is NaN in all channels or in none: maps may lie along the positions
 
 
 def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, list[tuple[str, Channels]]]:
-    """For every site the layers that its maps feed, in order of their calls, with each map's channels in their input.
+    """For every site, the layers that its maps feed, in order of their calls: each layer's name, and each map's input channels.
 
-    A channel counts if it carries the map and nothing else in every call of the layer. Looks at layers that mix maps and at
-    modules of the types `also`. A depthwise convolution is listed unless it is one of the site's own. Layers that are called as
-    functions (`torch.nn.functional.conv2d`) are not seen, packed sequences not followed.
+    A channel counts if it carries the map and nothing else in every call of the layer. The layers are those that mix maps, and
+    modules of the types in `also`. A depthwise convolution is listed unless it is one of the site's own. Layers that are called
+    as functions (`torch.nn.functional.conv2d`) are not seen, and packed sequences are not followed.
     """
     along: set[Call] = set()
-    while True:  # a linear layer along positions mixes no maps: what is behind it shows once it is left to pass them on
+    while True:  # a linear layer along positions mixes no maps: layers behind it show once it may pass NaNs on
         seen = _look(case, also, along)
         more = {call for call, sights in seen.items() if _lies_along(case, call, sights)} - along
         if not more:
@@ -73,7 +73,7 @@ def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, l
 
 
 def _owners(sights: list[Sight]) -> list[int]:
-    """For each channel the number of the map that it carries and nothing else, or NONE."""
+    """For each channel, the number of the only map that it carries; NONE if it carries none, several, or other values."""
     some, only = torch.stack([sight.some for sight in sights]), torch.stack([sight.only for sight in sights])
     mixed = (some & ~only).any(0) | (some[::2] & some[1::2]).any(0)
     owners = decode_owners(list(some & ~mixed))
@@ -82,13 +82,13 @@ def _owners(sights: list[Sight]) -> list[int]:
 
 
 def _lies_along(case: Case, call: Call, sights: list[Sight]) -> bool:
-    """Whether maps lie along the positions of a linear layer's input."""
+    """Whether maps lie along the positions of a linear layer's input, not along its features."""
     linear = isinstance(case.model.get_submodule(call[0]), nn.Linear)
     return linear and all(sight.level for sight in sights) and not all(sight.even for sight in sights)
 
 
 def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> dict[Call, list[Sight]]:
-    """What every call shows in one pass after the other; the calls `along` positions are left to pass NaNs on."""
+    """Runs all passes; returns what each shows of every call. The calls in `along` pass NaNs on instead of getting zeros."""
     seen: dict[Call, list[Sight]] = defaultdict(list)
     inputs = next(case.batches(case.train, [0], 1)).inputs
     weight = next(case.model.parameters())
@@ -106,7 +106,11 @@ def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> di
 def _followed(
     case: Case, also: tuple[type[nn.Module], ...], along: set[Call], values: GateValues, seen: dict[Call, list[Sight]]
 ) -> Iterator[None]:
-    """Hooks that note what arrives, put zeros for NaNs in front of layers that mix maps, and NaNs where maps are made."""
+    """Puts hooks on the network for one pass inside the block.
+
+    They note in `seen` what arrives at each call, put zeros in place of NaNs before layers that mix maps, and set the outputs
+    of the sites' convolutions to NaN for the maps that `values` follows.
+    """
     made = _made(values)
     calls: Counter[str] = Counter()
     arrived: dict[str, Tensor] = {}
@@ -147,10 +151,10 @@ def _followed(
 
 
 def _made(values: GateValues) -> dict[str, Tensor]:
-    """What multiplies each output channel of the sites' convolutions: NaN for a map that is followed, else 1."""
+    """The factor of each output channel of the sites' convolutions, by convolution: NaN for a map that is followed, else 1."""
     factors: dict[str, Tensor] = {}
     for site, value in values.items():
         for name, channels in zip(site.convolutions, site.channels, strict=True):
-            own = torch.cat([value, value.new_ones(1)])[list(channels)]  # the last is what index −1 picks
+            own = torch.cat([value, value.new_ones(1)])[list(channels)]  # index −1 picks the 1 that is added
             factors[name] = own * factors.get(name, 1)
     return factors

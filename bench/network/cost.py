@@ -1,7 +1,7 @@
 """What a network and each of its feature maps cost: FLOPs of one example's forward pass, and parameters.
 
-FLOPs are counted as `flops.py` says, without biases, so that what deleting a map saves is exact. The paper's formula counts
-the bias of a convolution as one more input: `MapCost.made` follows it to the letter, since its λ belongs to those numbers.
+FLOPs are counted as in `flops.py`, without biases, so that the saving by deleting a map is exact. The paper's formula counts
+the bias of a convolution as one more input; `MapCost.made` follows that formula, since the paper's λ is meant for its numbers.
 """
 
 from collections import Counter
@@ -28,15 +28,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class MapCost:
-    """What one map of a site costs, a mean over the site's maps, which are alike unless a network splits its channels."""
+    """What one map of a site costs: the mean over the site's maps, which cost the same unless a network splits its channels."""
 
-    made: float  # FLOPs of making it, 2HW(C_in·K² + 1) in each convolution that does: the paper's
-    saved: float  # FLOPs that deleting it saves, there and in the layers that read it
+    made: float  # FLOPs of making it, by the paper's formula: 2HW(C_in·K² + 1) in each convolution that makes it
+    saved: float  # FLOPs that deleting it saves, in the convolutions that make it and the layers that read it
     parameters: float  # parameters that deleting it saves
 
 
 def whole(case: Case) -> Cost:
-    """What the case's network costs; a recurrent layer uses each of its weights at every step."""
+    """What the case's network costs; the FLOPs of a recurrent layer count each of its weights at every step."""
     with Products() as products:
         known = layers(case)
     recurrent = sum(layer.flops for layer in known.values() if isinstance(layer.module, RECURRENT))
@@ -44,12 +44,13 @@ def whole(case: Case) -> Cost:
 
 
 def maps(case: Case) -> dict[str, MapCost]:
-    """What one map of each site costs.
+    """What one map of each site costs, by the site's name.
 
-    A layer that makes `o` of its O output channels from the map and reads it through `i` of its I input channels goes from I·O
-    to (I − i)(O − o) pairs of channels. A depthwise convolution loses its share with the map that passes it. Other grouped
-    convolutions count the same share, though only one map of every group together can be deleted from them. What calls no layer
-    of torch's (`torch.nn.functional.conv2d`, a convolution of one's own) is not seen here.
+    A layer with I input and O output channels has I·O pairs of channels. If `i` of its inputs carry the map and `o` of its
+    outputs are the map, then (I − i)(O − o) pairs are left when the map is deleted. A depthwise convolution loses the share of
+    the map that passes through it. Other grouped convolutions count the same share, though maps can be deleted from them only
+    together, one from every group. Code that calls no layer of torch (`torch.nn.functional.conv2d`, a user's own convolution)
+    is not seen.
     """
     known = {layer.module: layer for layer in layers(case).values()}
     feeds = consumers(case, PER_MAP)
@@ -57,7 +58,7 @@ def maps(case: Case) -> dict[str, MapCost]:
 
 
 def making(case: Case) -> dict[str, float]:
-    """`MapCost.made` of every site alone: FLOPs of making one of its maps, found in a single pass."""
+    """`MapCost.made` by the site's name: FLOPs of making one of its maps. Takes a single pass, where `maps` takes many."""
     known = {layer.module: layer for layer in layers(case).values()}
     found = {}
     for site in case.sites:
@@ -99,7 +100,7 @@ def _map_cost(case: Case, site: Site, known: dict[nn.Module, Layer], feeds: list
 
 
 def _lost(module: Any, inputs: int, outputs: int) -> int:
-    """How many weights go with so many of a layer's input and output channels."""
+    """How many weights of a layer are deleted with so many of its input and output channels."""
     if isinstance(module, RECURRENT):
         return inputs * sum(len(matrix) for matrix in input_matrices(module).values())
     linear = isinstance(module, nn.Linear)
@@ -109,7 +110,7 @@ def _lost(module: Any, inputs: int, outputs: int) -> int:
 
 
 def _own(module: Any) -> int:
-    """How many parameters of a module that mixes no maps belong to each channel."""
+    """How many parameters each channel has in a module that mixes no maps."""
     if isinstance(module, _NormBase):
         return sum(parameter.numel() for parameter in module.parameters()) // module.num_features
     return int(isinstance(module, nn.PReLU) and module.num_parameters > 1)

@@ -1,7 +1,7 @@
-"""FLOPs of layers and of matrix products: a multiply-add is two, and nothing else counts.
+"""Counts the FLOPs of layers and of matrix products: a multiply-add is two, and nothing else counts.
 
-Biases, batch norms, activations and pooling are left out, as torch's own counter leaves them out, so that the two can be
-compared. That counter is not used here: it takes two seconds to start, and it sees no recurrent layer that one kernel computes
+Biases, batch norms, activations and pooling are left out, as in torch's own counter, so that the two can be compared. That
+counter is not used here, because it takes two seconds to start and misses recurrent layers that are computed by one kernel
 (LSTM in float32 on a CPU, all on a GPU).
 """
 
@@ -27,11 +27,11 @@ READS_INPUT = ("weight_ih", "weight_ih_l0", "weight_ih_l0_reverse")
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer that mixes maps: how often each of its weights is used for one example, and the positions of its output."""
+    """A layer that mixes maps: how often each of its weights is used for one example, and how many positions it outputs."""
 
     module: nn.Module
     uses: int
-    positions: int  # of a convolution, else 0
+    positions: int  # of a convolution's output; 0 for other layers
 
     @property
     def flops(self) -> int:
@@ -40,7 +40,7 @@ class Layer:
 
 
 def weight_count(module: Any) -> int:
-    """How many weights of a layer multiply something."""
+    """How many weights a layer has, not counting biases."""
     if isinstance(module, RECURRENT):
         return sum(parameter.numel() for parameter in module.parameters() if parameter.ndim > 1)
     return module.weight.numel()
@@ -52,7 +52,7 @@ def input_matrices(module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def layers(case: Case) -> dict[str, Layer]:
-    """The layers that mix maps, by name, in order of their first call; several calls of one add up."""
+    """The layers that mix maps, by name, in order of their first call; the counts of several calls of a layer add up."""
     uses: Counter[nn.Module] = Counter()
     positions: Counter[nn.Module] = Counter()
 
@@ -67,7 +67,7 @@ def layers(case: Case) -> dict[str, Layer]:
 
 
 def _uses(module: Any, given: Tensor, output: Any) -> int:
-    """How often one call uses each weight: once per output position, or per input position, or per step."""
+    """How often one call uses each weight: per output position of a convolution, else per input position or time step."""
     if isinstance(module, TRANSPOSED):
         return given.numel() // module.in_channels
     if isinstance(module, CONVOLUTIONS):
@@ -76,9 +76,10 @@ def _uses(module: Any, given: Tensor, output: Any) -> int:
 
 
 class Products(TorchFunctionMode):
-    """Adds up the FLOPs of the convolutions and matrix products inside, by layers or called as functions.
+    """A context manager that adds up the FLOPs of convolutions and matrix products inside its block.
 
-    Recurrent layers, `einsum` and `nn.MultiheadAttention` hide their products from it.
+    It counts them in layers and where they are called as functions, but not inside recurrent layers, `einsum` and
+    `nn.MultiheadAttention`.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Gate, gated(): the only way a map is removed; the gradient at open gates comes from here too."""
+"""Gates: the only way to remove a map, and the place where the gradient with respect to a map's gate is taken."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from pruning_oracle.bench.case import Site
 def channels_with_maps(
     owners: tuple[int, ...] | range, device: torch.device
 ) -> tuple[Int[Tensor, " channel"], Int[Tensor, " channel"]]:
-    """The channels that belong to a map (not −1), and those maps."""
+    """The channels that belong to a map, and the map of each, as indices; `owners` gives every channel's map (−1: none)."""
     index = torch.tensor(list(owners), device=device)
     channels = (index >= 0).nonzero()[:, 0]
     return channels, index[channels]
@@ -24,8 +24,9 @@ def channels_with_maps(
 class Gate(nn.Module):
     """An identity that can multiply each map by a number per example: 1 keeps the map, 0 removes it.
 
-    `maps` is how many maps the gate holds, or for every channel along `axis` the map it belongs to (−1: none, always kept).
-    The rows of its input are examples, or clips of examples folded into the batch axis, example-major.
+    `maps` is the number of maps, or for every channel along `axis` the map that it belongs to (−1: none, always kept). The rows
+    of the input are examples, or clips folded into the batch axis, with all clips of one example before those of the next.
+    `value` holds the numbers; while it is None, the gate is open and changes nothing.
     """
 
     def __init__(self, maps: int | Sequence[int], axis: int = 1) -> None:
@@ -35,10 +36,10 @@ class Gate(nn.Module):
         self.value: Float[Tensor, "example map"] | None = None
 
     def forward(self, activation: Tensor) -> Tensor:
-        """The activation itself, or each map times its number."""
+        """The activation with each map multiplied by its number; unchanged if the gate is open."""
         if self.value is None:
             return activation
-        keep = self.value.new_ones(len(self.value), 1)  # the column that index −1 picks
+        keep = self.value.new_ones(len(self.value), 1)  # index −1 picks this column
         channels = torch.cat([self.value, keep], 1)[:, list(self.maps)]
         rows = channels.repeat_interleave(len(activation) // len(channels), 0)
         shape = [1] * activation.ndim
@@ -48,7 +49,7 @@ class Gate(nn.Module):
 
 @contextmanager
 def gated(model: nn.Module, values: Mapping[Site, Float[Tensor, "example map"]]) -> Iterator[None]:
-    """Sets the gates of some sites for the passes inside the block; all are open again afterwards, whatever happens."""
+    """Sets the gates of the sites in `values` for passes inside the block; opens them afterwards, even after an exception."""
     gates = [(model.get_submodule(name), value) for site, value in values.items() for name in site.gates]
     try:
         for gate, value in gates:

@@ -1,10 +1,10 @@
 """Follows every feature map through a traced network, up to the layers that mix maps.
 
-Nothing here knows what an operation is called. Every operation of the traced network is run with some maps set to NaN, and
-where the NaNs come out says which output follows which map (`follow`). So each number in the network carries the label of
-the map it comes from, until a convolution or a linear layer mixes maps. Labels that meet elsewhere (a residual sum, a
-depthwise convolution, a squeeze-and-excitation product) are one map. A map that anything else mixes (a layer norm, the
-network's own output) is spoiled: a zero there is not a deletion.
+Apart from these layers, no operation is recognised by its name. Every operation of the traced network is run with some maps set
+to NaN, and where NaNs come out shows which output follows which map (`followed_labels`). So each number in the network carries
+the label of the map that it comes from, until a convolution, a linear or a recurrent layer mixes maps. Labels that meet
+elsewhere (in a residual sum, a depthwise convolution, a squeeze-and-excitation product) are one map. A map that anything else
+mixes (a layer norm, the network's own output) is spoiled: setting it to zero does not equal deleting it.
 """
 
 import inspect
@@ -20,11 +20,11 @@ from pruning_oracle.bench.errors import BadInput
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
-# linear in their input, so that an input map of zeros is an input map deleted
+# layers that mix maps; they are linear in their input, so that an input map of zeros equals a deleted one
 MIXERS = (*CONVOLUTIONS, nn.Linear, nn.RNNBase, nn.RNNCellBase)
 MIXING = {nn.functional.linear, nn.functional.conv1d, nn.functional.conv2d, nn.functional.conv3d}
 MIXING |= {torch.conv1d, torch.conv2d, torch.conv3d}
-# what helps where a network cannot be followed
+# the advice in messages about a network that cannot be followed
 OWN_GATES = "put gates (pruning_oracle.bench.network.gates.Gate) into it where maps can be removed, and name them as sites"
 NONE = -1  # the label of a number that comes from no map, or from maps already mixed
 
@@ -32,22 +32,22 @@ Leaves = list[Any]
 
 
 def is_depthwise(module: nn.Module | None) -> bool:
-    """Whether a convolution passes maps on, each by itself."""
+    """Whether a module is a depthwise convolution, which handles every map separately."""
     return isinstance(module, CONVOLUTIONS) and 1 < module.groups == module.in_channels
 
 
 class Tracer(fx.Tracer):
-    """Keeps torch's own modules, and whatever derives from a layer that mixes maps, as single operations."""
+    """A tracer that keeps torch's own modules, and whatever derives from a layer that mixes maps, as single operations."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        """Whether `module` stays one operation."""
+        """Whether `module` stays a single operation."""
         return isinstance(module, MIXERS) or super().is_leaf_module(module, name)
 
 
 def trace(model: nn.Module) -> fx.GraphModule:
-    """The network as a graph of operations on its one input; a network that cannot be traced must carry its own gates.
+    """The network as a graph of operations on its one input; BadInput if torch.fx cannot trace it.
 
-    Further arguments of its forward pass take their defaults. The model's class is changed for that, so give a copy.
+    Further arguments of its forward pass take their defaults. The class of `model` is changed for that, so pass a copy.
     """
     tracer, kind = Tracer(), type(model)
     if len(inspect.signature(kind.forward).parameters) > 2:
@@ -66,7 +66,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
 @dataclass
 class Labels:
-    """What one walk over the graph learns: labels of every number, who reads them, which are one map, which are out."""
+    """What `walk` learns: the label of every number, which labels are one map, where layers read maps, which are left out."""
 
     model: fx.GraphModule
     interpreter: fx.Interpreter
@@ -74,12 +74,12 @@ class Labels:
     labels: dict[fx.Node, list[Tensor | None]]
     parent: list[int]  # union-find over labels
     made: dict[str, list[int]]  # convolution -> label of each output channel
-    read: list[fx.Node]  # inputs of layers that mix maps
+    read: list[fx.Node]  # operations whose outputs a layer that mixes maps reads
     spoiled: dict[int, str]  # label -> why it is left out
-    held: dict[fx.Node, set[int]] = field(default_factory=dict)  # remembered answers of `present`
-    movable: dict[fx.Node, set[int]] = field(default_factory=dict)  # and of `bench.network.sites`
-    first: dict[fx.Node, Tensor] = field(default_factory=dict)  # where each value holds the first of the two examples
-    meeting: set[fx.Node] = field(default_factory=set)  # operations in which numbers of two inputs meet in one
+    held: dict[fx.Node, set[int]] = field(default_factory=dict)  # cached results of `present`
+    movable: dict[fx.Node, set[int]] = field(default_factory=dict)  # cached results of `_movable` in sites.py
+    first: dict[fx.Node, Tensor] = field(default_factory=dict)  # where each value comes from the first of the two examples
+    meeting: set[fx.Node] = field(default_factory=set)  # operations in which maps of two inputs meet in one number
 
     def root(self, label: int) -> int:
         """The label that stands for all labels joined with this one."""
@@ -89,13 +89,13 @@ class Labels:
         return label
 
     def join(self, first: Tensor, second: Tensor) -> None:
-        """Makes labels that stand in the same place the same map."""
+        """Makes one map of the labels that two tensors hold at the same position."""
         for a, b in self._pairs(first, second):
             low, high = sorted((self.root(a), self.root(b)))
             self.parent[high] = low
 
     def meet(self, first: Tensor, second: Tensor) -> None:
-        """Joins maps that meet in one number; one that meets several others (an attention map) is spoiled instead."""
+        """Joins maps that meet in one number; a map that meets several others (an attention map) is spoiled instead."""
         met = self._pairs(first, second)
         for side in (0, 1):
             partners = [pair[side] for pair in met]
@@ -110,20 +110,23 @@ class Labels:
         return {(self.root(a), self.root(b)) for a, b in pairs[:, (pairs != NONE).all(0)].unique(dim=1).T.tolist()}
 
     def fresh(self, count: int) -> list[int]:
-        """New labels."""
+        """Makes `count` new labels."""
         first = len(self.parent)
         self.parent += range(first, first + count)
         return self.parent[first:]
 
     def present(self, node: fx.Node) -> set[int]:
-        """The maps whose numbers a node's output holds."""
+        """The maps in a node's output, each by its root label."""
         if node not in self.held:
             raw = {label for leaf in self.labels[node] if leaf is not None for label in leaf.unique().tolist()}
             self.held[node] = {self.root(label) for label in raw - {NONE}}
         return self.held[node]
 
     def run(self, node: fx.Node, replaced: dict[fx.Node, Any] | None = None) -> Any:
-        """An operation's result on the recorded inputs, or on others for some; inputs are copied, for it may work in place."""
+        """An operation's result on the recorded inputs, of which `replaced` may replace some.
+
+        It is run on copies of the inputs; BadInput if it writes into one of them.
+        """
         values = self.values | (replaced or {})
         copied = {source: tree.tree_map_only(Tensor, Tensor.clone, values[source]) for source in node.all_input_nodes}
         versions = [leaf._version for leaf in tree.tree_leaves(copied) if isinstance(leaf, Tensor)]
@@ -137,7 +140,7 @@ class Labels:
         return result
 
     def example_major(self, node: fx.Node) -> bool:
-        """Whether the first half of a tensor's rows is the first of the two examples and the rest the second."""
+        """Whether the first half of a node's output rows belongs to the first of the two examples, the rest to the second."""
         if not self.first:
             values: dict[fx.Node, Any] = {}
             for other in self.model.graph.nodes:
@@ -151,7 +154,7 @@ class Labels:
         return rows.tolist() == [True] * (len(rows) // 2) + [False] * (len(rows) // 2)
 
     def spoil(self, labels: Tensor | None, reason: str) -> None:
-        """Leaves these labels' maps out."""
+        """Marks the maps of these labels to be left out, with the reason."""
         for label in [] if labels is None else labels.unique().tolist():
             if label != NONE:
                 self.spoiled.setdefault(label, reason)
@@ -187,21 +190,21 @@ def walk(graph: fx.GraphModule, inputs: Tensor) -> Labels:
 
 
 def _along(value: Tensor, labels: list[int]) -> Tensor:
-    """Labels of channels laid out over a tensor whose axis 1 is the channel."""
+    """The labels of channels, expanded to the shape of a tensor whose axis 1 is the channel."""
     shape = [1] * value.ndim
     shape[min(1, value.ndim - 1)] = len(labels)
     return torch.tensor(labels).view(shape).expand(value.shape)
 
 
 def _source(node: fx.Node) -> fx.Node:
-    """What a layer reads, given by place or by name."""
+    """The node that a layer reads: its first argument, or the one called `input`."""
     source = node.args[0] if node.args else node.kwargs["input"]
     assert isinstance(source, fx.Node)
     return source
 
 
 def _reads_maps(learned: Labels, node: fx.Node, module: nn.Module | None) -> bool:
-    """Whether a layer mixes along the axis of the maps; one that works along positions mixes positions, not maps."""
+    """Whether a layer mixes along the axis of the maps; a layer that works along positions mixes positions, not maps."""
     labels = learned.labels[_source(node)][0]
     if labels is None or bool((labels == NONE).all()):
         return True
@@ -214,7 +217,7 @@ def _reads_maps(learned: Labels, node: fx.Node, module: nn.Module | None) -> boo
 
 
 def axis_of(labels: Tensor | None) -> int | None:
-    """The axis along which alone the labels vary."""
+    """The only axis along which the labels vary; None if they vary along several."""
     if labels is None:
         return None
     for axis in [*range(1, labels.ndim), 0]:
@@ -244,7 +247,7 @@ def _convolve(learned: Labels, node: fx.Node, module: nn.Module, value: Tensor) 
 
 
 def _pass(learned: Labels, node: fx.Node, outputs: Leaves) -> list[Tensor | None]:
-    """Labels behind an operation that mixes no maps; maps that it does mix are spoiled."""
+    """The labels of the outputs of an operation that should mix no maps; maps that it does mix are spoiled."""
     found: list[Tensor | None] = [None] * len(outputs)
     for source in node.all_input_nodes:
         leaves, spec = tree.tree_flatten(learned.values[source])
@@ -267,10 +270,11 @@ def _pass(learned: Labels, node: fx.Node, outputs: Leaves) -> list[Tensor | None
 def followed_labels(
     learned: Labels, node: fx.Node, source: fx.Node, leaves: Leaves, spec: Any, place: int, labels: Tensor
 ) -> list[Tensor] | None:
-    """The label that every number of an operation's outputs follows, or None when one number follows several.
+    """For each output of an operation the label that every number follows, or None when one number follows several.
 
-    NaNs are put where one binary digit of the label is 0, then where it is 1: a number that follows exactly one label turns
-    NaN in exactly one of the two, for every digit.
+    The labels are those of one tensor of the input `source`, at `place` among its `leaves`. For every binary digit of the
+    labels, NaNs are put where the digit is 0, then where it is 1. A number that follows exactly one label turns NaN in exactly
+    one of the two.
     """
     present = labels.unique()
     present = present[present != NONE]
@@ -288,13 +292,16 @@ def followed_labels(
 
 
 def probes(count: int) -> list[Tensor]:
-    """Of so many numbers those that are set to NaN together, one pass after another: where a binary digit is 0, then 1."""
+    """For each pass, which of the numbers below `count` to set to NaN: for every binary digit, those with 0, then with 1."""
     numbers, digits = torch.arange(count), max(1, math.ceil(math.log2(max(1, count))))
     return [(numbers >> digit) % 2 == bit for digit in range(digits) for bit in (0, 1)]
 
 
 def decode_owners(tainted: list[Tensor]) -> Tensor | None:
-    """From where each of the `probes` came out as NaN: the one number that each place follows (−1: none); None if several."""
+    """The one number that each position follows (−1: none), from where NaNs came out in each pass of `probes`.
+
+    None if a position follows several numbers.
+    """
     code = torch.where(tainted[0] | tainted[1], 0, NONE)
     for digit, (zeros, ones) in enumerate(zip(tainted[::2], tainted[1::2], strict=True)):
         if bool((zeros & ones).any()):
@@ -308,7 +315,7 @@ def _at(present: Tensor, code: Tensor) -> Tensor:
 
 
 def _tainted(leaf: Any) -> Tensor:
-    """Where a result is NaN; what is no floating-point tensor carries no map."""
+    """Where a result is NaN; only floating-point tensors carry maps."""
     if isinstance(leaf, Tensor):
         return leaf.isnan() if leaf.is_floating_point() else torch.zeros(leaf.shape, dtype=torch.bool)
     return torch.zeros(0, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""How much memory activations take, how much they may take, and a heap that keeps it between uses."""
+"""The memory of activations: how much they take, how much they may take, and how it is kept for reuse."""
 
 import ctypes
 import gc
@@ -21,7 +21,7 @@ DEFAULT = 4 * 2**30
 
 
 def parse(text: str) -> int:
-    """Bytes of a size such as `4GiB` or `512MiB`."""
+    """Bytes of a size such as `4GiB` or `512MiB`; BadInput for any other text."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMG]iB)", text)
     if not found or float(found[1]) == 0:
         raise BadInput(f"--memory is {text!r}; allowed is a number with KiB, MiB or GiB, such as 4GiB")
@@ -29,12 +29,12 @@ def parse(text: str) -> int:
 
 
 def default(device: torch.device) -> int:
-    """Half of a GPU's memory; 4 GiB on a CPU."""
+    """Bytes that activations may take by default: half of a GPU's memory; 4 GiB on a CPU."""
     return torch.cuda.get_device_properties(device).total_memory // 2 if device.type == "cuda" else DEFAULT
 
 
 def activations(case: Case) -> int:
-    """Bytes that the outputs of all layers hold for one example."""
+    """Bytes that the outputs of all layers take for one example."""
     held = 0
 
     def count(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -46,13 +46,16 @@ def activations(case: Case) -> int:
 
 
 def batch_size(case: Case, memory: int) -> int:
-    """How many examples' activations half of `memory` holds, 1 to 128; the other half is for what is computed from them."""
+    """How many examples (1 to 128) have activations that fit into half of `memory` bytes.
+
+    The other half is for what is computed from them.
+    """
     return max(1, min(128, memory // 2 // max(1, activations(case))))
 
 
 @contextmanager
 def suffices(case: Case, examples: int) -> Iterator[None]:
-    """Says what to do where a GPU cannot hold a batch's own values."""
+    """Turns a GPU's lack of memory inside the block into a BadInput that advises a smaller batch."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -60,7 +63,7 @@ def suffices(case: Case, examples: int) -> Iterator[None]:
 
 
 def peak() -> int:
-    """The most bytes that this process has held since `forget_peak`: on the GPU if there is one."""
+    """The most bytes that this process has held since `forget_peak`: on the GPU if there is one, else in main memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -68,7 +71,7 @@ def peak() -> int:
 
 
 def forget_peak() -> None:
-    """Begins a new count from what is held now (proc(5), clear_refs)."""
+    """Starts the count of `peak` anew from what is held now (proc(5), clear_refs)."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -78,9 +81,9 @@ def forget_peak() -> None:
 
 
 def keep_heap() -> None:
-    """Tells glibc to keep freed memory for the next tensor: fetching fresh pages costs as much as a small convolution.
+    """Tells glibc to keep freed memory for the next tensor: getting new pages takes as long as a small convolution.
 
-    Large blocks otherwise come from the system each time, zeroed page by page (mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD).
+    Otherwise large blocks come from the system each time, zeroed page by page (mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD).
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

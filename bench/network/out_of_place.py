@@ -1,4 +1,4 @@
-"""Rewrites a traced network so that no operation works in place: then every value can be kept and used again."""
+"""Rewrites a traced network so that no operation works in place, and every value can be kept and used again."""
 
 import copy
 import inspect
@@ -8,10 +8,10 @@ from torch import Tensor, fx
 
 
 def out_of_place(model: fx.GraphModule) -> fx.GraphModule:
-    """The same network, sharing its parameters, with every in-place operation replaced by its ordinary twin.
+    """A copy of the network that shares its parameters and in which ordinary operations replace those that work in place.
 
-    Whoever read the overwritten value afterwards now reads the result. What cannot be rewritten stays: following maps
-    refuses it.
+    Later operations that read the overwritten value now read the result. An operation that cannot be rewritten stays as it is;
+    `Labels.run` of `map_following.py` refuses it.
     """
     graph = copy.deepcopy(model.graph)
     rewritten = fx.GraphModule(model, graph)
@@ -31,7 +31,7 @@ def _after(graph: fx.Graph, node: fx.Node) -> set[fx.Node]:
 
 
 def _rewrite(model: fx.GraphModule, node: fx.Node) -> bool:
-    """Makes one operation work out of place; says whether it did not before."""
+    """Makes one operation work out of place; returns whether it worked in place before."""
     name = getattr(node.target, "__name__", str(node.target))
     if not node.args or not isinstance(node.args[0], fx.Node):
         return False
@@ -53,7 +53,7 @@ def _rewrite(model: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _drop_flag(node: fx.Node) -> bool:
-    """Sets a function's `inplace` argument to False, however it was given."""
+    """Sets a function's `inplace` argument to False, by name or by position; returns whether it was true before."""
     if node.kwargs.get("inplace"):
         node.kwargs = {**node.kwargs, "inplace": False}
         return True

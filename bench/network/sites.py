@@ -1,8 +1,8 @@
-"""Finds the feature maps of any conv net (conv → [BN] → [activation]) and puts a Gate behind each.
+"""Finds the feature maps of any convolutional network (conv → [BN] → [activation]) and inserts the gates that remove them.
 
-A removed map must reach every layer that mixes maps as a zero. Its gates therefore stand in front of those layers, moved
-back towards the convolution through operations that only pool or rearrange (`_place`), so that in a plain network the gate
-comes directly behind the activation. Maps that cannot be deleted by a zero are left out, with the reason.
+A removed map must be zero in every layer that mixes maps. Its gates therefore stand in front of those layers, moved back
+towards the convolution through operations that only pool or rearrange (`_place`), so that in a plain network the gate comes
+directly behind the activation. Maps for which a zero does not equal deletion are left out, with the reason.
 """
 
 import copy
@@ -24,9 +24,10 @@ Places = dict[int, list[fx.Node]]  # map -> the nodes behind which it is removed
 
 
 def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[Site, ...], tuple[LeftOut, ...]]:
-    """A traced copy of the model with gates in it, its sites, and the maps that are none, with the reason.
+    """A traced copy of the model with gates, its sites, and the maps that are left out, with the reasons.
 
-    `inputs` is a batch of at least two examples, as the model takes it. The copy shares no parameters with the model.
+    `inputs` is a batch of at least two examples, as the model takes it. The copy is in float32 on the CPU and shares no
+    parameters with the model. BadInput if the model has no convolution or cannot be traced.
     """
     if not any(isinstance(module, CONVOLUTIONS) for module in model.modules()):
         raise BadInput(f"{type(model).__name__} has no convolution, so it has no feature maps to remove")
@@ -47,7 +48,7 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
 
 
 def _check_same(name: str, learned: Labels, original: nn.Module, graph: fx.GraphModule) -> None:
-    """Refuses a traced copy that computes something else than the network, as torch.fx's does where `+=` changes an alias."""
+    """Raises BadInput if the traced copy gives other outputs than the network, as it does where `+=` changes an alias."""
     inputs = next(value for node, value in learned.values.items() if node.op == "placeholder")
     with torch.no_grad():
         outputs = [tree.tree_leaves(network(inputs.clone())) for network in (original, graph)]
@@ -60,7 +61,7 @@ def _check_same(name: str, learned: Labels, original: nn.Module, graph: fx.Graph
 
 
 def _place(learned: Labels, node: fx.Node, label: int) -> list[fx.Node]:
-    """The nodes behind which one map is removed: as far back as zeros stay zeros, but behind its activation."""
+    """The nodes behind which gates remove one map: as far back as zeros stay zeros, but behind its activation."""
     if label not in _movable(learned, node):
         return [node]
     holders = [source for source in node.all_input_nodes if label in learned.present(source)]
@@ -68,7 +69,7 @@ def _place(learned: Labels, node: fx.Node, label: int) -> list[fx.Node]:
 
 
 def _movable(learned: Labels, node: fx.Node) -> set[int]:
-    """The maps that can as well be removed in front of an operation: it keeps their zeros and only pools or rearranges."""
+    """The maps that can equally be removed before an operation, since it keeps their zeros and only pools or rearranges."""
     if node not in learned.movable:
         sources = [source for source in node.all_input_nodes if learned.present(source)]
         labels = learned.labels[node][0]
@@ -82,14 +83,14 @@ def _movable(learned: Labels, node: fx.Node) -> set[int]:
 
 
 def _filled(learned: Labels, node: fx.Node, sources: list[fx.Node], labels: Tensor) -> set[int]:
-    """The maps that an operation makes something of when all it gets of them is zeros."""
+    """The maps for which an operation gives values other than zero when all it gets of any map is zeros."""
     empty = {source: learned.values[source].masked_fill(learned.labels[source][0] != NONE, 0.0) for source in sources}
     after = learned.run(node, empty)
     return {learned.root(label) for label in labels[(after != 0) & (labels != NONE)].unique().tolist()}
 
 
 def _elementwise(learned: Labels, node: fx.Node, source: fx.Node) -> bool:
-    """Whether an operation changes each number by itself (an activation, a batch norm); doing nothing does not count."""
+    """Whether an operation changes each number separately (an activation, a batch norm); changing nothing does not count."""
     before, after = learned.values[source], learned.values[node]
     other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0))
     if before.shape != after.shape or torch.equal(learned.run(node, {source: other}), other):
@@ -102,7 +103,10 @@ def _elementwise(learned: Labels, node: fx.Node, source: fx.Node) -> bool:
 
 
 def _sites(learned: Labels, places: Places) -> tuple[list[tuple[Site, list[int]]], list[LeftOut]]:
-    """Groups maps that the same convolutions make and the same gates remove; the rest is left out."""
+    """Groups maps into sites: those that the same convolutions make and the same gates remove; the other maps are left out.
+
+    Each site comes with the labels of its maps.
+    """
     spoiled = {learned.root(label): reason for label, reason in reversed(learned.spoiled.items())}
     makers: dict[int, list[str]] = defaultdict(list)
     left: dict[tuple[str, str], int] = defaultdict(int)

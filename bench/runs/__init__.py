@@ -1,4 +1,4 @@
-"""What stages hand to one another: files, where they come from, and how far long work is; imports no torch."""
+"""The files that stages pass to one another: their format, provenance and staleness, and saved states; imports no torch."""
 
 from pruning_oracle.bench.runs.files import RUNS as RUNS
 from pruning_oracle.bench.runs.files import TRAINED as TRAINED

@@ -1,4 +1,4 @@
-"""The files of a run: atomic and checksummed, named arrays and facts as one safetensors file."""
+"""Run files: named arrays and facts in one safetensors file, written atomically and checksummed."""
 
 import contextlib
 import hashlib
@@ -17,13 +17,13 @@ from pruning_oracle.bench.errors import BadInput
 
 FORMAT = "pruning-oracle 1"
 RUNS = Path("runs")
-TRAINED = Path("trained")  # what was fine-tuned here: weights and learning curves
+TRAINED = Path("trained")  # weights and learning curves of networks that were trained here
 Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """What one stage hands to the next: named arrays and the facts about how they came to be."""
+    """The content of a file that one stage writes for others: named arrays, and facts about how they were made."""
 
     path: Path
     arrays: Arrays
@@ -32,12 +32,12 @@ class RunFile:
 
 
 def folder(case: str, seed: int, root: Path = RUNS) -> Path:
-    """Where the files of one case at one seed lie."""
+    """The folder of the files of one case at one seed."""
     return root / case / str(seed)
 
 
 def digest(arrays: Arrays) -> str:
-    """SHA-256 over names, shapes, types and contents: the checksum of weights, data and files."""
+    """SHA-256 over the arrays' names, types, shapes and contents: the checksum of weights, data and run files."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]
@@ -47,7 +47,10 @@ def digest(arrays: Arrays) -> str:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes beside the target, syncs, renames: a reader sees the old file or the new one, never half of one."""
+    """Writes a file so that a reader sees the old content or the new, never a part; BadInput if it cannot be written.
+
+    It writes a temporary file beside `path`, syncs it to the disk and renames it.
+    """
     data = content.encode() if isinstance(content, str) else content
     temporary = None
     try:
@@ -60,7 +63,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
         temporary = None
-        folder = os.open(path.parent, os.O_RDONLY)  # the new name must outlive a power cut as well
+        folder = os.open(path.parent, os.O_RDONLY)  # so that the new name survives a power cut, too
         try:
             os.fsync(folder)
         finally:
@@ -73,9 +76,9 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuses, before any work, a file that could not be written; leaves nothing behind.
+    """Raises BadInput if a file cannot be written, so that a command fails before its work; leaves nothing behind.
 
-    Two stages of one run may do so at once: each probes by its own file's name, and a folder that is in use stays.
+    Two stages of one run may check at once: each writes a probe named after its own file, and a folder in use is kept.
     """
     made = [parent for parent in path.parents if not parent.exists()]
     probe = path.parent / f".{path.name}.probe"
@@ -94,7 +97,7 @@ def save(path: Path, kind: str, arrays: Arrays, facts: dict[str, Any]) -> None:
 
 
 def load(path: Path, kind: str) -> RunFile:
-    """Reads what `save` wrote; a missing, truncated, foreign or altered file is refused by name."""
+    """Reads a file that `save` wrote; BadInput if it is missing, truncated, altered or of another kind."""
     if not path.is_file():
         raise BadInput(f"no {kind} file at {path}")
     try:

@@ -1,4 +1,4 @@
-"""Where a measurement comes from, for people: versions, commit, hardware, command and time."""
+"""The provenance of a measurement, for people to read: versions, commit, hardware, command and time."""
 
 import functools
 import hashlib
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = ROOT / "pyproject.toml"  # an installed copy has none
+PROJECT = ROOT / "pyproject.toml"  # does not exist in an installed copy
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "safetensors")
-MEASURES = ("bench", "oracle", "criteria", "pruning")  # folders whose changes are named beside the commit
+MEASURES = ("bench", "oracle", "criteria", "pruning")  # folders whose last commit and uncommitted changes `commit` gives
 
 
 def provenance() -> dict[str, Any]:
@@ -33,7 +33,7 @@ def provenance() -> dict[str, Any]:
 
 @functools.cache
 def installed(package: str) -> str:
-    """The version of a package; `none` where it is not installed."""
+    """The version of a package; `none` if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -42,7 +42,7 @@ def installed(package: str) -> str:
 
 @functools.cache
 def version() -> str:
-    """The version of this suite, from its own project file or from what is installed."""
+    """The version of this suite, from its project file or, in an installed copy, from the package's metadata."""
     if PROJECT.is_file():
         return str(tomllib.loads(PROJECT.read_text())["project"]["version"])
     return installed("pruning-oracle")
@@ -50,7 +50,10 @@ def version() -> str:
 
 @functools.cache
 def commit() -> str:
-    """Twelve digits, with `-dirty-` and a digest of the changes if there are any; `unknown` outside a checkout."""
+    """The last commit that changed the folders in `MEASURES`, as twelve digits; `unknown` outside a checkout.
+
+    If they have uncommitted changes, `-dirty-` and a digest of these follow.
+    """
     if not PROJECT.is_file():
         return "unknown"
     try:

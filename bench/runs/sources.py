@@ -1,8 +1,8 @@
-"""Which code and libraries a number depends on: what the modules that compute it import, and a digest of that code.
+"""Finds the code and the libraries that a number depends on, by following imports, and makes a digest of that code.
 
-Read from the sources, which are not imported for it. Of a file counts what it does: comments, docstrings and layout do not,
-nor how a case is trained and pruned, since weights and settings have digests of their own. A data file
-of the suite that lies beside a module and is named in it counts with the module.
+The source files are parsed, not imported. Only what a file does counts: comments, docstrings and layout do not, nor do
+the code and settings of training and pruning (`TRAINING`, `SETTINGS`), since weights and settings have digests of their own.
+A data file that lies beside a module and is named in it counts as part of the module.
 """
 
 import ast
@@ -17,9 +17,9 @@ from typing import Any
 from pruning_oracle.bench.runs.provenance import ROOT, installed
 
 SUITE = "pruning_oracle"
-DATA = (".json", ".npz")  # data files that may lie beside a module
+DATA = (".json", ".npz")  # endings of the data files that may lie beside a module
 STAGES = ("bench", "oracle", "criteria", "pruning", "reports")
-# libraries that compute numbers, by the name under which they are imported
+# libraries that compute numbers: the name that is imported, and the name of the package
 LIBRARIES = {
     "torch": "torch",
     "torchvision": "torchvision",
@@ -32,14 +32,16 @@ LIBRARIES = {
     "av": "av",
     "PIL": "pillow",
 }
-NEVER = ("bench/runs", "bench/errors.py", "oracle/progress.py")  # files, messages and progress: no number comes from them
-TRAINING = ("bench/training", "bench/registry.py", "bench/pruning_settings.py")  # what is learnt shows in the weights
-SETTINGS = ("PruningSettings", "ScratchRecipe")  # which a case's file may hold, and which its numbers do not depend on
+NEVER = ("bench/runs", "bench/errors.py", "oracle/progress.py")  # files, messages and progress: no number depends on them
+TRAINING = ("bench/training", "bench/registry.py", "bench/pruning_settings.py")  # training shows in the weights' digest
+SETTINGS = ("PruningSettings", "ScratchRecipe")  # classes of settings in a case's file that no measured number depends on
+FINE_TUNING = ("FineTuneRecipe", "fine_tuned_images")  # what also brings a case its network and its data: of these only
+LEARNING = ("epochs", "rate", "batch", "momentum", "weight_decay", "adaptive", "augment")  # changes no number
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file: a digest of what it does, the files it imports, and the libraries."""
+    """What matters of one file: a digest of what it does, and the files and the libraries (of `LIBRARIES`) that it imports."""
 
     digest: str
     imports: tuple[Path, ...]
@@ -47,10 +49,10 @@ class Source:
 
 
 def depends_on(files: Iterable[Path | str], without: Iterable[str] = TRAINING) -> dict[str, Any]:
-    """A digest of all code that these files run, `sources`, and the versions of the `libraries` that it computes with.
+    """A digest of all code that `files` run, as `sources`, and the versions of the libraries in it, as `libraries`.
 
-    Files of the suite are named relative to it, such as `oracle/measure.py`; `without` names files and folders of it that are
-    left out.
+    Files of the suite are named relative to its root, such as `oracle/measure.py`; `without` names files and folders of the
+    suite to leave out.
     """
     found = sorted(closure(files, without))
     sha = hashlib.sha256()
@@ -63,7 +65,10 @@ def depends_on(files: Iterable[Path | str], without: Iterable[str] = TRAINING) -
 
 
 def closure(files: Iterable[Path | str], without: Iterable[str] = ()) -> set[Path]:
-    """These files and all that they import, directly or not, within the suite and from beside a user's own file."""
+    """`files` and all files that they import, directly or not, except those in `NEVER` and `without`.
+
+    Imports count if they are of the suite, or of files beside a user's own file.
+    """
     left_out = [ROOT / name for name in (*NEVER, *without)]
     waiting = [(ROOT / file).resolve() for file in files]
     found: set[Path] = set()
@@ -78,7 +83,7 @@ def closure(files: Iterable[Path | str], without: Iterable[str] = ()) -> set[Pat
 
 @functools.cache
 def read(path: Path) -> Source:
-    """What a file does, and what it imports."""
+    """Parses one file. Of a file that is not Python, the digest is that of its content."""
     content = path.read_bytes()
     if path.suffix != ".py":
         return Source(hashlib.sha256(content).hexdigest(), (), frozenset())
@@ -94,7 +99,7 @@ def read(path: Path) -> Source:
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """Dotted names that a file imports, wherever it does."""
+    """The dotted names that a file imports, at its top or inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -103,7 +108,10 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def _module(name: str, importer: Path) -> Path | None:
-    """The file behind a dotted name: of the suite, or beside the file that imports it; of `from a import b` a or a.b."""
+    """The file that a dotted name means: one of the suite, or one beside a user's file that imports it; None if there is none.
+
+    The name `a.b` may come from `from a import b`, so it means the module a.b if that exists, else a.
+    """
     first, *rest = name.split(".")
     if first != SUITE and any(ROOT / stage in importer.parents for stage in STAGES):
         return None
@@ -118,10 +126,10 @@ def _module(name: str, importer: Path) -> Path | None:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes away what changes no number: docstrings, what @case is told, and how a network is trained and pruned."""
+    """Removes what changes no number: docstrings, the decorator @case, and settings of training and pruning (`SETTINGS`)."""
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """The node without them."""
+        """The node without those parts."""
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             del body[0]
@@ -129,6 +137,8 @@ class _Bare(ast.NodeTransformer):
             node.decorator_list = [mark for mark in node.decorator_list if not _registers_a_case(mark)]
         if isinstance(node, ast.Module):
             node.body = [part for part in node.body if not _is_setting(part)]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FINE_TUNING:
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in LEARNING]
         return super().generic_visit(node)
 
 

@@ -1,6 +1,6 @@
-"""Whether a file is still what its command would make: it remembers a digest of all that its numbers depend on.
+"""Tells whether a run file is up to date, by the digest that it stores of everything that its numbers depend on.
 
-That is code, weights, data, settings and the libraries that compute; neither a commit nor a file's age is among them.
+That is code, weights, data, settings and the versions of the libraries that compute, but not the commit or the file's age.
 """
 
 import hashlib
@@ -17,20 +17,23 @@ Setting = dict[str, Any]
 
 
 def measured_by(stage: Iterable[Path | str], case: Path | str, without: Iterable[str] = TRAINING) -> Setting:
-    """Digests of the code of a stage and of a case's definition, and the versions of the libraries that both use."""
+    """Digests of the code of a stage and of a case's file, and the versions of the libraries that either uses.
+
+    `stage` are the files that compute; `without` names files and folders that do not count as the stage's code.
+    """
     parts = {"stage": depends_on(stage, without), "case": depends_on([case], TRAINING)}
     libraries = {name: version for part in parts.values() for name, version in part["libraries"].items()}
     return {"sources": {name: part["sources"] for name, part in parts.items()}, "libraries": dict(sorted(libraries.items()))}
 
 
 def stamp(setting: Setting) -> str:
-    """The digest under which a file remembers its setting."""
+    """The digest of a setting, which a run file stores."""
     return hashlib.sha256(json.dumps(setting, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def is_current(path: Path, kind: str, setting: Setting) -> bool:
-    """Whether a whole file of this very setting lies there."""
+    """Whether `path` is an intact run file of that kind, made with exactly that setting."""
     try:
         return path.is_file() and bool(load(path, kind).facts.get("setting") == stamp(setting))
-    except BadInput:  # damaged or foreign: it is no result of ours
+    except BadInput:  # damaged, or written by another program
         return False

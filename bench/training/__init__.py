@@ -1,1 +1,1 @@
-"""How networks of cases are trained, from nothing or by fine-tuning."""
+"""Training the networks of cases, from random weights or by fine-tuning."""

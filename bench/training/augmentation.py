@@ -1,4 +1,4 @@
-"""Random changes of training inputs by torchvision's v2 transforms; a generator decides them, so that runs can be repeated."""
+"""Random changes of training inputs by torchvision's v2 transforms, seeded by a generator so that runs can be repeated."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,21 @@ from pruning_oracle.bench.data.reading.images import transforms
 
 
 def crops(inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Of each image a part of at least half its area, scaled to the whole, mirrored half of the time."""
+    """Crops each image to a random part of at least half its area, scaled to the full size, and mirrors half of the images."""
     v2 = transforms()
     part = v2.RandomResizedCrop(inputs.shape[-2:], scale=(0.5, 1.0), antialias=True)
     return _each(v2.Compose([part, v2.RandomHorizontalFlip()]), inputs, generator)
 
 
 def films(inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Each video moved, scaled and played at another pace; not mirrored, for a gesture has a direction."""
+    """Shifts and scales each video and changes its pace at random; does not mirror it, because gestures have a direction."""
     v2, dark = transforms(), inputs.min().item()
     moved = v2.RandomAffine(0, (0.1, 0.1), scale=(0.85, 1.15), interpolation=v2.InterpolationMode.BILINEAR, fill=dark)
     return _each(lambda video: moved(_played(video)), inputs, generator)
 
 
 def _played(video: Tensor) -> Tensor:
-    """At 0.85 to 1.15 of its pace and up to a twentieth of its length later or earlier; `[colour, time, height, width]`."""
+    """A video `[colour, time, height, width]` at 0.85 to 1.15 of its pace, up to a twentieth of its length earlier or later."""
     count, (pace, late) = video.shape[1], (2 * torch.rand(2) - 1).tolist()
     middle = (count - 1) / 2
     places = middle + (torch.arange(count) - middle) * (1 + 0.15 * pace) + 0.05 * count * late
@@ -31,7 +31,7 @@ def _played(video: Tensor) -> Tensor:
 
 
 def _each(transform: Callable[[Tensor], Tensor], inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """The transform of every example by itself; it draws from torch's own generator, which is left as it was."""
+    """Transforms every example separately. The transform draws from torch's global generator, whose state is restored."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
         return torch.stack([transform(one) for one in inputs])

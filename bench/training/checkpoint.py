@@ -1,4 +1,4 @@
-"""How far a fine-tuning is: kept as a file now and then, from which it goes on after a kill as it would have without."""
+"""Checkpoints of a fine-tuning: its state, saved now and then, from which a killed run goes on as if never interrupted."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ KIND = "fine-tuning state"
 
 @dataclass
 class TrainingProgress:
-    """Epochs done, a row of the learning curve for each, and the weights of the best."""
+    """The progress of a fine-tuning: how many epochs are done, its learning curve, and the weights of the best epoch."""
 
     done: int = 0
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -25,9 +25,11 @@ class TrainingProgress:
     def note(
         self, epoch: int, model: nn.Module, loss: float | None, judged: tuple[float, float] | None, seconds: float
     ) -> None:
-        """Writes down an epoch; its weights are the best if more validation examples are right, then if their loss is lower.
+        """Adds an epoch to the learning curve, and keeps its weights if it is the best so far.
 
-        Without validation examples the last epoch is kept.
+        `loss` is the training loss (None before the first epoch), `judged` the validation loss and accuracy (None without
+        validation examples). The best epoch has the highest validation accuracy, then the lowest validation loss; without
+        validation examples it is the last.
         """
         found = {"validation loss": judged and judged[0], "validation accuracy": judged and judged[1]}
         self.curve.append({"epoch": epoch, "loss": loss} | found | {"seconds": seconds})
@@ -42,18 +44,18 @@ class TrainingProgress:
 
 
 class CheckpointFile:
-    """Saves the progress now and then, and finds it again."""
+    """The file of a fine-tuning's state; `setting` is everything that could change its result, `device` where it runs."""
 
     def __init__(self, path: Path, setting: dict[str, Any], device: torch.device, seconds: float = SECONDS) -> None:
         self.kept, self.device = ResumableFile(path, KIND, setting, seconds), device
 
     @property
     def path(self) -> Path:
-        """The state's file."""
+        """The path of the file."""
         return self.kept.path
 
     def __call__(self, progress: TrainingProgress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Saves at the end of an epoch, if the last time is long ago."""
+        """Saves the state at the end of an epoch, if the last save is long ago."""
         if not self.kept.due:
             return
         arrays = {f"network/{name}": array for name, array in state_dict.arrays(model).items()}
@@ -64,7 +66,10 @@ class CheckpointFile:
         self.kept.save(arrays, {"done": progress.done, "curve": progress.curve, "chosen": progress.chosen})
 
     def found(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingProgress:
-        """What was saved by a run of the same setting, put into the network and its optimiser, or the start."""
+        """Restores the state that a run with the same setting saved into the network and its optimiser; returns its progress.
+
+        If there is none, the network and the optimiser stay as they are, and the progress is at its start.
+        """
         file = self.kept.found()
         if file is None:
             return TrainingProgress()

@@ -1,4 +1,4 @@
-"""Fine-tunes a trained network to other data, as the paper did: SGD with momentum on minibatches, the best epoch kept."""
+"""Fine-tunes a trained network on other data, as the paper did: SGD with momentum on minibatches, keeping the best epoch."""
 
 import math
 import time
@@ -20,43 +20,46 @@ from pruning_oracle.bench.training.augmentation import crops
 from pruning_oracle.bench.training.checkpoint import CheckpointFile, TrainingProgress
 from pruning_oracle.bench.training.from_scratch import Augment, cosine
 
-HELD_OUT = 10  # every tenth example of a class chooses the epoch where the data set has no part for it
+HELD_OUT = 10  # every tenth example of a class is for validation if the data set has no part for it
 
 
 @dataclass(frozen=True)
 class FineTuneRecipe:
     """How a network is fine-tuned; the defaults are the paper's for VGG-16 on birds (Molchanov 2017)."""
 
-    build: Callable[[int], nn.Module]  # the network for a number of classes, without weights
-    start: Callable[[int], nn.Module]  # the same with the weights that fine-tuning begins with, and a new head
-    parts: Callable[[], Splits]
+    build: Callable[[int], nn.Module]  # the network for a number of classes, with random weights
+    start: Callable[[int], nn.Module]  # that network with the weights that fine-tuning starts from, and a new head
+    parts: Callable[[], Splits]  # the data set
     epochs: int = 60
     rate: float = 1e-4
     batch: int = 32
     momentum: float = 0.9
     weight_decay: float = 1e-4
-    adaptive: bool = False  # AdamW and a rate that falls to 0 in place of SGD, for a network that starts from nothing
+    adaptive: bool = False  # AdamW and a rate that falls to 0 instead of SGD, for a network with random weights
     augment: Augment = crops
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """The settings as facts."""
+        """The settings as a run file stores them."""
         names = ("epochs", "rate", "batch", "momentum", "weight_decay", "adaptive")
         return {name: getattr(self, name) for name in names} | {"augment": self.augment.__name__}
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        """Over all parameters: nothing is frozen."""
+        """The optimiser of all the model's parameters; none is frozen."""
         if self.adaptive:
             return torch.optim.AdamW(model.parameters(), lr=self.rate, weight_decay=self.weight_decay)
         return torch.optim.SGD(model.parameters(), lr=self.rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def rate_after(self, done: float) -> float:
-        """The learning rate after that part of all updates: the same all along, or along half a cosine."""
+        """The learning rate when the share `done` (0 to 1) of all updates is done: constant, or half a cosine if `adaptive`."""
         return cosine(self.rate, done) if self.adaptive else self.rate
 
 
 def held_out(parts: Splits) -> tuple[Labelled, Labelled | None]:
-    """The examples to learn from and those that choose the epoch; None where there are too few to spare any."""
+    """The examples for training, and those for validation, which choose the best epoch.
+
+    Without a validation part, every tenth training example of a class is held out; None if no class has ten.
+    """
     if parts.validation is not None:
         return parts.train, parts.validation
     learnt, held = split_every(parts.train.labels, HELD_OUT)
@@ -66,7 +69,10 @@ def held_out(parts: Splits) -> tuple[Labelled, Labelled | None]:
 def fine_tune(
     recipe: FineTuneRecipe, parts: Splits, seed: int, label: str, keeper: CheckpointFile
 ) -> tuple[nn.Module, TrainingProgress]:
-    """Fine-tunes, or goes on where `keeper` has a state: after a kill on a CPU to the same bits. The best epoch's network."""
+    """Fine-tunes a network, or goes on from the state in `keeper`; returns it as of its best epoch, and the progress.
+
+    On a CPU, a run that was killed and goes on ends with the same weights, bit for bit.
+    """
     train, validation = held_out(parts)
     torch.manual_seed(seed)
     model = recipe.start(len(parts.classes)).to(keeper.device)
@@ -97,10 +103,13 @@ def _epoch(
     device: torch.device,
     bar: Any,
 ) -> float:
-    """One pass over the training set in an order, with crops and dropout, that the seed and the epoch decide; the mean loss."""
+    """One pass over the training set; returns the mean loss.
+
+    `place`, the seed and the epoch, decides the order of the examples, the augmentation and dropout.
+    """
     number = place[0] * 1_000_003 + place[1]
     generator = torch.Generator().manual_seed(number)
-    torch.manual_seed(number)  # of dropout
+    torch.manual_seed(number)  # for dropout
     model.train()
     total = 0.0
     order = torch.randperm(len(train), generator=generator).split(recipe.batch)
@@ -121,10 +130,10 @@ def _epoch(
 
 
 def _judged(model: nn.Module, data: Examples | None, size: int, device: torch.device) -> tuple[float, float] | None:
-    """Mean loss and accuracy; None without examples."""
+    """Mean loss in nats and accuracy on `data`; None if there are no examples."""
     return None if data is None else evaluate_network(model, data, size, device)
 
 
 def _mixed(device: torch.device) -> torch.autocast:
-    """Mixed precision on a GPU: bfloat16 needs no scaling of the loss."""
+    """Mixed precision on a GPU, none on a CPU; in bfloat16 the loss needs no scaling."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

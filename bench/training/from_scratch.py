@@ -1,4 +1,4 @@
-"""Trains a case's model from nothing by its recipe, deterministically from a seed."""
+"""Trains a model from random weights by a recipe, deterministically from a seed."""
 
 import math
 from collections.abc import Callable
@@ -11,17 +11,18 @@ from tqdm import tqdm
 
 from pruning_oracle.bench.data.reading.examples import Examples
 
+# changes a batch of training inputs at random
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def unchanged(inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """No augmentation."""
+    """No augmentation: returns the inputs."""
     return inputs
 
 
 @dataclass(frozen=True)
 class ScratchRecipe:
-    """How a model is made from nothing: AdamW with a one-cycle learning rate on the cross-entropy of minibatches."""
+    """How a model is trained from random weights: AdamW with a one-cycle learning rate on the cross-entropy of minibatches."""
 
     build: Callable[[], nn.Module]
     train: Callable[[], Examples]
@@ -30,7 +31,7 @@ class ScratchRecipe:
     rate: float
     batch: int = 64
     weight_decay: float = 1e-2
-    smoothing: float = 0.1  # of labels: keeps the training loss away from 0, where a few examples would drive the oracle
+    smoothing: float = 0.1  # of labels: keeps the training loss away from 0, where a few examples would dominate the oracle
     augment: Augment = unchanged
 
 
@@ -41,12 +42,12 @@ def stack(data: Examples) -> tuple[Tensor, Tensor]:
 
 
 def cosine(rate: float, done: float, of: float = 1.0) -> float:
-    """The learning rate after so much of all updates, along half a cosine: the whole rate at first, nothing in the end."""
+    """The learning rate after `done` of `of` updates: half a cosine that falls from `rate` to 0."""
     return rate * (1 + math.cos(math.pi * done / of)) / 2
 
 
 def train_from_scratch(recipe: ScratchRecipe, seed: int, label: str) -> nn.Module:
-    """A trained model in eval mode; the same seed, versions and threads give the same weights."""
+    """The model trained by `recipe`, in eval mode; the same seed, library versions and thread count give the same weights."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     inputs, labels = stack(recipe.train())

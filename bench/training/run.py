@@ -1,4 +1,4 @@
-"""A training from start to end: the weights with their provenance, of a fine-tuning beside them the learning curve."""
+"""Runs a whole training and stores the weights with their provenance, and the learning curve of a fine-tuning."""
 
 import time
 from pathlib import Path
@@ -18,7 +18,7 @@ from pruning_oracle.bench.weights.trained import path
 
 
 def train_case(recipe: ScratchRecipe, case: str, seed: int, out: Path | None) -> None:
-    """Trains a case's network from nothing and stores its weights."""
+    """Trains a case's network from random weights and stores its weights in `out` (None: where the case looks for them)."""
     file = out or shipped.path_to_write(case, seed)
     runs.check_writable(file)
     start = time.perf_counter()
@@ -31,7 +31,10 @@ def train_case(recipe: ScratchRecipe, case: str, seed: int, out: Path | None) ->
 
 
 def fine_tune_case(recipe: FineTuneRecipe, case: str, seed: int, device: torch.device, out: Path | None) -> None:
-    """Fine-tunes a case's network and stores its weights, and its learning curve beside them; the test set is used once."""
+    """Fine-tunes a case's network and stores its weights in `out` (None: where the case looks for them).
+
+    The learning curve goes into a file beside the weights. The test set is used once, at the end.
+    """
     file = out or path(case, seed)
     runs.check_writable(file)
     parts = recipe.parts()

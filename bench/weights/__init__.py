@@ -1,1 +1,1 @@
-"""Where trained weights come from; the small ones that ship lie beside these files."""
+"""Finding, reading and storing trained weights; the small ones that ship with the suite are in this folder."""

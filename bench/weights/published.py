@@ -1,4 +1,4 @@
-"""Weights that others trained: under `DATA`/weights, or torchvision's own, which it downloads where they are missing."""
+"""Weights that others trained: files under `DATA`/weights, or torchvision's, which are downloaded where they are missing."""
 
 import urllib.error
 from pathlib import Path
@@ -11,35 +11,38 @@ from pruning_oracle.bench.data.reading.data_folder import root
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.weights import state_dict
 
-WEIGHTS = "IMAGENET1K_V1"  # tested as bench.data.images.View shows images
+WEIGHTS = "IMAGENET1K_V1"  # tested on images as View in bench/data/reading/images.py shows them by default
 
 
 def untrained(name: str, classes: int) -> nn.Module:
-    """A network of torchvision's with random weights."""
+    """A torchvision network with random weights, for a number of classes."""
     return torchvision_models().get_model(name, weights=None, num_classes=classes)
 
 
 def with_weights(name: str, classes: int = 1000) -> nn.Module:
-    """A network with ImageNet's weights; other than 1,000 classes get a head of random weights."""
+    """A torchvision network with its published weights; its head has random weights if the number of classes differs."""
     file = weights_file(name)
     return state_dict.graft(untrained(name, classes), state_dict.read_weights(file), str(file))
 
 
 def published(name: str) -> Any:
-    """Which weights those are: for networks without that recipe (videos, newer ones) the ones that torchvision recommends."""
+    """Which of torchvision's weights a network gets: `WEIGHTS`, or torchvision's default if it has none of that name.
+
+    Networks for videos, and newer networks, have none of that name.
+    """
     known = torchvision_models().get_model_weights(name)
     return known[WEIGHTS] if WEIGHTS in known.__members__ else known.DEFAULT
 
 
 def torchvision_models() -> Any:
-    """torchvision's networks."""
-    from torchvision import models  # noqa: PLC0415 (a second's import that the embedded cases do not need)
+    """The module `torchvision.models`, imported on first use."""
+    from torchvision import models  # noqa: PLC0415 (takes a second; the embedded cases do not need it)
 
     return models
 
 
 def weights_file(name: str) -> Path:
-    """The file of a network's weights, fetched where it lies nowhere."""
+    """The file of a network's published weights, downloaded if it is not here yet; BadInput if that fails."""
     url = published(name).url
     file = url.rsplit("/", 1)[1]
     own, fetched = root() / "weights", Path(torch.hub.get_dir()) / "checkpoints"
@@ -56,7 +59,7 @@ def weights_file(name: str) -> Path:
 
 
 def own_file(name: str) -> state_dict.StateDict:
-    """A state dict under `DATA`/weights, loaded without running code."""
+    """The state dict in a file under `DATA`/weights, loaded without running code; BadInput if there is no such file."""
     file = root() / "weights" / name
     if not file.is_file():
         raise BadInput(f"no weights at {file}: set DATA to the folder that holds weights/{name}")

@@ -1,4 +1,4 @@
-"""A state dict from a file of torch's or a .safetensors file, loaded without running code, and put into a network."""
+"""Reads a state dict from a torch or .safetensors file without running code, and puts it into a network."""
 
 from pathlib import Path
 
@@ -11,14 +11,17 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import Arrays
 
 StateDict = dict[str, Tensor]
-WRAPPERS = ("state_dict", "model")  # what files of trainers call it
+WRAPPERS = ("state_dict", "model")  # keys under which training scripts store a state dict in their files
 
 
 def read_weights(file: Path) -> StateDict:
-    """Tensors by name; the `module.` that DataParallel puts in front of names is taken off."""
+    """The tensors of a weight file by name; floating-point ones become float32. BadInput if it holds no state dict.
+
+    The prefix `module.` that DataParallel puts in front of names is removed.
+    """
     try:
         found = load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True, map_location="cpu")
-    except (SafetensorError, Exception) as error:  # torch.load raises many kinds; each means that this is no weight file
+    except (SafetensorError, Exception) as error:  # torch.load raises many kinds; each means that this is not a weight file
         raise BadInput(f"{file} is truncated or not a weight file ({type(error).__name__})") from error
     for name in WRAPPERS:
         found = found.get(name, found) if isinstance(found, dict) else found
@@ -29,7 +32,10 @@ def read_weights(file: Path) -> StateDict:
 
 
 def load_into(model: nn.Module, found: StateDict, where: str, what: str = "the data") -> nn.Module:
-    """The network with these weights, in eval mode; says so where they are for another number of classes than `what` has."""
+    """Puts weights into the network and returns it in eval mode; BadInput if they do not fit.
+
+    In messages, `where` is the source of the weights, and `what` the data whose number of classes the network has.
+    """
     head = _other_head(model, found)
     if head:
         given, wanted = found[head[0]].shape[0], model.state_dict()[head[0]].shape[0]
@@ -38,13 +44,16 @@ def load_into(model: nn.Module, found: StateDict, where: str, what: str = "the d
 
 
 def graft(model: nn.Module, found: StateDict, where: str) -> nn.Module:
-    """The network with these weights but for its head, if that is for another number of classes: it stays as it was drawn."""
+    """Puts weights into the network and returns it in eval mode; BadInput if they do not fit.
+
+    If they are for another number of classes, the network's head keeps the weights that it has.
+    """
     own = model.state_dict()
     return load_into(model, found | {name: own[name] for name in _other_head(model, found)}, where)
 
 
 def _other_head(model: nn.Module, found: StateDict) -> list[str]:
-    """The tensors of the one layer whose number of outputs alone differs; none where more does, or nothing."""
+    """The tensors of other shape, if all are of the last layer and differ only in the number of outputs; else an empty list."""
     own = model.state_dict()
     other = [name for name, tensor in found.items() if name in own and own[name].shape != tensor.shape]
     alike = all(own[name].shape[1:] == found[name].shape[1:] for name in other)
@@ -58,8 +67,8 @@ def arrays(model: nn.Module) -> Arrays:
 
 
 def fill(model: nn.Module, found: Arrays, where: str) -> nn.Module:
-    """Puts arrays into a model of the same architecture, in eval mode; names the tensors that do not fit."""
-    state = model.state_dict()  # counts of batches seen may be missing: eval mode does not use them
+    """Puts arrays into a model and returns it in eval mode; BadInput names the tensors that do not fit its architecture."""
+    state = model.state_dict()  # batch norms' counts of batches may be missing: eval mode does not use them
     expected = {
         name: tuple(tensor.shape) for name, tensor in state.items() if name in found or not name.endswith("num_batches_tracked")
     }

@@ -1,4 +1,4 @@
-"""The weights that were trained or fine-tuned here, under `trained/`."""
+"""Weights that were trained or fine-tuned here, in the folder `trained/`."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from pruning_oracle.bench.weights.state_dict import fill
 
 
 def path(case: str, seed: int) -> Path:
-    """Where the weights of a case at a seed lie."""
+    """The file of a case's weights for a seed, which need not exist."""
     return runs.TRAINED / f"{case}-{seed}.safetensors"
 
 
 def restore(model: nn.Module, case: str, seed: int) -> nn.Module:
-    """The network with the case's fine-tuned weights, in eval mode."""
+    """The network with a case's fine-tuned weights for a seed, in eval mode; BadInput if there are none."""
     return fill(model, runs.load(existing(case, seed), "weights").arrays, str(path(case, seed)))
 
 
 def existing(case: str, seed: int) -> Path:
-    """The file of a case's fine-tuned weights; where it is missing, what makes it."""
+    """The file of a case's fine-tuned weights for a seed; if it is missing, BadInput names the command that makes it."""
     file = path(case, seed)
     if not file.is_file():
         raise BadInput(

@@ -1,1 +1,1 @@
-"""What criteria may see, and how it is gathered."""
+"""Evidence: what criteria may see of a network, and how it is gathered."""

@@ -18,7 +18,11 @@ from pruning_oracle.criteria.evidence.tally import SiteStatistics, Tally
 
 
 def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> dict[str, Evidence]:
-    """The evidence at every site from those rows of the training set, in their order; activations are never stored whole."""
+    """The evidence at every site, from these rows of the training set in their order, `size` examples at a time.
+
+    `label` names the pass in the progress bar. Activations are never stored whole. Raises BadInput if evidence is not finite,
+    or if it needs a gradient that the loss does not have.
+    """
     gathered, more = _pass(case, rows, size, needs, label), defaultdict[str, SiteStatistics](dict)
     for name, source in sources().items():
         if name in needs:
@@ -30,7 +34,7 @@ def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], l
 
 
 def unavailable(case: Case, needs: frozenset[str]) -> dict[str, str]:
-    """The evidence among `needs` that a case cannot give, and why."""
+    """The evidence among `needs` that a case cannot provide, by name, with the reason."""
     reasons = {name: source.unfit(case) for name, source in sources().items() if name in needs}
     if needs & DIFFERENTIATED:
         reasons |= dict.fromkeys(needs & DIFFERENTIATED, slopeless(case))
@@ -38,7 +42,7 @@ def unavailable(case: Case, needs: frozenset[str]) -> dict[str, str]:
 
 
 def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> Gathered:
-    """Every statistic of the shared pass, how many positions each map has, and the labels."""
+    """Runs the shared pass: gathers its statistics, how many positions each map has, and the labels."""
     gathered = Gathered(case)
     for block, batch in stream(case, rows, size, f"{label} evidence"):
         gathered.batch(batch)
@@ -50,7 +54,7 @@ def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], lab
 
 
 def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: Gathered) -> list[Tally]:
-    """What one batch shows of every site; the gradients of weights are added to what was gathered."""
+    """Passes one batch through the network; returns a tally for every site, and adds the weights' gradients to `gathered`."""
     learning = list(convolutions(case).values()) if needs & {WEIGHT_GRAD, WEIGHT_PRODUCT} else []
     weights = [module.get_parameter("weight") for module in learning]
     tallies = [Tally(case, site, len(batch.labels), needs) for site in case.sites]
@@ -66,7 +70,7 @@ def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: Gathered
                     f"{case.name}: the loss has no gradient, which {', '.join(sorted(needs & DIFFERENTIATED))} needs"
                 )
             by = [*weights, *(leaf for tally in tallies for leaf in tally.leaves)]
-            # examples do not see each other in eval mode, so the sum gives each its own gradient
+            # in eval mode no example affects another, so the gradient of the sum gives each example its own
             grads = torch.autograd.grad(loss.sum(), by, allow_unused=True, materialize_grads=True)
             for module, grad in zip(learning if WEIGHT_GRAD in needs else (), grads, strict=False):
                 gathered.slope(module, grad)

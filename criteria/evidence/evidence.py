@@ -8,16 +8,16 @@ from torch import Tensor
 
 from pruning_oracle.bench.case import Site
 
-PerExample = Float[Tensor, "example map"]  # one example where a criterion speaks of all at once
+PerExample = Float[Tensor, "example map"]  # a single row where a criterion judges all examples together
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a criterion may see of one site: its weights, its examples' labels, and statistics per example and map.
+    """What a criterion may see of one site: its weights, the labels of the examples, and statistics.
 
     `weights` holds for each map every weight of the filters that make it, over all of the site's convolutions.
-    `positions` is how many numbers of a map one example has, over all gates and clips; NaN where no statistic was needed.
-    What the criterion `needs` is an attribute, most of it `[example, map]`: `gate_grad`, `mean`, `mean_square`, …
+    `positions` is how many positions a map has in one example, over all gates and clips; NaN where no statistic was needed.
+    Every statistic that the criterion `needs` is an attribute, most are `[example, map]`: `gate_grad`, `mean`, `mean_square`, …
     """
 
     site: Site

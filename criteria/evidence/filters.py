@@ -1,4 +1,4 @@
-"""The filters that make a site's maps, one row per map: weights, or whatever is laid out as they are, such as gradients."""
+"""The filters that make a site's maps, one row per map: weights, or other numbers in the same layout, such as gradients."""
 
 from collections.abc import Callable
 
@@ -16,14 +16,17 @@ def weight(module: nn.Module) -> Tensor:
 
 
 def filters(model: nn.Module, site: Site, of: Callable[[nn.Module], Tensor] = weight) -> Float[Tensor, "map weight"]:
-    """Every weight that makes each map, without biases: all of a site's convolutions side by side."""
+    """All weights that make each map, without biases, over all of the site's convolutions.
+
+    `of` may give other numbers of a convolution, in the layout of its weights.
+    """
     columns = []
     for name, channels in zip(site.convolutions, site.channels, strict=True):
         module = model.get_submodule(name)
         values = of(module).cpu()
         if isinstance(module, TRANSPOSED):
             groups = values.unflatten(0, (module.groups, -1)).transpose(1, 2)
-            values = groups.flatten(0, 1)  # stored as [in, out / groups, …]
+            values = groups.flatten(0, 1)  # transposed convolutions store [in, out / groups, …]
         held = sorted((index, channel) for channel, index in enumerate(channels) if index >= 0)
         columns.append(values.flatten(1)[[channel for _, channel in held]].reshape(site.maps, -1))
     return torch.cat(columns, 1)

@@ -1,4 +1,4 @@
-"""What passes have shown of every site so far, batch by batch, and the evidence that it comes to."""
+"""Gathers the statistics of every site batch by batch, and makes the evidence from them."""
 
 from collections import defaultdict
 
@@ -13,7 +13,7 @@ from pruning_oracle.criteria.evidence.tally import SiteStatistics
 
 
 class Gathered:
-    """Statistics of every example that was seen, `[example, map]` each, and the sum of the weights' gradients."""
+    """The statistics of all examples so far, `[example, map]` each, and the sum of the weights' gradients."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -23,21 +23,24 @@ class Gathered:
         self.slopes: dict[nn.Module, Tensor] = {}
 
     def batch(self, batch: Batch) -> None:
-        """Another batch is seen: what follows is of its examples."""
+        """Begins a batch: adds its labels."""
         self.labels.append(batch.labels.cpu())
 
     def site(self, site: Site, parts: SiteStatistics, positions: Tensor) -> None:
-        """One site's statistics of the batch."""
+        """Adds one site's statistics of the current batch; `positions`, `[map]`, is how many one example has."""
         self.positions[site.name] = positions.cpu()
         for name, part in parts.items():
             self.parts[site.name][name].append(part.detach().cpu())
 
     def slope(self, module: nn.Module, grad: Tensor) -> None:
-        """The batch's gradient of a convolution's weight."""
+        """Adds the gradient of the current batch's summed loss by a convolution's weight."""
         self.slopes[module] = self.slopes[module] + grad if module in self.slopes else grad.clone()
 
     def evidence(self, seed: int, over: int, more: dict[str, SiteStatistics]) -> dict[str, Evidence]:
-        """The evidence at every site, with `more` statistics of it; the weights' gradients are a mean `over` so many sums."""
+        """The evidence at every site, with `more` statistics, by site.
+
+        The weights' gradients, which are sums over examples, are divided by `over`, the number of examples.
+        """
         found = {}
         for site in self.case.sites:
             statistics = {name: torch.cat(parts) for name, parts in self.parts[site.name].items()} | more.get(site.name, {})

@@ -1,4 +1,4 @@
-"""What passes that gather evidence share: batches with progress, gates to differentiate by, no other gradients."""
+"""Helpers of the passes that gather evidence: batches with a progress bar, gates to differentiate by, gradients on request."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ from pruning_oracle.bench.network.gates import gated
 
 
 def stream(case: Case, rows: Sequence[int], size: int, label: str) -> Iterator[tuple[Sequence[int], Batch]]:
-    """Batches with the rows that they hold, and a bar that says how far it is."""
+    """The batches of these rows, `size` examples at a time, each with its own rows; shows a progress bar."""
     with tqdm(total=len(rows), desc=f"{case.name} seed {case.seed} {label}", unit="example", leave=False) as bar:
         for first, batch in zip(range(0, len(rows), size), case.batches(case.train, rows, size), strict=True):
             yield rows[first : first + size], batch
@@ -22,13 +22,16 @@ def stream(case: Case, rows: Sequence[int], size: int, label: str) -> Iterator[t
 def by_batch(
     case: Case, rows: Sequence[int], size: int, label: str, of: Callable[[Sequence[int], Batch], Sequence[Tensor]]
 ) -> dict[str, Tensor]:
-    """What `of` gives for every batch, one `[example, map]` per site, put together."""
+    """Calls `of` with the rows of every batch and the batch, and joins its results over batches, by site.
+
+    `of` gives one tensor `[example, map]` per site, in the order of the sites.
+    """
     parts = [[part.detach().cpu() for part in of(block, batch)] for block, batch in stream(case, rows, size, label)]
     return {site.name: torch.cat(found) for site, found in zip(case.sites, zip(*parts, strict=True), strict=True)}
 
 
 def open_gates(case: Case, examples: int, value: float = 1.0) -> dict[Site, Tensor]:
-    """A gate value for every example and map of every site, that can be differentiated by."""
+    """For every site, gate values `[example, map]` that the loss can be differentiated by, all equal to `value`."""
     dtype = next(case.model.parameters()).dtype
     return {
         site: torch.full((examples, site.maps), value, device=case.device, dtype=dtype).requires_grad_() for site in case.sites
@@ -37,7 +40,10 @@ def open_gates(case: Case, examples: int, value: float = 1.0) -> dict[Site, Tens
 
 @contextmanager
 def differentiable(model: nn.Module, weights: Sequence[nn.Parameter] = ()) -> Iterator[None]:
-    """Gradients flow inside the block, to no parameter but `weights`; cudnn has no backward for recurrent layers in eval."""
+    """Enables gradients inside the block; of the parameters, only `weights` get one.
+
+    A network with recurrent layers runs without cudnn, which has no backward pass for them in eval mode.
+    """
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
     wanted = {id(parameter) for parameter in weights}
     with ExitStack() as stack:
@@ -50,7 +56,7 @@ def differentiable(model: nn.Module, weights: Sequence[nn.Parameter] = ()) -> It
 
 
 def slopeless(case: Case) -> str:
-    """Why a case's loss cannot be differentiated, tried on one example; nothing if it can."""
+    """Why a case's loss cannot be differentiated, tried on one example; empty if it can."""
     batch = next(case.batches(case.train, [0], 1))
     with differentiable(case.model), gated(case.model, open_gates(case, 1)):
         loss = case.loss(case.model(batch.inputs), batch.labels)

@@ -1,4 +1,4 @@
-"""Source, @source: evidence that takes passes of its own, and how a function becomes one."""
+"""Source, @source: evidence that takes passes of its own, and how a function becomes a source of it."""
 
 import importlib
 import pkgutil
@@ -11,20 +11,21 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.criteria.evidence.evidence import Evidence
 
-# from a case, rows of its training set and how many of them to take at a time, to a tensor by site name
+# from a case, rows of its training set and the number of examples per pass, to a tensor by site name
 Gather = Callable[[Case, Sequence[int], int], dict[str, Tensor]]
 
 
 def fits(case: Case) -> str:
-    """Every case can give it."""
+    """The default for `unfit`: empty, since every case can provide the evidence."""
     return ""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Evidence beyond the shared pass: `[example, map]`, or of all examples together `[1, map]` or `[map, number]`.
+    """A source of evidence beyond the shared pass.
 
-    `unfit` says why a case cannot give it, and nothing if it can. A dear one looks at the first `most` examples only.
+    `gather` gives it by site: `[example, map]`, or for all examples together `[1, map]` or `[map, number]`. `unfit` says why a
+    case cannot provide it; empty if it can. An expensive source looks at the first `most` examples only.
     """
 
     gather: Gather
@@ -38,7 +39,10 @@ SOURCES: dict[str, Source] = {}
 
 
 def source(*, unfit: Callable[[Case], str] = fits, most: int | None = None) -> Callable[[Gather], Gather]:
-    """Registers a function as the evidence of its own name."""
+    """Decorator: registers a function as the source of the evidence of its own name; see `Source` for its arguments.
+
+    Raises BadInput if the name is taken, or is that of a field of `Evidence`.
+    """
 
     def register(function: Gather) -> Gather:
         name = function.__name__
@@ -55,7 +59,7 @@ def source(*, unfit: Callable[[Case], str] = fits, most: int | None = None) -> C
 
 
 def sources() -> dict[str, Source]:
-    """All sources, after importing every file of their folder."""
+    """All sources by the name of their evidence, after importing every file of `criteria/sources/`."""
     package = importlib.import_module(SOURCES_PACKAGE)
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{SOURCES_PACKAGE}.{module.name}")

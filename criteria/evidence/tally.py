@@ -12,28 +12,28 @@ from pruning_oracle.bench.case import Case, Site
 from pruning_oracle.bench.network.gates import Gate, channels_with_maps
 from pruning_oracle.criteria.evidence.statistics import GATE_GRAD, PRODUCT, STATISTICS, WEIGHT_PRODUCT
 
-CACHED = 1 << 17  # numbers: half a megabyte in float32
+CACHED = 1 << 17  # numbers that stay in a CPU's cache: half a megabyte in float32
 SiteStatistics = dict[str, Tensor]  # statistic -> [example, map], of one batch
 
 
 class Tally:
-    """What has passed a site's gates, and what has left its convolutions, in one forward and backward pass."""
+    """The statistics of what passes a site's gates and leaves its convolutions, in one forward and backward pass."""
 
     def __init__(self, case: Case, site: Site, examples: int, needs: frozenset[str]) -> None:
         self.case, self.site, self.examples = case, site, examples
         self.means = {name: self.blank(0.0) for name in STATISTICS if name in needs and not STATISTICS[name].largest}
         self.largest = {name: self.blank(-math.inf) for name in STATISTICS if name in needs and STATISTICS[name].largest}
         self.products = {name: self.blank(0.0) for name in (GATE_GRAD, PRODUCT, WEIGHT_PRODUCT) if name in needs}
-        self.leaves: list[Tensor] = []  # where gradients start if no weight is differentiated by
+        self.leaves: list[Tensor] = []  # outputs of gates where backward passes end, if nothing before them needs a gradient
         self.counts = self.blank(0.0)[0]
 
     def blank(self, value: float) -> Float[Tensor, "example map"]:
-        """That number for every example and map."""
+        """A tensor that holds `value` for every example and map."""
         dtype = next(self.case.model.parameters()).dtype
         return torch.full((self.examples, self.site.maps), value, device=self.case.device, dtype=dtype)
 
     def hooks(self) -> list[Any]:
-        """Starts to watch; the hooks must be removed after the backward pass."""
+        """Registers the forward hooks that fill the tally; the caller must remove them after the backward pass."""
         model, site = self.case.model, self.site
         found = [model.get_submodule(name).register_forward_hook(self._gate) for name in site.gates]
         if WEIGHT_PRODUCT in self.products:
@@ -42,11 +42,11 @@ class Tally:
         return found
 
     def parts(self) -> SiteStatistics:
-        """Every statistic, over all positions that were seen."""
+        """Every statistic of the batch, over all positions."""
         return {name: total / self.counts for name, total in self.means.items()} | self.largest | self.products
 
     def _gate(self, gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """Adds what passes a gate; its gradient too, once that comes back."""
+        """A forward hook that adds what passes a gate and, in the backward pass, its products with the gradient."""
         channels, maps = channels_with_maps(gate.maps, self.case.device)
         positions = output.numel() / (self.examples * output.shape[gate.axis])
         self.counts.index_add_(0, maps, self.counts.new_full((len(maps),), positions))
@@ -72,7 +72,7 @@ class Tally:
         return output
 
     def _convolution(self, owners: Sequence[int]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        """Adds weight × gradient: output × gradient without the bias, since a convolution is linear in its weights."""
+        """A hook that adds weight × gradient: (output − bias) × gradient, since a convolution is linear in its weights."""
         total, (channels, maps) = self.products[WEIGHT_PRODUCT], channels_with_maps(owners, self.case.device)
 
         def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -91,7 +91,7 @@ class Tally:
         return watch
 
     def _multiplied(self, wanted: Iterable[str], kept: Tensor, grad: Tensor) -> SiteStatistics:
-        """Sums of products over clips and positions, `[example, channel]`; a few rows at a time stay in a CPU's cache."""
+        """Products of activation and gradient, summed over clips and positions, `[example, channel]`; a few rows at a time."""
         parts: dict[str, list[Tensor]] = {name: [] for name in wanted}
         rows = len(kept) if kept.is_cuda else max(1, CACHED // kept[0].numel())
         for first, second in zip(kept.split(rows), grad.split(rows), strict=True):
@@ -103,7 +103,7 @@ class Tally:
         return {name: torch.cat(found).unflatten(0, (self.examples, -1)).sum(1) for name, found in parts.items()}
 
     def _positions(self, value: Tensor, axis: int) -> Float[Tensor, "example channel position"]:
-        """A tensor with its clips and positions in one axis."""
+        """A gate's or convolution's output with its clips and positions in one axis; `axis` is that of the channels."""
         rows = value.movedim(axis, 1)
         rows = rows.reshape(self.examples, -1, rows.shape[1], math.prod(rows.shape[2:]))  # example, clip, channel, position
         return rows.transpose(1, 2).flatten(2)

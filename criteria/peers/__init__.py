@@ -1,6 +1,6 @@
-"""Other libraries' own criteria as they ship, one file per library."""
+"""Other libraries' criteria, computed as those libraries compute them, one file per library."""
 
-# Of this suite's criteria none may depend on the order of the examples. These do, as their projects compute them:
+# None of this suite's own criteria may depend on the order of the examples. These do, as their projects compute them:
 AS_SHIPPED = {
     "torch_pruning_hessian": "it keeps the last example only",
     "nvlabs_gate": "it squares a minibatch's mean",

@@ -21,7 +21,7 @@ from pruning_oracle.criteria.evidence.passes import differentiable
 from pruning_oracle.criteria.evidence.source import Gather, source
 
 MISSING = "torch-pruning is not installed: pip install 'pruning-oracle[pruning]'"
-MOST = 2000  # steps to a group; of torchvision's networks DenseNet-121 takes most, 102
+MOST = 2000  # the most steps of a group; among torchvision's networks DenseNet-121 takes most, 102
 Coupling = dict[str, dict[int, int]]  # convolution -> channel -> the map that it belongs to
 
 
@@ -35,17 +35,18 @@ class Grouped:
 
 @contextmanager
 def grouped(case: Case) -> Iterator[Grouped]:
-    """Follows one example through a copy of the network as Torch-Pruning does; the copy learns inside the block.
+    """Lets Torch-Pruning find the groups in a copy of the network, whose parameters have gradients inside the block.
 
-    Gates stay in the copy: open, they pass a tensor on as it is, and autograd, which the library follows, never sees them.
-    A group holds all channels of a convolution, since the library's importances are made for such groups only.
+    Gates stay in the copy: when open they return the very tensor that they take, so autograd, which the library follows, does
+    not see them. A group holds all channels of a convolution, since the library's importances are made for such groups only.
+    Raises BadInput if a group couples other channels than its site.
     """
     import torch_pruning  # noqa: PLC0415 (an optional package)
 
     model = copy.deepcopy(case.model)
     inputs = next(case.batches(case.train, [0], 1)).inputs
     with warnings.catch_warnings(), differentiable(model, list(model.parameters())):
-        warnings.simplefilter("ignore")  # of the library's own calls
+        warnings.simplefilter("ignore")  # raised by the library's own calls
         graph = torch_pruning.DependencyGraph()
         graph.build_dependency(model, inputs, forward_fn=lambda network, example: network(example), verbose=False)
         groups = {}
@@ -59,10 +60,10 @@ def grouped(case: Case) -> Iterator[Grouped]:
 
 @contextmanager
 def _ending(site: Site) -> Iterator[None]:
-    """Ends a search that would go on for ever, as the library's does in a GRU: each round moves the channels' numbers on."""
+    """Stops the library's search with BadInput after `MOST` steps: in a GRU each round shifts the channels, without end."""
     from torch_pruning.dependency import graph  # noqa: PLC0415 (an optional package)
 
-    class Bounded(graph.Group):  # type: ignore[misc]  # of a library without types
+    class Bounded(graph.Group):  # type: ignore[misc]  # the library has no types
         def add_dep(self, dep: Any, idxs: Any) -> None:
             super().add_dep(dep, idxs)
             if len(self) > MOST:
@@ -76,7 +77,7 @@ def _ending(site: Site) -> Iterator[None]:
 
 
 def _coupled(graph: Any, group: Any, site: Site, model: nn.Module) -> Coupling:
-    """The convolutions' channels that Torch-Pruning deletes with each of a site's maps."""
+    """The channels that Torch-Pruning deletes together with a map of the site, and that map, for each convolution."""
     names = {module: name for name, module in model.named_modules()}
     found: Coupling = defaultdict(dict)
     for item in group:
@@ -90,7 +91,7 @@ def _coupled(graph: Any, group: Any, site: Site, model: nn.Module) -> Coupling:
 
 
 def _check_same(site: Site, theirs: Coupling) -> None:
-    """Refuses a group that is not the site: its scores would be of other maps."""
+    """Raises BadInput if a group couples other channels than the site does: its scores would be of other maps."""
     ours: Coupling = {}
     for name, owners in zip(site.convolutions, site.channels, strict=True):
         ours[name] = {channel: owner for channel, owner in enumerate(owners) if owner >= 0}
@@ -105,9 +106,10 @@ def _few(channels: dict[int, int]) -> str:
 
 
 def importance_per_map(found: Grouped, importance: Callable[[Any], Tensor | None]) -> dict[str, Float[Tensor, "1 map"]]:
-    """One of the library's importances of every group, its channels added up by map.
+    """Applies one of the library's importances to every group, and adds up the channels of each map.
 
-    Where all of a group are 0, its division by their mean gives NaN; a zero for each stands there, which ranks nothing.
+    If all channels of a group are 0, the library divides by their mean and gives NaN; zeros, which rank nothing, replace them.
+    Raises BadInput if the library finds no layer of a group that it scores.
     """
     result = {}
     for site, group in found.groups.items():
@@ -122,21 +124,21 @@ def importance_per_map(found: Grouped, importance: Callable[[Any], Tensor | None
 
 
 def refusal(case: Case, gather: Gather) -> str:
-    """Why Torch-Pruning cannot score a case, tried on one example; nothing if it can."""
+    """Why Torch-Pruning cannot score a case, tried on one example; empty if it can."""
     if importlib.util.find_spec("torch_pruning") is None:
         return MISSING
     try:
         gather(case, [0], 1)
     except BadInput as error:
         return f"torch-pruning: {error}"
-    except Exception as error:  # the library has no errors of its own: whatever fails inside is a reason
+    except Exception as error:  # the library has no errors of its own, so whatever fails inside it is a reason
         said = str(error).splitlines() or ["no reason given"]
         return f"torch-pruning: {type(error).__name__}: {said[0]}"
     return ""
 
 
 def shipped(gather: Gather) -> Gather:
-    """Registers a function as the evidence of its own name; a case has it if the library is there and can treat it."""
+    """Decorator: registers a source of evidence, available where the library is installed and can score the case."""
 
     def unfit(case: Case) -> str:
         return refusal(case, gather)

@@ -7,7 +7,7 @@ PROJECT = "IntelLabs/distiller, from a description of it"
 
 @criterion(needs={"mean"}, reduce=mean, unit="activation", source=f"{PROJECT}: mean activation")
 def distiller_activation(site: Evidence) -> PerExample:
-    """Minus the mean activation: the project prunes the most active maps first. Minus `activation_mean`, so its reverse."""
+    """Minus the mean activation, since the project prunes the most active maps first; the reverse of `activation_mean`."""
     return -site.mean
 
 
@@ -15,7 +15,7 @@ def distiller_activation(site: Evidence) -> PerExample:
 def distiller_gradient(site: Evidence) -> PerExample:
     """Σ weight × gradient over the filters that make a map, with its sign, biases left out.
 
-    Removing the filter is predicted to change the loss by minus this. The project prunes the most negative first: those that
-    it predicts to be most harmful to lose. The gradient is that of the mean loss over all examples.
+    Removing the filters is predicted to change the loss by minus this. The project prunes the most negative maps first, whose
+    removal it predicts to be the most harmful. The gradient is that of the mean loss over all examples.
     """
     return (site.weights * site.weight_grad).sum(1)[None]

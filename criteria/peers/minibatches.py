@@ -1,4 +1,4 @@
-"""Minibatches of projects that never look at one example: their size is a constant here, whatever `--batch` is."""
+"""Minibatches, for projects that never look at a single example; their size is fixed here, whatever `--batch` is."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-MINIBATCH = 32  # consecutive examples; the last minibatch holds what is left
+MINIBATCH = 32  # consecutive examples; the last minibatch holds the rest
 
 
 def rows_of_minibatches(rows: Sequence[int]) -> list[Sequence[int]]:
-    """The rows of each minibatch."""
+    """The rows of each minibatch, in their order."""
     return [rows[first : first + MINIBATCH] for first in range(0, len(rows), MINIBATCH)]
 
 

@@ -1,6 +1,6 @@
 """NNI's criteria, re-derived from a description: as the project computes them, not corrected.
 
-The project scores each convolution alone; a coupled map counts all of its convolutions here.
+The project scores each convolution alone; here a coupled map counts all of its convolutions.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ PROJECT = "NNI, from a description of it"
 
 @source(unfit=slopeless)
 def nni_squared_product(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "1 map"]]:
-    """Σ (weight × gradient)² over a map's filters, by the gradient of a minibatch's mean loss; a mean over minibatches."""
+    """Σ (weight × gradient)² over a map's filters, with the gradient of a minibatch's mean loss, averaged over minibatches."""
     modules = list(convolutions(case).values())
     weights = [module.get_parameter("weight") for module in modules]
     totals = [torch.zeros_like(weight) for weight in weights]
@@ -53,7 +53,7 @@ def nni_positive_share(case: Case, rows: Sequence[int], size: int) -> dict[str, 
 
 
 def rectified(case: Case, batch: Batch, of: Callable[[Tensor], Tensor]) -> list[Float[Tensor, "example map"]]:
-    """Mean over positions, calls and convolutions of a function of what a site's convolutions give, site by site."""
+    """For each site the mean of `of(output)` over the positions, calls and convolutions of each map."""
     sums = {site: torch.zeros(len(batch.labels), site.maps, device=case.device) for site in case.sites}
     counts = {site: torch.zeros(site.maps, device=case.device) for site in case.sites}
     with ExitStack() as stack, torch.no_grad():
@@ -68,7 +68,7 @@ def rectified(case: Case, batch: Batch, of: Callable[[Tensor], Tensor]) -> list[
 def _watch(
     sums: dict[Site, Tensor], counts: dict[Site, Tensor], site: Site, owners: Sequence[int], of: Callable[[Tensor], Tensor]
 ) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-    """A hook that adds up what one convolution gives; clips folded into the rows are positions of their example."""
+    """A hook that adds up `of(output)` of one convolution; clips folded into the rows count as positions of their example."""
 
     def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         examples = len(sums[site])
@@ -84,27 +84,27 @@ def _watch(
 
 @criterion(needs={"nni_squared_product"}, reduce=mean, unit="nats²", source=f"{PROJECT} (3.0): Taylor")
 def nni_taylor(site: Evidence) -> PerExample:
-    """Σ (weight × gradient)² over the filters that make a map, a mean over minibatches of 32; biases left out.
+    """Σ (weight × gradient)² over the filters that make a map, averaged over minibatches of 32; biases left out.
 
-    With one minibatch of all examples it is `taylor_weight_elementwise`. Departure: the weights stand still, where the
-    project's optimiser moves them between minibatches.
+    With one minibatch of all examples it is `taylor_weight_elementwise`. Departure: the weights do not change, while the
+    project's optimiser changes them between minibatches.
     """
     return site.nni_squared_product
 
 
 @criterion(needs={"nni_rectified_mean"}, reduce=mean, unit="activation", source=f"{PROJECT} (2.9): mean activation")
 def nni_activation(site: Evidence) -> PerExample:
-    """Mean of the convolution's output behind a ReLU of its own: what follows in the network, a batch norm say, is ignored.
+    """Mean of max(0, the convolution's output); what follows in the network, such as a batch norm, is ignored.
 
-    Where the network has a ReLU there, and nothing else, it is `activation_mean`.
+    Where the network itself has a ReLU there and nothing else, it is `activation_mean`.
     """
     return site.nni_rectified_mean
 
 
 @criterion(needs={"nni_positive_share"}, reduce=mean, unit="share", source=f"{PROJECT} (2.9): APoZ")
 def nni_apoz(site: Evidence) -> PerExample:
-    """One minus the average percentage of zeros (APoZ) of the convolution's output behind a ReLU of its own.
+    """One minus the average percentage of zeros (APoZ) of max(0, the convolution's output).
 
-    Where the network has a ReLU there, and nothing else, it is `nonzero_share`.
+    Where the network itself has a ReLU there and nothing else, it is `nonzero_share`.
     """
     return site.nni_positive_share

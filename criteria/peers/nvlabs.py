@@ -1,6 +1,6 @@
 """NVlabs/Taylor_pruning's criteria, re-derived from a description: as the project computes them, not corrected.
 
-Both see the mean loss of a minibatch, so that examples are taken 32 at a time, in their order.
+Both work on the mean loss of a minibatch, so examples are taken 32 at a time, in their order.
 """
 
 import torch
@@ -16,8 +16,8 @@ PROJECT = "NVlabs/Taylor_pruning, from a description of it"
 def nvlabs_gate(site: Evidence) -> PerExample:
     """Squared gradient of a minibatch's mean loss by the gate, added up over minibatches of 32.
 
-    Within a minibatch examples cancel, so that it lies between two of this suite's: with minibatches of one it is
-    `taylor_squared` times the number of examples, with one of all examples the square of `taylor_signed`.
+    Examples cancel within a minibatch, so it lies between two criteria of this suite: with minibatches of one example it is
+    `taylor_squared` times the number of examples; with one minibatch of all examples, the square of `taylor_signed`.
     """
     return means(site.gate_grad).square().sum(0)[None]
 
@@ -26,8 +26,8 @@ def nvlabs_gate(site: Evidence) -> PerExample:
 def nvlabs_iclr2017(site: Evidence) -> PerExample:
     """Mean over examples and positions of |activation × gradient|, scaled to norm 1 per minibatch of 32, and added up.
 
-    The project means eq. 8 of arXiv:1611.06440, whose magnitude comes after the mean over positions. With one minibatch of
-    all examples it is `taylor_elementwise` times a constant.
+    The project intends eq. 8 of arXiv:1611.06440, which takes the magnitude after the mean over positions. With one minibatch
+    of all examples it is `taylor_elementwise` times a constant.
     """
     parts = means(site.product_magnitude / site.positions)
     return F.normalize(parts, dim=1, eps=torch.finfo(parts.dtype).tiny).sum(0)[None]

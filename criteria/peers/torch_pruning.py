@@ -1,7 +1,7 @@
 """Torch-Pruning's importances as they ship, each called through the library's own API with its own defaults.
 
-By default the library takes all layers of a group (the convolution, its batch norm, the layers that read its maps), gives
-each channel the mean of what these say, and divides by the mean over the group's channels: a unit of its own.
+By default the library scores all layers of a group (the convolution, its batch norm, the layers that read its maps), gives
+each channel the mean of these scores, and divides by the mean over the group's channels: a unit of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,50 +17,50 @@ from pruning_oracle.criteria.evidence.passes import stream
 from pruning_oracle.criteria.peers.dependencies import grouped, importance_per_map, shipped
 
 UNIT = "mean of the group"
-LAST = 8  # examples for an importance that starts again at every one
+LAST = 8  # examples shown to an importance that starts again at every example
 Found = dict[str, Float[Tensor, "1 map"]]
 
 
 def library(name: str) -> Callable[[Any], Tensor | None]:
-    """One of the library's importances, with its own defaults."""
+    """The library's importance of this class name, with its own defaults."""
     from torch_pruning import importance  # noqa: PLC0415 (an optional package)
 
     return getattr(importance, name)()
 
 
 def of_weights(case: Case, name: str) -> Found:
-    """An importance that looks at no example."""
+    """The scores, by site, of an importance that looks at no example."""
     with grouped(case) as found:
         return importance_per_map(found, library(name))
 
 
 @shipped
 def torch_pruning_magnitude_importance(case: Case, rows: Sequence[int], size: int) -> Found:
-    """What `MagnitudeImportance()` gives."""
+    """The scores of `MagnitudeImportance()`, by site."""
     return of_weights(case, "MagnitudeImportance")
 
 
 @shipped
 def torch_pruning_fpgm_importance(case: Case, rows: Sequence[int], size: int) -> Found:
-    """What `FPGMImportance()` gives."""
+    """The scores of `FPGMImportance()`, by site."""
     return of_weights(case, "FPGMImportance")
 
 
 @shipped
 def torch_pruning_lamp_importance(case: Case, rows: Sequence[int], size: int) -> Found:
-    """What `LAMPImportance()` gives."""
+    """The scores of `LAMPImportance()`, by site."""
     return of_weights(case, "LAMPImportance")
 
 
 @shipped
 def torch_pruning_bn_scale_importance(case: Case, rows: Sequence[int], size: int) -> Found:
-    """What `BNScaleImportance()` gives."""
+    """The scores of `BNScaleImportance()`, by site."""
     return of_weights(case, "BNScaleImportance")
 
 
 @shipped
 def torch_pruning_random_importance(case: Case, rows: Sequence[int], size: int) -> Found:
-    """What `RandomImportance()` gives, which draws from torch's own generator: seeded here, and put back afterwards."""
+    """The scores of `RandomImportance()`, which draws from torch's global generator: seeded here, and restored afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(case.seed)
         return of_weights(case, "RandomImportance")
@@ -68,7 +68,7 @@ def torch_pruning_random_importance(case: Case, rows: Sequence[int], size: int) 
 
 @shipped
 def torch_pruning_taylor_importance(case: Case, rows: Sequence[int], size: int) -> Found:
-    """What `TaylorImportance()` gives after a backward pass of the mean loss over all examples, added up batch by batch."""
+    """The scores of `TaylorImportance()` after a backward pass of the mean loss over all examples, added up batch by batch."""
     with grouped(case) as found:
         for _, batch in stream(found.case, rows, size, "Torch-Pruning's Taylor"):
             (found.case.losses(batch).sum() / len(rows)).backward()
@@ -77,9 +77,9 @@ def torch_pruning_taylor_importance(case: Case, rows: Sequence[int], size: int) 
 
 @shipped
 def torch_pruning_hessian_importance(case: Case, rows: Sequence[int], size: int) -> Found:
-    """What `HessianImportance()` gives after its documented loop: a backward pass and `accumulate_grad` per example.
+    """The scores of `HessianImportance()` after its documented loop: a backward pass and `accumulate_grad` per example.
 
-    It starts again at every example, so that only the last few are shown to it: more give the same, bit by bit.
+    It starts again at every example, so only the last few are shown to it: more would give the same, bit for bit.
     """
     with grouped(case) as found:
         importance: Any = library("HessianImportance")
@@ -92,18 +92,18 @@ def torch_pruning_hessian_importance(case: Case, rows: Sequence[int], size: int)
 
 @criterion(needs={"torch_pruning_magnitude_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, MagnitudeImportance()")
 def torch_pruning_magnitude(site: Evidence) -> PerExample:
-    """Σw² of the filter, γ² of its batch norm and Σw² of the weights that read the map, and of these the mean.
+    """Mean of Σw² of the filter, γ² of its batch norm, and Σw² of the weights that read the map.
 
-    Called a norm of degree 2, but no root is taken.
+    The library calls it a norm of degree 2, but takes no root.
     """
     return site.torch_pruning_magnitude_importance
 
 
 @criterion(needs={"torch_pruning_taylor_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, TaylorImportance()")
 def torch_pruning_taylor(site: Evidence) -> PerExample:
-    """Σ|weight × gradient| of the filter and of the weights that read the map, and of these the mean.
+    """Mean of two sums Σ|weight × gradient|: of the filter, and of the weights that read the map.
 
-    Batch norm is named among its layers, but left out: its branch asks for group norm.
+    The library names batch norm among the layers, but leaves it out: the branch for it asks for group norm.
     """
     return site.torch_pruning_taylor_importance
 
@@ -112,31 +112,32 @@ def torch_pruning_taylor(site: Evidence) -> PerExample:
 def torch_pruning_hessian(site: Evidence) -> PerExample:
     """Σ weight² × gradient², batch norm included, with the last example's gradient only.
 
-    All examples are given to `accumulate_grad`, but it starts again at every call: it asks by name for what it keeps by tensor.
+    `accumulate_grad` is meant to add up all examples, but it starts again at every call: it looks up by name what it stores by
+    tensor.
     """
     return site.torch_pruning_hessian_importance
 
 
 @criterion(needs={"torch_pruning_fpgm_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, FPGMImportance()")
 def torch_pruning_fpgm(site: Evidence) -> PerExample:
-    """Sum of distances to all other filters, and of the weights that read the map to all others; of these the mean.
+    """Mean of two sums of distances: of the filter to all others, and of the weights that read the map to all others.
 
-    The distances are between squared weights, so that a filter and its opposite are at none: not He et al. 2019's.
+    The distances are between squared weights, so a filter and its negative have distance 0, unlike in He et al. 2019.
     """
     return site.torch_pruning_fpgm_importance
 
 
 @criterion(needs={"torch_pruning_lamp_importance"}, reduce=mean, unit="share", source="Torch-Pruning, LAMPImportance()")
 def torch_pruning_lamp(site: Evidence) -> PerExample:
-    """A channel's squared magnitude over the sum of all that are not smaller: it ranks a site as `torch_pruning_magnitude`."""
+    """A channel's squared magnitude, divided by the sum of all that are not smaller; ranks as `torch_pruning_magnitude`."""
     return site.torch_pruning_lamp_importance
 
 
 @criterion(needs={"torch_pruning_bn_scale_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, BNScaleImportance()")
 def torch_pruning_bn_scale(site: Evidence) -> PerExample:
-    """Magnitude of γ, a mean over the batch norms of the group.
+    """Magnitude of γ, averaged over the batch norms of the group.
 
-    Up to a constant it is `norm_gamma`, where the group holds no batch norm but those right behind the convolutions.
+    Up to a constant it is `norm_gamma`, if the group holds no batch norms but those directly behind the convolutions.
     """
     return site.torch_pruning_bn_scale_importance
 

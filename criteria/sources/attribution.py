@@ -1,4 +1,4 @@
-"""Conductance at the gates, by captum (Dhamdhere et al. 2018, arXiv:1805.12233): an input's effect through a map."""
+"""Conductance at the gates, by captum (Dhamdhere et al. 2018, arXiv:1805.12233): an input's effect through each map."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ STEPS = 8
 
 
 def captum_missing(case: Case) -> str:
-    """Whether captum is there."""
+    """Why captum cannot be used; empty if it is installed."""
     return "" if importlib.util.find_spec("captum") else "captum is not installed: pip install 'pruning-oracle[captum]'"
 
 
 def gates_of(case: Case, site: Site) -> list[Gate]:
-    """A site's gates."""
+    """The gate modules of a site."""
     gates = [case.model.get_submodule(name) for name in site.gates]
     return [gate for gate in gates if isinstance(gate, Gate)]
 
 
 def attribution_per_map(case: Case, site: Site, attributions: Sequence[Tensor]) -> Float[Tensor, "example map"]:
-    """Sums over positions and gates of what was attributed to a site's channels."""
+    """Sums the attributions to a site's channels, one tensor per gate, over positions and gates."""
     examples = len(attributions[0])
     found = torch.zeros(examples, site.maps, device=case.device, dtype=attributions[0].dtype)
     for gate, attribution in zip(gates_of(case, site), attributions, strict=True):
@@ -39,7 +39,7 @@ def attribution_per_map(case: Case, site: Site, attributions: Sequence[Tensor]) 
 
 
 def _unfit_conductance(case: Case) -> str:
-    """captum takes a layer that is called once and has one row per example."""
+    """Why the conductance of a case is unavailable; empty if it is available."""
     if reason := captum_missing(case) or slopeless(case):
         return reason
     batch = next(case.batches(case.train, [0], 1))
@@ -49,7 +49,7 @@ def _unfit_conductance(case: Case) -> str:
 
 
 def one_row(case: Case) -> str:
-    """Why captum cannot attribute to the gates, tried on one example; nothing if it can."""
+    """Why captum cannot attribute to the gates, tried on one example; empty if it can."""
     rows: list[int] = []
     gates = [gate for site in case.sites for gate in gates_of(case, site)]
     watch_one_example(case, gates, lambda module, args, kwargs, output: rows.append(len(output)))
@@ -57,8 +57,8 @@ def one_row(case: Case) -> str:
 
 
 @source(unfit=_unfit_conductance, most=64)
-def conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
-    """How much of the change in loss from an input of zeros to the example goes through the map, in nats."""
+def gate_conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
+    """How much of the change in loss from a zero input to the example goes through the map, in nats; 64 examples at most."""
     from captum.attr import LayerConductance  # noqa: PLC0415 (not needed by other criteria, and slow to import)
 
     def losses(inputs: Tensor, labels: Tensor) -> Tensor:

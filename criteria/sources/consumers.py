@@ -1,4 +1,4 @@
-"""The weights by which the next layers read each map."""
+"""The weights with which the next layers read each map."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.network import consumers as layers
+from pruning_oracle.bench.network.consumers import consumers
 from pruning_oracle.bench.network.flops import RECURRENT, input_matrices
 from pruning_oracle.bench.network.map_following import TRANSPOSED
 from pruning_oracle.criteria.evidence.source import source
 
 
 def unfit(case: Case) -> str:
-    """Which site no layer reads map by map."""
-    found = layers.consumers(case)
+    """Names a site whose maps no layer reads one by one; empty if there is none."""
+    found = consumers(case)
     lost = [site.name for site in case.sites if not found[site.name]]
     return f"no layer reads the maps of {lost[0]} one by one" if lost else ""
 
 
 @source(unfit=unfit)
-def consumers(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "map weight"]]:
-    """All weights that a map is multiplied by in the layers behind it, recurrent ones by their input weights."""
-    return {site: _side_by_side(case, found) for site, found in layers.consumers(case).items()}
+def consumer_weights(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "map weight"]]:
+    """All weights that multiply a map in the layers behind it (of recurrent layers the input weights), padded with zeros."""
+    return {site: _side_by_side(case, found) for site, found in consumers(case).items()}
 
 
 def _side_by_side(case: Case, found: Sequence[tuple[str, Sequence[Sequence[int]]]]) -> Tensor:
@@ -36,7 +36,7 @@ def _side_by_side(case: Case, found: Sequence[tuple[str, Sequence[Sequence[int]]
 
 
 def by_channel(module: nn.Module) -> Float[Tensor, "channel weight"]:
-    """Every weight of a layer that multiplies each of its input channels (features)."""
+    """For each input channel (feature) of a layer, all weights that multiply it."""
     if isinstance(module, RECURRENT):
         return torch.cat([matrix.detach().T for matrix in input_matrices(module).values()], 1)
     weight = module.get_parameter("weight").detach()

@@ -15,7 +15,7 @@ from pruning_oracle.criteria.evidence.source import source
 
 @source(most=64)
 def feature_rank(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
-    """Rank of the matrix height × width of a map, a mean over its gates, clips and time steps; 64 examples at most."""
+    """Rank of a map as a matrix of height × width, averaged over its gates, clips and time steps; 64 examples at most."""
     return by_batch(case, rows, size, "rank", lambda block, batch: matrix_ranks(case, batch))
 
 
@@ -36,7 +36,7 @@ def matrix_ranks(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]
 
 
 def _watch(total: Tensor, count: Tensor) -> Callable[[Gate, tuple[Tensor, ...], Tensor], None]:
-    """A hook that adds the ranks of what passes a gate."""
+    """A hook that adds up, by map, the ranks of what passes a gate and how many ranks there are."""
 
     def watch(gate: Gate, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         maps = output.movedim(gate.axis, 1)

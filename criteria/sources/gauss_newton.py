@@ -1,9 +1,9 @@
 """The Gauss-Newton curvature of every example's loss along every gate: exact second derivatives of a piecewise linear network.
 
-With J the derivative of the network's output by a gate and H the Hessian of the loss by that output, it is JᵀHJ. Removing
-one map moves one gate, and a network of convolutions, ReLU and pooling is linear in it piece by piece, so that nothing is
-missing but the kinks; a residual stream's gates lie behind one another, and what they multiply to is missing too. H is
-split into its eigenvectors, and each costs one backward pass for all gates at once.
+With J the derivative of the network's output by a gate and H the Hessian of the loss by that output, the curvature is JᵀHJ.
+Removing one map moves one gate, and a network of convolutions, ReLU and pooling is piecewise linear in a gate, so only the
+kinks are missing; the gates of a residual stream lie behind one another, and their products are missing too. H is split into
+its eigenvectors, and each costs one backward pass for all gates at once.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, open_gates, slopeless
 from pruning_oracle.criteria.evidence.source import source
 
-MOST = 128  # outputs; a backward pass each
+MOST = 128  # the most outputs: each takes a backward pass
 
 
 def unfit(case: Case) -> str:
-    """Why a network's output has no such curvature here; nothing if it has."""
+    """Why the curvature of a case is unavailable; empty if it is available."""
     with torch.no_grad():
         output = case.model(next(case.batches(case.train, [0], 1)).inputs)
     if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] <= MOST:
@@ -32,7 +32,7 @@ def unfit(case: Case) -> str:
 
 @source(unfit=unfit)
 def gate_curvature(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
-    """Second derivative of every example's loss by the gate, as Gauss and Newton have it, in nats."""
+    """The Gauss-Newton part of the second derivative of every example's loss by the gate, in nats."""
     return by_batch(case, rows, size, "curvature", lambda block, batch: curvatures(case, batch))
 
 
@@ -62,7 +62,7 @@ def _hessian(case: Case, output: Tensor, batch: Batch) -> Float[Tensor, "example
 
 
 def _directions(hessian: Tensor) -> list[Float[Tensor, "example output"]]:
-    """Eigenvectors by the roots of their eigenvalues; negative ones, of a loss that is not convex, are left out."""
+    """Eigenvectors times the square roots of their eigenvalues; negative ones, of a loss that is not convex, are left out."""
     values, vectors = torch.linalg.eigh(hessian.double())
     roots = values.clamp(min=0).sqrt()
     kept = [place for place in range(values.shape[1]) if bool((values[:, place] > 1e-12).any())]

@@ -1,4 +1,4 @@
-"""The scale of the batch norm right behind the convolutions that make a site's maps."""
+"""The scale of the batch norm directly behind the convolutions that make a site's maps."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from pruning_oracle.criteria.evidence.source import source
 
 
 def norms(case: Case) -> dict[nn.Module, nn.Module]:
-    """For each convolution, the batch norm that alone reads it; only a traced network shows it."""
+    """For each convolution, the batch norm that alone reads it; empty for a network that is not traced."""
     found: dict[nn.Module, nn.Module] = {}
     if not isinstance(case.model, fx.GraphModule):
         return found
@@ -28,7 +28,7 @@ def norms(case: Case) -> dict[nn.Module, nn.Module]:
 
 
 def unfit(case: Case) -> str:
-    """Which site has a convolution without a batch norm."""
+    """Names a site's convolution that no batch norm follows; empty if there is none."""
     known = norms(case)
     for site in case.sites:
         for name in site.convolutions:
@@ -39,7 +39,7 @@ def unfit(case: Case) -> str:
 
 @source(unfit=unfit)
 def norm_scale(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "map convolution"]]:
-    """γ of every batch norm behind a map's convolutions."""
+    """γ of the batch norm behind each convolution of a map."""
     known = norms(case)
 
     def scale(module: nn.Module) -> Tensor:

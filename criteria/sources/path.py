@@ -1,8 +1,9 @@
-"""Gradients integrated along the gates as they close: what the loss does on the way, not only where it starts.
+"""Gradients integrated over gates as they close: how the loss changes along the whole path, not only at its start.
 
 The integral of the slope along a straight path is the whole change of the loss (integrated gradients, Sundararajan et al.
-2017, arXiv:1703.01365, on gates). Along the path on which one map's gate closes alone it is that map's removal, and a pass
-per map; here all gates close together, so that a map's part of the integral is its share in the loss of everything.
+2017, arXiv:1703.01365, on gates). If one map's gate closed alone, the integral would be the effect of removing that map, and
+each map would take passes of its own. Here all gates close together, so that a map's part of the integral is its share of the
+common change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,9 +33,9 @@ def gate_path(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Ten
 def integrate(
     case: Case, batch: Batch, direction: Mapping[Site, Float[Tensor, "example map"]], steps: int
 ) -> dict[Site, Float[Tensor, "example map"]]:
-    """Parts of the change in loss as gates go from 1 to 1 − direction, by the midpoints of so many steps.
+    """Each map's part of the change in loss, in nats, as gates go from 1 to 1 − `direction`, by the midpoints of `steps` steps.
 
-    They add up to the change at the path's end as the steps become finer.
+    The finer the steps, the closer the sum of the parts is to the change at the end of the path.
     """
     found = {site: torch.zeros_like(end) for site, end in direction.items()}
     for step in range(steps):

@@ -1,7 +1,7 @@
 """Layer-wise relevance propagation at the gates, by captum, with the ε rule (Bach et al. 2015; for pruning Yeom et al. 2021).
 
-The ε rule is gradient × activation where all that bends is ReLU (Ancona et al. 2018, arXiv:1711.06104), and the gradient is
-that of the label's score, not of the loss.
+In a network whose only nonlinearity is ReLU, the ε rule gives gradient × activation (Ancona et al. 2018, arXiv:1711.06104),
+with the gradient of the label's score, not of the loss.
 """
 
 import copy
@@ -17,12 +17,12 @@ from pruning_oracle.criteria.evidence.passes import by_batch, differentiable
 from pruning_oracle.criteria.evidence.source import source
 from pruning_oracle.criteria.sources.attribution import attribution_per_map, captum_missing, gates_of, one_row
 
-# functions and methods that mix what they are given; others only rearrange or are ReLU, which a gradient passes rightly
+# functions and methods that mix numbers; others only rearrange them or are ReLU, for which plain gradients are right
 MIXING = {"add", "iadd", "cat", "mean", "avg_pool2d", "adaptive_avg_pool2d", "max_pool2d"}
 
 
 def unfit(case: Case) -> str:
-    """Why captum cannot propagate relevance through a network, tried on one example; nothing if it can."""
+    """Why captum cannot propagate relevance through a network, tried on one example; empty if it can."""
     batch = next(case.batches(case.train, [0], 1))
     if reason := captum_missing(case) or one_row(case):
         return reason
@@ -40,7 +40,7 @@ def unfit(case: Case) -> str:
 
 
 @source(unfit=unfit, most=64)
-def relevance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
+def gate_relevance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """Relevance of a map for the score of the example's label, summed over positions; 64 examples at most."""
     return by_batch(case, rows, size, "relevance", lambda block, batch: relevances(case, batch))
 
@@ -60,7 +60,7 @@ def relevances(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
 
 
 def prepared(model: nn.Module) -> nn.Module:
-    """A copy with a rule for what captum has none for: gates, sums and every convolution share it out by ε."""
+    """A copy with the ε rule where captum has no rule: at gates, operations that mix numbers, 1d and 3d convolutions."""
     from captum.attr._utils.lrp_rules import EpsilonRule  # noqa: PLC0415 (not needed by other criteria)
 
     copied = copy.deepcopy(model)
@@ -82,7 +82,7 @@ def prepared(model: nn.Module) -> nn.Module:
 
 
 class Operation(nn.Module):
-    """A function or method of the network as a module."""
+    """A call of a function or method in the network as a module, which can have a rule."""
 
     def __init__(self, node: fx.Node) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Operation(nn.Module):
         self.given, self.sources = (node.args, node.kwargs), node.all_input_nodes
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        """What it gives for its inputs, in the order of the graph."""
+        """The result of the call; `tensors` are its inputs in the order of the graph."""
         found = dict(zip(self.sources, tensors, strict=True))
         args, kwargs = fx.node.map_arg(self.given, found.__getitem__)
         result: Tensor = self.call(*args, **kwargs)
@@ -98,8 +98,8 @@ class Operation(nn.Module):
 
 
 class Through(nn.Module):
-    """A gate whose output is another tensor than its input: captum puts a hook on each."""
+    """Replaces a gate by a copy of its input: captum puts hooks on input and output, which must be two tensors."""
 
     def forward(self, activation: Tensor) -> Tensor:
-        """The same numbers."""
+        """A copy of the activation."""
         return activation.clone()

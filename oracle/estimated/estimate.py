@@ -26,7 +26,7 @@ from scipy import special
 from pruning_oracle.oracle.estimated.site_sample import SiteSample
 
 PRIOR, SHAPE = 6, 50  # pairs that the site counts as in the variance and in the kurtosis of each map
-SKEWED = 1.25  # the skewness is taken to be so many times that of the drawn pairs
+SKEWED = 1.25  # the skewness is taken to be this many times that of the drawn pairs
 CALIBRATED, FEWEST = 2.0, 1.5  # factor on the degrees of freedom, and the fewest allowed
 
 
@@ -96,7 +96,7 @@ def _shape(apart: np.ndarray, variance: np.ndarray, count: np.ndarray) -> tuple[
 
 def filled(sample: SiteSample) -> np.ndarray:
     """The change of every pair, `[example, map]`, in nats: as measured, elsewhere the prediction plus the mean ratio × size."""
-    return np.where(sample.known, sample.change, sample.control.predicted + ratios(sample).mean * sample.control.size)
+    return np.where(sample.known, sample.change, sample.prediction.predicted + ratios(sample).mean * sample.prediction.size)
 
 
 def estimates(sample: SiteSample) -> Estimates:

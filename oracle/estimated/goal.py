@@ -19,7 +19,7 @@ START, LEAST, GROWTH = 0.01, 3, 0.5
 
 @dataclass(frozen=True)
 class Goal:
-    """Measure at most `share` of all pairs, for at most `seconds`, and stop earlier where `quality` reaches `value`.
+    """A limit on measuring: at most `share` of all pairs and `seconds`, or less where `quality` reaches `value` before.
 
     `quality` is `spearman` (with the whole oracle), `width` (of the widest interval, in nats) or empty.
     """
@@ -84,7 +84,7 @@ class Goal:
         return float(min(size, self.share * total - measured))
 
     def reached(self, estimates: list[Estimates], seed: int) -> float:
-        """The quality reached: the width of the widest interval, or the Spearman that is exceeded with a probability of 95 %."""
+        """The quality reached: the width of the widest interval, or the Spearman exceeded with a probability of 95 %."""
         if self.quality == "width":
             return max(float((found.high - found.low).max()) for found in estimates)
         return likely_spearman(estimates, seed)

@@ -28,11 +28,11 @@ from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.runs import Arrays
-from pruning_oracle.oracle.estimated.draw import counts, open_ranks
-from pruning_oracle.oracle.estimated.estimate import Estimates, estimates, filled, ratios
+from pruning_oracle.oracle.estimated.estimate import Estimates, estimates, filled
 from pruning_oracle.oracle.estimated.goal import Goal
-from pruning_oracle.oracle.estimated.predict import first_order_moves, predict
+from pruning_oracle.oracle.estimated.rounds import choose_pairs
 from pruning_oracle.oracle.estimated.site_sample import SiteSample
+from pruning_oracle.oracle.estimated.steps import USUAL, Steps
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import Oracle, check_changes
 from pruning_oracle.oracle.resume import Units
@@ -48,34 +48,9 @@ class EstimatedOracle:
     oracle: Oracle
     measured: dict[str, np.ndarray]  # [example, map] by site; includes pairs known to change nothing
     estimates: dict[str, Estimates]
-    share: float  # of all pairs, that were measured; without those known to change nothing
+    share: float  # of all pairs that were measured; pairs known to change nothing do not count as measured
     rounds: int
     reached: float  # the quality that the goal names; NaN if it names none
-
-
-def site_samples(case: Case, first: Arrays) -> list[SiteSample]:
-    """Every site's pairs before any is measured, from what `Sampling.look` found; logs sites whose gates carry no gradient."""
-    samples, flat = [], []
-    for site in case.sites:
-        known = ~first[f"alive/{site.name}"]
-        moved = first.get(f"moves/{site.name}")
-        if moved is None or not moved.any():
-            moved = None
-            flat.append(site.name)
-        samples.append(SiteSample(predict(moved, first["odds"], known), known))
-    if flat:
-        log.warning("%s: pairs are drawn plainly at %s, where gates carry no gradient", case.name, ", ".join(flat))
-    return samples
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The steps of the method; `oracle/trial` replaces some of them."""
-
-    moves: Callable[[Case, Batch, list[int]], Arrays] = first_order_moves
-    samples: Callable[[Case, Arrays], list[SiteSample]] = site_samples
-    first: Arrays | None = None  # what `Sampling.look` found before, to skip it
-    measure: Callable[[list[np.ndarray]], Arrays] | None = None  # measures chosen pairs of all examples in place of the engine
 
 
 class Sampling:
@@ -91,7 +66,7 @@ class Sampling:
         rows: Sequence[int],
         size: int,
         units: Units | None = None,
-        steps: Steps = Steps(),
+        steps: Steps = USUAL,
     ) -> None:
         self.case, self.engine, self.rows, self.size, self.units, self.steps = case, engine, list(rows), size, units, steps
         self.spent = 0.0
@@ -236,19 +211,3 @@ class Sampling:
         return EstimatedOracle(
             oracle, measured, {name: estimates(sample) for name, sample in named.items()}, share, rounds, reached
         )
-
-
-def choose_pairs(samples: list[SiteSample], pairs: float, seed: int, step: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Draws about `pairs` pairs for a round: for every site which pairs, and the probability of each, both `[example, map]`."""
-    random = np.random.default_rng([seed, 7, step])
-    room = [(~sample.known).sum(0) for sample in samples]
-    wanted = [_wanted(sample) if step else np.ones(len(left)) for sample, left in zip(samples, room, strict=True)]
-    every = counts(pairs, np.concatenate(wanted), np.concatenate(room), random)
-    ends = np.cumsum([len(left) for left in room])[:-1]
-    return [sample.choose(count, random) for sample, count in zip(samples, np.split(every, ends), strict=True)]
-
-
-def _wanted(sample: SiteSample) -> np.ndarray:
-    """Weights `[map]` for sharing out pairs: how much measuring more pairs of a map would help the ranking of its site."""
-    found = estimates(sample)
-    return open_ranks(found.shrunk, found.shrunk_error) * sample.unknown.sum(0) * np.sqrt(ratios(sample).variance)

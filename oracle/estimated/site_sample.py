@@ -12,7 +12,7 @@ from pruning_oracle.oracle.estimated.predict import Prediction
 class Round:
     """What one round estimated of every map of a site, `[map]`."""
 
-    weight: float  # in the mean over rounds: the pairs planned at all sites, which does not depend on what the round found
+    weight: float  # in the mean over rounds: how many pairs were planned at all sites, whatever the round measured
     total: np.ndarray  # an unbiased estimate of the sum of the changes over all examples, in nats
     spread: np.ndarray  # Σ (1 − p) size²/p: the variance of `total` if remainder ÷ size has a variance of 1
 
@@ -21,7 +21,7 @@ class Round:
 class SiteSample:
     """The pairs of one site and their changes in nats; every array is `[example, map]`."""
 
-    control: Prediction
+    prediction: Prediction
     known: np.ndarray  # at first the pairs known to change nothing, later also those measured
     change: np.ndarray = field(init=False)  # 0 where unknown
     drawn: np.ndarray = field(init=False)  # measured by chance: drawn with a probability below 1
@@ -36,13 +36,13 @@ class SiteSample:
     @property
     def unknown(self) -> np.ndarray:
         """The sizes of the pairs whose change is unknown; 0 for the others."""
-        return np.where(self.known, 0.0, self.control.size)
+        return np.where(self.known, 0.0, self.prediction.size)
 
     @property
     def ratio(self) -> np.ndarray:
         """Remainder (change − prediction) ÷ size of the pairs that were drawn by chance; 0 for the others."""
         return np.divide(
-            self.change - self.control.predicted, self.control.size, out=np.zeros(self.known.shape), where=self.drawn
+            self.change - self.prediction.predicted, self.prediction.size, out=np.zeros(self.known.shape), where=self.drawn
         )
 
     def choose(self, count: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,1 +1,1 @@
-"""The fast exact engine: removals side by side, each running again only what depends on the removed map."""
+"""The fast exact engine: many removals side by side, each recomputing only what depends on the removed map."""

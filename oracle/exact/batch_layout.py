@@ -1,4 +1,4 @@
-"""How every value of a traced network holds the batch, so that single examples can be taken out of it."""
+"""How each value of a traced network is laid out over the batch, so that single examples can be taken out of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ Values = dict[fx.Node, Any]
 
 
 class Unreplayable(Exception):  # noqa: N818 (not an error: the engine then runs the whole network side by side)
-    """Values of this network cannot be kept and used again; says why."""
+    """Raised where a network's values cannot be kept and used again; the message says why."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A tensor holds `per` rows for each example along `axis`, example-major."""
+    """The layout of a tensor that holds `per` consecutive rows for each example along `axis`."""
 
     axis: int
     per: int
 
     def take(self, value: Tensor, examples: Int[Tensor, " pair"]) -> Tensor:
-        """The rows of these examples, in this order; an example may be asked for many times."""
+        """The rows of `value` that belong to these examples, in this order; an example may occur many times."""
         if self.per == 1:
             return value.index_select(self.axis, examples)
         folded = value.unflatten(self.axis, (-1, self.per)).index_select(self.axis, examples)
@@ -33,13 +33,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class Layout:
-    """For each operation, how its results hold the batch (None: they do not); and whose results are numbers that count it."""
+    """How the results of a network's operations are laid out over the batch.
+
+    `rows` has an entry for each tensor or number of an operation's result; None if it does not hold the batch. `counts` are the
+    operations whose results include numbers that depend on how many examples there are.
+    """
 
     rows: dict[fx.Node, list[Rows | None]]
     counts: set[fx.Node]
 
     def expand(self, node: fx.Node, value: Any, examples: Int[Tensor, " pair"]) -> Any:
-        """A kept result with the rows of these examples."""
+        """An operation's result for these examples, taken from its kept result `value`."""
         leaves, spec = tree.tree_flatten(value)
         grown = [
             leaf if rows is None else rows.take(leaf, examples) for leaf, rows in zip(leaves, self.rows[node], strict=True)
@@ -48,7 +52,11 @@ class Layout:
 
 
 def learn_layout(run: Callable[[Tensor], Values], inputs: Tensor) -> Layout:
-    """Compares passes with two examples, the same two in reverse, and three; they are one example at three strengths."""
+    """Learns the layout by comparing passes with two examples, with the same two in reverse, and with three.
+
+    `run` gives the value of every operation. The examples are the first one of `inputs`, times 1, 0.5 and 0.25. Raises
+    Unreplayable if a value does not hold the examples one after another along one axis.
+    """
     strengths = torch.tensor([1.0, 0.5, 0.25], dtype=inputs.dtype, device=inputs.device)
     three = inputs[:1] * strengths.view(-1, *[1] * (inputs.ndim - 1))
     passes = [run(batch) for batch in (three[:2], three[:2].flip(0), three)]

@@ -1,4 +1,4 @@
-"""The network as the fast engine runs it: batch norms folded into their convolutions, and a memory format of its own."""
+"""Prepares a network for the fast engine: folds batch norms into their convolutions, and changes the memory format."""
 
 import copy
 
@@ -16,9 +16,10 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number o
 
 
 def fold(model: fx.GraphModule) -> fx.GraphModule:
-    """A copy in which a batch norm that alone reads a convolution is part of that convolution: the same up to rounding.
+    """A copy of the network with each batch norm folded into its convolution, equal up to rounding.
 
-    Whatever did not change it shares with the model, as does the next.
+    Only a convolution that is called once and read by nothing but its batch norm is folded. Modules that do not change are
+    shared with `model`.
     """
     copied = fx.GraphModule(model, copy.deepcopy(model.graph)).eval()
     called = [str(node.target) for node in copied.graph.nodes if node.op == "call_module"]
@@ -29,7 +30,7 @@ def fold(model: fx.GraphModule) -> fx.GraphModule:
         conv, norm = (copied.get_submodule(str(place.target)) for place in (source, node))
         fits = NORMS.get(type(conv)) is type(norm) and getattr(norm, "running_mean", None) is not None
         if fits and called.count(str(source.target)) == 1:
-            copied.set_submodule(str(source.target), fuse_conv_bn_eval(conv, norm))  # type: ignore[type-var, arg-type]  # NORMS says so
+            copied.set_submodule(str(source.target), fuse_conv_bn_eval(conv, norm))  # type: ignore[type-var, arg-type]  # see NORMS
             node.replace_all_uses_with(source)
             copied.graph.erase_node(node)
     copied.recompile()
@@ -37,7 +38,7 @@ def fold(model: fx.GraphModule) -> fx.GraphModule:
 
 
 def channels_last(model: fx.GraphModule) -> fx.GraphModule:
-    """A copy whose convolutions work on tensors that keep the channels of a position together."""
+    """A copy of the network whose convolutions have their weights in channels-last format; all else is shared with `model`."""
     copied = fx.GraphModule(model, copy.deepcopy(model.graph)).eval()
     for name, module in list(copied.named_modules()):
         if isinstance(module, (nn.Conv2d, nn.Conv3d)):
@@ -50,5 +51,5 @@ def channels_last(model: fx.GraphModule) -> fx.GraphModule:
 
 
 def laid_out(inputs: Tensor, name: str) -> Tensor:
-    """Inputs in a memory format, if it is channels last and they have one."""
+    """The inputs in the memory format `name`; unchanged unless it is channels last and they have 4 or 5 axes."""
     return inputs.contiguous(memory_format=FORMATS[inputs.ndim]) if name == LAST and inputs.ndim in FORMATS else inputs

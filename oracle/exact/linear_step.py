@@ -19,10 +19,11 @@ RunNodes = Callable[[list[fx.Node]], Values]
 
 
 def layers_with_linear_step(model: fx.GraphModule, site: Site, nodes: list[fx.Node], run: RunNodes) -> dict[fx.Node, Channels]:
-    """The layers among `nodes` whose input loses a removed map and nothing else, and each map's channels in that input.
+    """The layers among `nodes` that can take the linear step, and the channels of each map of the site in their input.
 
-    `nodes` are the operations behind the site's gates, in order; `run` runs some of them on a kept example with the gates as
-    they are set. A map is followed by setting its gate to NaN, as the site finder does.
+    They are the layers in whose input a removed map turns to zeros and nothing else changes. `nodes` are the operations behind
+    the site's gates, in order; `run` runs some of them on a kept example with the gates as they are set. A map is followed by
+    setting its gate to NaN, as in `bench/network/map_following.py`.
     """
     between, layers = _between(model, site, nodes)
     if not layers:
@@ -38,7 +39,7 @@ def layers_with_linear_step(model: fx.GraphModule, site: Site, nodes: list[fx.No
     for node, source in layers.items():
         owner = decode_owners([values[source].isnan() for values in passes])
         if owner is None or not torch.equal(whole[source].masked_fill(owner >= 0, 0.0), empty[source]):
-            continue  # the layer sees maps mixed, or a removed map as something else than zeros
+            continue  # the layer sees maps mixed, or a removed map as something other than zeros
         line = owner.movedim(-1 if _base(model.get_submodule(str(node.target))) is nn.Linear else 1, 0).flatten(1)
         if bool((line == line[:, :1]).all()):
             owners = line[:, 0].tolist()
@@ -47,7 +48,7 @@ def layers_with_linear_step(model: fx.GraphModule, site: Site, nodes: list[fx.No
 
 
 def _between(model: fx.GraphModule, site: Site, nodes: list[fx.Node]) -> tuple[list[fx.Node], dict[fx.Node, fx.Node]]:
-    """Operations that depend on the gates through no layer that mixes maps; the layers that read those, with what they read."""
+    """The operations between the gates and the next layers that mix maps, and those of these layers that take the step."""
     between: list[fx.Node] = []
     layers: dict[fx.Node, fx.Node] = {}
     beyond: set[fx.Node] = set()
@@ -64,7 +65,7 @@ def _between(model: fx.GraphModule, site: Site, nodes: list[fx.Node]) -> tuple[l
 
 
 def _base(module: nn.Module | None) -> type[nn.Module] | None:
-    """The torch layer that a module is, if it computes what that layer does."""
+    """The linear or convolution class whose forward pass a module uses; None if there is none."""
     bases: tuple[type[nn.Module], ...] = (nn.Linear, *CONVOLVE)
     for base in bases:
         if isinstance(module, base) and type(module).forward is base.forward:
@@ -87,9 +88,10 @@ def output_without_maps(
     examples: Int[Tensor, " pair"],
     maps: Int[Tensor, " pair"],
 ) -> Tensor:
-    """A layer's output for every (example, map) pair without that map; pairs of one map must follow one another.
+    """A layer's output for every (example, map) pair with that map removed; pairs of one map must follow one another.
 
-    `given` and `after` are the layer's kept input and output. Each map's contribution costs one input channel, not all.
+    `given` and `after` are the layer's kept input and output, both laid out as `rows`; `channels` are each map's channels in
+    the input. A map's contribution is computed from these channels alone.
     """
     result, start = rows.take(after, examples), 0
     for index, count in _runs(maps):

@@ -1,4 +1,4 @@
-"""How one site's removals are replayed: which operations run, which of them take the linear step, what a pair holds."""
+"""How one site's removals are replayed: which operations run, which of them take the linear step, and the memory of a pair."""
 
 from dataclasses import dataclass
 
@@ -13,29 +13,33 @@ WHOLE, LINEAR = "whole operations", "linear step"
 
 @dataclass(frozen=True)
 class Way:
-    """Operations in the order they run."""
+    """One way to replay the removals of a site: the operations to run, in order."""
 
     nodes: list[fx.Node]
-    steps: dict[fx.Node, Channels]  # layers among them that take the linear step
-    freed: dict[fx.Node, list[fx.Node]]  # the values that each operation is the last to read
-    held: int  # bytes that one (example, map) pair holds at the worst moment
+    steps: dict[fx.Node, Channels]  # layers among them that take the linear step, with the channels of each map
+    freed: dict[fx.Node, list[fx.Node]]  # for each operation, the values that it is the last to read
+    held: int  # the most bytes that one (example, map) pair holds at any time
 
 
 @dataclass
 class Plan:
-    """A site's ways, by name, and the one taken."""
+    """The ways to replay the removals of a site, by name, and the name of the one in use."""
 
     ways: dict[str, Way]
     taken: str = WHOLE
 
     @property
     def way(self) -> Way:
-        """The way taken."""
+        """The way in use."""
         return self.ways[self.taken]
 
 
 def plan(nodes: list[fx.Node], readers: dict[fx.Node, Channels], values: Values, examples: int) -> Plan:
-    """From the operations behind a site's gates, the layers that can take the linear step, and all values of some examples."""
+    """The plan of a site: a way of whole operations and, if a layer can take the linear step, one with linear steps.
+
+    `nodes` are the operations behind the site's gates, in order; `readers` the layers that can take the linear step, with the
+    channels of each map; `values` the results of all operations for so many `examples`, which tell the memory of a pair.
+    """
     ways = {WHOLE: _way(nodes, {}, values, examples)}
     if readers:
         ways[LINEAR] = _way(nodes, readers, values, examples)
@@ -43,7 +47,7 @@ def plan(nodes: list[fx.Node], readers: dict[fx.Node, Channels], values: Values,
 
 
 def _way(nodes: list[fx.Node], steps: dict[fx.Node, Channels], values: Values, examples: int) -> Way:
-    """What must run when `steps` need nothing of the operations before them, and when each value can go."""
+    """The way in which `steps` take the linear step: runs only what is still needed, and drops values after their last use."""
     wanted = {nodes[-1]}
     for node in reversed(nodes):
         if node in wanted and node not in steps:
@@ -58,7 +62,10 @@ def _way(nodes: list[fx.Node], steps: dict[fx.Node, Channels], values: Values, e
 
 
 def _held(nodes: list[fx.Node], freed: dict[fx.Node, list[fx.Node]], values: Values, examples: int) -> int:
-    """The most bytes at once: live values, and during an operation its inputs and outputs once more, as libraries copy them."""
+    """The most bytes that an example holds at any time: its live values, and the inputs and outputs of the operation again.
+
+    They count twice because libraries copy them.
+    """
     size = {node: sum(leaf.nbytes for leaf in _tensors(value)) // examples for node, value in values.items()}
     live = worst = 0
     for node in nodes:

@@ -1,8 +1,8 @@
-"""The fast exact engine: many removals side by side, each running again only what depends on the removed map.
+"""The fast exact engine: many removals side by side, each recomputing only what depends on the removed map.
 
-Three things make it fast. What a map does not touch is computed once per batch (`traced.py`). A map that is zero all
-over an example costs nothing to remove there. And the layer that reads the maps can take the linear step
-(`linear_step.py`). A network whose values cannot be kept runs whole (`untraced.py`), just as exactly.
+Three things make it fast. What does not depend on a map is computed once per batch (`traced.py`). Where a map is zero all
+over an example, removing it needs no computation. And the layer that reads the maps can take the linear step
+(`linear_step.py`). A network whose values cannot be kept runs as a whole for every removal (`untraced.py`), just as exactly.
 """
 
 import logging
@@ -21,7 +21,7 @@ from pruning_oracle.oracle.exact.timed_choices import TimedChoices
 from pruning_oracle.oracle.exact.traced import Traced
 from pruning_oracle.oracle.exact.untraced import Untraced
 
-FOLD = 1024  # pairs side by side, if memory allows: more brings nothing on a CPU
+FOLD = 1024  # pairs side by side, if memory allows: more are no faster on a CPU
 log = logging.getLogger("oracle")
 Made = TypeVar("Made")
 
@@ -29,9 +29,9 @@ Made = TypeVar("Made")
 class Replay:
     """The engine for one case: call it with a site and a batch.
 
-    Beyond the model, pairs hold at most a quarter of `held` bytes: the heap may lose as much again between tensors, and half
-    is for batches' own values: the last one's, and those that were asked to stay, which who asks must bound. Ways that were
-    timed are in `choices`, and choices given are followed.
+    Of the `held` bytes that it may hold beyond the model, a quarter is for pairs, since the heap may lose as much again between
+    tensors, and half for the values of batches: the current one, and those told to `stay`, which the caller must bound.
+    Choices already in `choices` are followed, new ones are timed and added to it. At most `fold` pairs run side by side.
     """
 
     def __init__(self, case: Case, held: int = memory.DEFAULT, choices: TimedChoices | None = None, fold: int = FOLD) -> None:
@@ -39,13 +39,13 @@ class Replay:
         self.choices = TimedChoices() if choices is None else choices
         self.network: Traced | Untraced | None = None
         self.batch: Batch | None = None
-        self.staying: dict[int, Batch] = {}  # by identity
-        self.stayed: dict[int, tuple[Any, Tensor]] = {}  # of these: the network's values, and the loss
-        self.crowded = False  # memory did not suffice: none stay any more
-        self.why = ""  # why every removal runs the whole network, if so
+        self.staying: dict[int, Batch] = {}  # batches told to stay, by `id`
+        self.stayed: dict[int, tuple[Any, Tensor]] = {}  # of these, once computed: the network's values, and the loss
+        self.crowded = False  # memory has run out once: no batch stays any more
+        self.why = ""  # if every removal runs the whole network: the reason
 
     def __call__(self, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
-        """Loss with the map removed minus loss with every map kept, in nats: `literal` up to rounding."""
+        """Loss with the map removed minus loss with every map kept, in nats; equals `literal` up to rounding."""
         alive = self.alive(site, batch)
         maps, examples = alive.T.nonzero(as_tuple=True)
         change = torch.zeros(alive.shape, dtype=self.kept.dtype, device=self.kept.device)
@@ -54,7 +54,7 @@ class Replay:
 
     @torch.no_grad()
     def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
-        """Which pairs are not known to change nothing."""
+        """False for the pairs known to change nothing, because the map is zero all over the example; true for the others."""
         with memory.suffices(self.case, len(batch.labels)):
             return self._network(batch).alive(site)
 
@@ -62,7 +62,10 @@ class Replay:
     def pairs(
         self, site: Site, batch: Batch, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]
     ) -> Float[Tensor, " pair"]:
-        """The same for chosen (example, map) pairs, those of one map after one another."""
+        """The change in loss of chosen (example, map) pairs, in nats; pairs of one map must follow one another.
+
+        Raises BadInput if memory does not suffice for a single pair.
+        """
         with memory.suffices(self.case, len(batch.labels)):
             network = self._network(batch)
         change = self.kept.new_zeros(len(maps))
@@ -77,13 +80,13 @@ class Replay:
                 done += size
                 continue
             except torch.OutOfMemoryError:
-                pass  # what the attempt held is given back only outside of this block
+                pass  # the memory of the attempt is only freed outside of this block
             if not self._room_made():
                 self._halve(site, size)
         return change
 
     def _network(self, batch: Batch) -> Traced | Untraced:
-        """The network with this batch's values; which network it is follows from the first batch."""
+        """The network with this batch's values; whether it is `Traced` or `Untraced` is decided on the first batch."""
         if self.network is None:
             try:
                 self.network = Traced(self.case, batch, self.choices, self.room)
@@ -102,17 +105,17 @@ class Replay:
         return self.network
 
     def stay(self, batch: Batch) -> None:
-        """This batch's values, once it has any, stay beside those of the batch at hand until all `leave`."""
+        """Keeps this batch's values, once computed, until `leave` is called; does nothing if memory has run out before."""
         if not self.crowded:
             self.staying[id(batch)] = batch
 
     def leave(self) -> None:
-        """Lets the values of all batches go but those of the one at hand."""
+        """Drops the values of all batches but the current one."""
         self.staying.clear()
         self.stayed.clear()
 
     def fitting(self, make: Callable[[], Made]) -> Made:
-        """What `make` gives; where memory does not suffice beside the values that stay, without them."""
+        """The result of `make`; if memory runs out, drops the values of batches that stay, and calls it once more."""
         try:
             return make()
         except torch.OutOfMemoryError:
@@ -122,7 +125,7 @@ class Replay:
         return make()
 
     def _room_made(self) -> bool:
-        """After an allocation failed: whether values that stayed could be let go. None stay any more."""
+        """After a failed allocation: drops the values of batches that stay, for good; false if there were none to drop."""
         if not self.stayed:
             return False
         self.leave()
@@ -132,7 +135,7 @@ class Replay:
         return True
 
     def _halve(self, site: Site, size: int) -> None:
-        """After an allocation failed for so many pairs: half as many from now on."""
+        """After a failed allocation for `size` pairs: half as many from now on; raises BadInput if `size` was 1."""
         torch.cuda.empty_cache()
         self.fold = size // 2
         if self.fold < 1:

@@ -1,4 +1,4 @@
-"""Choices made by measuring, and remembered: a run that goes on where it was stopped must choose as it did before."""
+"""Choices made by timing, and remembered: a run that resumes must choose as it did before."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from pruning_oracle.bench.errors import BadInput
 
 
 class TimedChoices(dict[str, str]):
-    """What was chosen, by the name of the question."""
+    """The names of the ways chosen, by question: `memory format`, or a site's name."""
 
     def fastest(self, question: str, ways: Mapping[str, Callable[[], Any]]) -> str:
-        """The name of the way that takes least time, or the one chosen before."""
+        """The name of the fastest way, or of the one chosen before; raises BadInput if that is not among `ways`."""
         if question not in self and len(ways) > 1:
             seconds = {name: timed(way) for name, way in ways.items()}
             self[question] = min(seconds, key=seconds.__getitem__)

@@ -1,7 +1,7 @@
-"""A network as a graph of operations whose values are kept, so that a removal runs again only what depends on the map.
+"""A network as a graph of operations whose values are kept, so that a removal recomputes only what depends on the map.
 
 One ordinary pass keeps every value. To remove maps, only the operations behind the site's gates run again, with many
-(example, map) pairs side by side; whatever else they read is taken from the kept values, each pair its example's.
+(example, map) pairs side by side; whatever else they read is taken from the kept values of the pair's example.
 """
 
 from functools import partial
@@ -25,9 +25,9 @@ TRIAL = 128  # pairs that a site's two ways are timed on
 
 
 class Traced:
-    """A case's network, learned from a first batch; raises Unreplayable if its values cannot be kept.
+    """A case's network, with a layout learned from a first batch; raises Unreplayable if its values cannot be kept.
 
-    `room` is what pairs may hold, in bytes; `choices` gets, or gives, the memory format and each site's way.
+    `room` is how many bytes pairs may hold. The memory format and each site's way are taken from `choices`, or timed and added.
     """
 
     def __init__(self, case: Case, batch: Batch, choices: TimedChoices, room: int) -> None:
@@ -46,15 +46,15 @@ class Traced:
         self.layout = learn_layout(self._run, fold_batch_norms.laid_out(batch.inputs, self.format))
 
     def keep(self, batch: Batch) -> Any:
-        """The network's output for a batch, whose values are kept from now on."""
-        self.values: Values = {}  # lets the last batch's go first
+        """The network's output for a batch; keeps the values of this batch in place of the last one's."""
+        self.values: Values = {}  # frees the last batch's values first
         self.values = self._run(fold_batch_norms.laid_out(batch.inputs, self.format))
         self.examples = len(batch.labels)
         return self.values[self.nodes[-1]]
 
     @property
     def state(self) -> tuple[Values, int]:
-        """The kept values, which can be given back when another batch's were kept meanwhile."""
+        """The kept values and their number of examples; setting it returns to that batch after others were kept."""
         return self.values, self.examples
 
     @state.setter
@@ -62,7 +62,7 @@ class Traced:
         self.values, self.examples = kept
 
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
-        """Which maps are not zero all over an example: removing the others changes nothing."""
+        """Where a map is not zero all over the example; removing it anywhere else changes nothing."""
         alive = torch.zeros(self.examples, site.maps, dtype=torch.bool, device=self.case.device)
         for name in site.gates:
             gate = self.model.get_submodule(name)
@@ -75,7 +75,7 @@ class Traced:
         return alive
 
     def prepare(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> None:
-        """Plans a site once; whether its linear step pays is measured on the first of these pairs."""
+        """Plans a site unless that is done; times on the first of these pairs whether the linear step is faster."""
         if site in self.plans:
             return
         made = self._plan(site)
@@ -86,7 +86,7 @@ class Traced:
         self.plans[site] = made
 
     def pair_bytes(self, site: Site) -> int:
-        """What one (example, map) pair holds at the worst moment."""
+        """The most bytes that one (example, map) pair holds at any time."""
         return self.plans[site].way.held
 
     def removed(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
@@ -97,7 +97,7 @@ class Traced:
         return self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
 
     def _run(self, inputs: Tensor) -> Values:
-        """Every operation's value on these inputs."""
+        """Every operation's value on these inputs; raises Unreplayable if an operation overwrites a value."""
         values: Values = {}
         versions: list[tuple[Tensor, int]] = []
         for node in self.nodes:
@@ -108,7 +108,7 @@ class Traced:
         return values
 
     def _step(self, node: fx.Node, values: Values, examples: Int[Tensor, " pair"] | None = None) -> Any:
-        """One operation, on new values where there are some, else on kept ones, each pair its example's."""
+        """Runs one operation; inputs that are not in `values` are taken from the kept values of each pair's example."""
 
         def get(source: fx.Node) -> Any:
             if source in values or examples is None:
@@ -119,7 +119,7 @@ class Traced:
         return args[0] if node.op == "output" else getattr(self.interpreter, node.op)(node.target, args, kwargs)
 
     def _replay(self, site: Site, way: Way, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
-        """Runs the operations of a way again; a value is dropped once nothing reads it any more."""
+        """The network's output for these pairs by one way; each value is dropped after its last use."""
         values: Values = {}
         with gated(self.model, {site: one_removed(self.case, site, maps)}):
             for node in way.nodes:
@@ -135,7 +135,7 @@ class Traced:
         return values[way.nodes[-1]]
 
     def _plan(self, site: Site) -> Plan:
-        """Finds what depends on a site's gates, or counts the examples; and which layers can take the linear step."""
+        """Plans a site: finds what depends on its gates or counts the examples, and which layers can take the linear step."""
         changed = {self.gates[name] for name in site.gates} | self.layout.counts
         for node in self.nodes:
             changed |= {node} if changed & set(node.all_input_nodes) else set()
@@ -156,6 +156,6 @@ class Traced:
         return plan(nodes, found, self.values, self.examples)
 
     def _first_axis(self, node: fx.Node) -> bool:
-        """Whether a layer's input and output hold the batch alike, along their first axis."""
+        """Whether a layer's input and output hold the batch in the same layout, along their first axis."""
         rows = [self.layout.rows[place][0] for place in (node, node.all_input_nodes[0])]
         return rows[0] == rows[1] and rows[0] is not None and rows[0].axis == 0

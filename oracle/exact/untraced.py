@@ -1,4 +1,4 @@
-"""A network that is run whole for every removal: what the fast engine falls back on."""
+"""A network that runs as a whole for every removal: the fallback of the fast engine."""
 
 from typing import Any
 
@@ -12,28 +12,28 @@ from pruning_oracle.bench.network.gates import gated
 
 
 class Untraced:
-    """Only puts removals side by side."""
+    """A case's network with the methods of `Traced`; it runs removals side by side, and keeps no values."""
 
-    state: Batch  # whose examples are spoken of
+    state: Batch  # the batch that pairs refer to
 
     def __init__(self, case: Case) -> None:
         self.case = case
         self.held = memory.activations(case)
 
     def keep(self, batch: Batch) -> Any:
-        """The network's output for a batch, whose examples are spoken of from now on."""
+        """The network's output for a batch; pairs refer to its examples from now on."""
         self.state = batch
         return self.case.model(batch.inputs)
 
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
-        """Which maps are not known to be zero all over an example: any."""
+        """True for every pair: no map is known to be zero all over an example."""
         return torch.ones(len(self.state.labels), site.maps, dtype=torch.bool, device=self.case.device)
 
     def prepare(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> None:
-        """Nothing to find out."""
+        """Does nothing: there is nothing to plan."""
 
     def pair_bytes(self, site: Site) -> int:
-        """What one (example, map) pair holds."""
+        """How many bytes one (example, map) pair holds."""
         return self.held
 
     def removed(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
@@ -43,7 +43,7 @@ class Untraced:
 
 
 def one_removed(case: Case, site: Site, maps: Int[Tensor, " pair"]) -> Tensor:
-    """The gates' numbers `[pair, map]`: 0 for the pair's own map, 1 for the others."""
+    """The values of a site's gates, `[pair, map]`: 0 for the pair's own map, 1 for the others."""
     value = torch.ones(len(maps), site.maps, device=maps.device, dtype=next(case.model.parameters()).dtype)
     value[torch.arange(len(maps)), maps] = 0
     return value

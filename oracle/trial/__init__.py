@@ -1,1 +1,1 @@
-"""The estimated oracle tried against the exact one."""
+"""Trials of the estimated oracle against the exact one."""

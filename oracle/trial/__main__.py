@@ -1,4 +1,4 @@
-"""How good estimated oracles are: many of them, drawn from a whole oracle that was measured once, and a few really measured."""
+"""Tests estimated oracles: many are drawn from a whole oracle that was measured once, and a few are really measured."""
 
 import dataclasses
 import itertools
@@ -30,7 +30,10 @@ EXACT = "the exact engine"
 
 
 def curves(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int) -> Iterator[dict[str, Any]]:
-    """Spearman with the whole oracle for every ingredient, share and repetition."""
+    """Spearman of estimated oracles with the whole one: a row for every ingredient, share and repetition.
+
+    `first` is what `Sampling.look` found.
+    """
     for name, used in INGREDIENTS.items():
         for share in SHARES:
             for seed in range(repeats):
@@ -40,7 +43,7 @@ def curves(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int) -> I
 
 
 def examples_for(quality: float, whole: MeasuredChanges, repeats: int) -> int:
-    """The fewest examples whose oracle agrees so well with that of all, in the mean of so many draws of them."""
+    """The fewest examples whose oracle has this Spearman with that of all examples, a mean over `repeats` random draws."""
     total, random = len(next(iter(whole.values()))), np.random.default_rng(0)
     orders = [random.permutation(total) for _ in range(repeats)]
     least, enough = 1, total
@@ -56,7 +59,10 @@ def examples_for(quality: float, whole: MeasuredChanges, repeats: int) -> int:
 def time_oracles(
     case: Case, held: int, rows: list[int], size: int, whole: MeasuredChanges, repeats: int, timed: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Seconds of really measured oracles by turns, a backward pass included where there is one; planning is done before."""
+    """Seconds and Spearman of oracles that are really measured, estimated and exact ones in turn.
+
+    A backward pass is included where there is one; the engine's planning is done before.
+    """
 
     def once(used: Ingredients, share: float, seed: int) -> tuple[float, EstimatedOracle]:
         start = time.perf_counter()
@@ -65,7 +71,7 @@ def time_oracles(
         )
         return time.perf_counter() - start, found
 
-    alike: dict[Ingredients, list[str]] = {}  # which estimate is read of the pairs takes no time
+    alike: dict[Ingredients, list[str]] = {}  # ingredients that differ in the kind of estimate alone take the same time
     for name in timed:
         alike.setdefault(dataclasses.replace(INGREDIENTS[name], kind=""), []).append(name)
     engine = Replay(case, held)
@@ -83,7 +89,7 @@ def time_oracles(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Runs the command; `arguments` default to those of the command line."""
     parser = stage_options("oracle.trial", __doc__)
     parser.add_argument("--repeats", type=int, default=10, help="of every curve's points (default 10)")
     parser.add_argument("--coverage", type=int, default=200, help="estimated oracles for the coverage (default 200)")

@@ -1,4 +1,4 @@
-"""Whether estimated oracles keep what they say: how often intervals hold, and how often a promised Spearman is reached."""
+"""Whether estimated oracles can be trusted: how often intervals contain the truth, how often a promised Spearman is reached."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -15,7 +15,11 @@ PROMISES = (0.9, 0.95, 0.98)
 
 
 def coverage(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int, share: float) -> dict[str, float]:
-    """How often 95 % intervals of oracle_loss hold the whole oracle's, per map; and the bias, in its own standard errors."""
+    """How often the 95 % intervals of oracle_loss contain that of the whole oracle, and the bias of the unbiased estimates.
+
+    Both over `repeats` estimated oracles that measure this share of the pairs. z is the bias of a map in standard errors.
+    `first` is what `Sampling.look` found.
+    """
     held, off = [], []
     for seed in tqdm(range(repeats), desc="coverage", leave=False, disable=None):
         found = recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(share)).estimates
@@ -23,7 +27,7 @@ def coverage(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int, sh
         low, high, middle = (
             np.concatenate([getattr(found[name], part) for name in whole]) for part in ("low", "high", "unbiased")
         )
-        slack = 1e-9 + 1e-6 * np.abs(truth)  # of rounding, where all pairs of a map were measured
+        slack = 1e-9 + 1e-6 * np.abs(truth)  # for rounding, where all pairs of a map were measured
         held.append((low - slack <= truth) & (truth <= high + slack))
         off.append(middle - truth)
     every, bias = np.array(held), np.array(off)
@@ -42,10 +46,10 @@ def coverage(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int, sh
 
 
 def least_covered(held: np.ndarray) -> tuple[float, float]:
-    """Of `[run, map]`: how often the intervals of the tenth of the maps hold that they hold least often.
+    """How often intervals hold for the tenth of the maps for which they hold least often; `held` is `[run, map]`.
 
-    Chosen by the very runs that are counted it looks worse than it is: of 200 runs 0.922, if all intervals hold 95 % of times.
-    Hence a second figure, of maps that one half of the runs chose and the other counts, both ways.
+    Counted in the very runs that chose these maps, it looks worse than it is: 0.922 with 200 runs, if all intervals hold 95 %
+    of the time. Hence a second figure: maps are chosen by one half of the runs and counted in the other, both ways round.
     """
 
     def least(counted: np.ndarray, by: np.ndarray) -> float:
@@ -56,7 +60,10 @@ def least_covered(held: np.ndarray) -> tuple[float, float]:
 
 
 def promises(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int) -> Iterator[dict[str, float]]:
-    """Of runs that stopped where a Spearman was likely, how many had it, and what it took."""
+    """Of runs that stopped where a Spearman was probably reached: the share that had reached it, and what they measured.
+
+    `share` is the median share of the pairs that they measured; `first` is what `Sampling.look` found.
+    """
     for value in PROMISES:
         kept, shares = [], []
         for seed in range(repeats):

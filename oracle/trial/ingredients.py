@@ -1,4 +1,4 @@
-"""The ingredients of the estimated oracle: each can be left out, so that what it brings can be measured."""
+"""The ingredients of the estimated oracle: each can be left out, to measure what it contributes."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,22 @@ from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.estimated.goal import ROUNDS
 from pruning_oracle.oracle.estimated.predict import Prediction, first_order_moves, predict
-from pruning_oracle.oracle.estimated.sampling import Steps, site_samples
 from pruning_oracle.oracle.estimated.site_sample import SiteSample
+from pruning_oracle.oracle.estimated.steps import Steps, site_samples
 from pruning_oracle.oracle.measure import check_loss
 
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What is used of the method."""
+    """Which parts of the method are used."""
 
     slopes: bool = True  # a backward pass predicts every pair
     sizes: bool = True  # pairs are drawn in proportion to how far off their predictions may be
     rounds: int = ROUNDS
-    kind: str = "shrunk"  # of the estimates
+    kind: str = "shrunk"  # the field of `Estimates` that is used
 
 
-INGREDIENTS = {  # each added in turn
+INGREDIENTS = {  # each line adds one
     "plain subsample": Ingredients(slopes=False, sizes=False, rounds=1, kind="unbiased"),
     "+ control variate": Ingredients(sizes=False, rounds=1, kind="unbiased"),
     "+ drawn by size": Ingredients(rounds=1, kind="unbiased"),
@@ -34,7 +34,7 @@ INGREDIENTS = {  # each added in turn
 
 
 def steps_with(used: Ingredients) -> Steps:
-    """The steps of an estimated oracle of these ingredients alone."""
+    """The steps of an estimated oracle that uses these ingredients only."""
 
     def without_slopes(case: Case, batch: Batch, block: list[int]) -> Arrays:
         with torch.no_grad():
@@ -47,11 +47,11 @@ def steps_with(used: Ingredients) -> Steps:
             dead = [~first[f"alive/{site.name}"] for site in case.sites]
             return [SiteSample(predict(None, first["odds"], known), known) for known in dead]
         predicted = site_samples(case, first)
-        return predicted if used.sizes else [SiteSample(alike(sample.control), sample.known) for sample in predicted]
+        return predicted if used.sizes else [SiteSample(alike(sample.prediction), sample.known) for sample in predicted]
 
     return Steps(moves=first_order_moves if used.slopes else without_slopes, samples=samples)
 
 
 def alike(of: Prediction) -> Prediction:
-    """The same predictions, but of all pairs nothing is known of how far off they may be."""
+    """A copy of these predictions in which all pairs that can change have the same size."""
     return Prediction(of.predicted, (of.size > 0).astype(float))

@@ -1,4 +1,4 @@
-"""Estimated oracles of a case whose pairs were all measured before: cheap, and their truth is known."""
+"""Estimated oracles that read their pairs from a whole oracle measured before: cheap, and the truth is known."""
 
 import dataclasses
 
@@ -16,23 +16,26 @@ MeasuredChanges = dict[str, np.ndarray]  # the change of every pair, `[example, 
 
 
 def recorded(case: Case, first: Arrays, whole: MeasuredChanges, used: Ingredients | None = None) -> Sampling:
-    """An estimated oracle whose pairs were all measured before: `first` is what a look at all examples had found."""
+    """The sampling of an estimated oracle that reads its pairs from `whole`; `first` is what `Sampling.look` found.
+
+    It uses all ingredients unless `used` names others.
+    """
     count = len(first["odds"])
 
     def measure(parts: list[np.ndarray]) -> Arrays:
         return {site.name: whole[site.name].T[part.T] for site, part in zip(case.sites, parts, strict=True)}
 
     steps = dataclasses.replace(steps_with(used or Ingredients()), first=first, measure=measure)
-    return Sampling(case, Replay(case), range(count), count, steps=steps)  # an engine that is never asked
+    return Sampling(case, Replay(case), range(count), count, steps=steps)  # the engine measures nothing
 
 
 def agreement_of_estimates(found: dict[str, Estimates], kind: str, whole: MeasuredChanges) -> tuple[float, float]:
-    """Of estimates of that kind with the whole oracle_abs, as `agreement` gives it."""
+    """Spearman of estimates with the whole oracle_abs, as `agreement_with_whole` gives it; `kind` is a field of `Estimates`."""
     return agreement_with_whole({name: getattr(part, kind) for name, part in found.items()}, whole)
 
 
 def agreement_with_whole(means: dict[str, np.ndarray], whole: MeasuredChanges) -> tuple[float, float]:
-    """Spearman of mean changes, `[map]` per site, with the whole oracle_abs: the mean over sites, and over all at once."""
+    """Spearman of mean changes, `[map]` by site, with the whole oracle_abs: the mean over sites, and over all maps at once."""
     pairs = [(np.abs(means[name]), np.abs(change.mean(0))) for name, change in whole.items()]
     within = [stats.spearmanr(*pair).statistic for pair in pairs if len(pair[0]) > 2 and np.ptp(pair[0]) and np.ptp(pair[1])]
     first, second = (np.concatenate(part) for part in zip(*pairs, strict=True))

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from pruning_oracle.bench.scores import ORACLES, Scores
-from pruning_oracle.reports.agreement.grade import ALL, MEAN, ceilings, correlate, kendall, mean_over_sites, ranks, scalings
+from pruning_oracle.reports.agreement.correlation import correlate, kendall, mean_over_sites
+from pruning_oracle.reports.agreement.grade import ALL, MEAN, ceilings, ranks, scalings
 from pruning_oracle.reports.inputs.read import EXAMPLES, Run
 
 COUNTS = (4, 16, 64)

@@ -6,103 +6,22 @@ measured value. A percentile interval would lie too low: a resampled oracle carr
 answer as one example (weights, a standard deviation over everything) are held fixed.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.scores import ORACLES as ORACLES  # noqa: PLC0414 (the sections take them from here)
-from pruning_oracle.bench.scores import SCALINGS, none, regularised
-from pruning_oracle.bench.scores import Scores as Scores  # noqa: PLC0414 (the reports take them from here)
-from pruning_oracle.bench.scores import l2 as l2  # noqa: PLC0414
+from pruning_oracle.bench.scores import ORACLES, SCALINGS, Scores, l2, none, regularised
+from pruning_oracle.reports.agreement.correlation import LEAST, correlate, kendall, mean_over_sites, spearman, standard_ranks
+from pruning_oracle.reports.agreement.resampling import FRESH, draws, interval, noise, reduce
 from pruning_oracle.reports.inputs.read import EXAMPLES, Run
 
-RESAMPLES, SPLITS = 500, 20
-FRESH = 1_000_003  # added to the seed: fresh examples are drawn on their own, shared ones as the oracle's
+SPLITS = 20
 MEAN, ALL = "mean over sites", "all sites"
 FLOPS = "l2, flops"  # ℓ2 scaling, and then eq. 9 with the paper's λ
-MANY = 2048  # maps, beyond which all pairs at once take more memory than sorting
-LEAST = 3  # a rank correlation of fewer maps says nothing
-
-
-def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman along the last axis; ties share ranks, a constant or too short ranking gives NaN."""
-    return correlate(standard_ranks(first), standard_ranks(second))
-
-
-def correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman of what `standard_ranks` gives: ranks of many resamples are dear, and each is compared more than once."""
-    if first.shape[-1] < LEAST:
-        return np.full(np.broadcast_shapes(first.shape[:-1], second.shape[:-1]), np.nan)
-    return (first * second).sum(-1)
-
-
-def standard_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis with mean 0 and length 1; a constant gives NaN."""
-    ranks = stats.rankdata(values, axis=-1)
-    ranks -= ranks.mean(-1, keepdims=True)
-    length = np.sqrt((ranks**2).sum(-1, keepdims=True))
-    return np.divide(ranks, length, out=np.full_like(ranks, np.nan), where=length > 0)
-
-
-def kendall(first: np.ndarray, second: np.ndarray) -> float:
-    """Kendall's τ-b of two score vectors."""
-    if len(first) < LEAST or np.ptp(first) == 0 or np.ptp(second) == 0:
-        return float("nan")
-    if len(first) > MANY:
-        return float(stats.kendalltau(first, second).statistic)
-    signs = [np.sign(values[:, None] - values).astype(np.int8) for values in (first, second)]
-    concordant = int((signs[0] * signs[1]).sum(dtype=np.int64))  # less the discordant, each pair twice
-    untied = [np.sqrt(np.count_nonzero(sign) // 2) for sign in signs]
-    return float(np.clip(concordant // 2 / untied[0] / untied[1], -1, 1))
-
-
-@functools.lru_cache(maxsize=4)
-def draws(examples: int, seed: int) -> np.ndarray:
-    """Bootstrap weights `[resample, example]`: how often each example is drawn, divided by how many are."""
-    return np.random.default_rng(seed).multinomial(examples, np.full(examples, 1 / examples), RESAMPLES) / examples
-
-
-def reduce(reduction: Any, matrices: Scores, weights: np.ndarray | None = None, errors: Scores | None = None) -> Scores:
-    """Scores of saliencies, one matrix per site; with weights, one row of scores per resample.
-
-    `errors` are standard errors of estimated means over the very examples, `[map]`: each resample is off by a draw of them.
-    """
-    if weights is None:
-        return [reduction(matrix) for matrix in matrices]
-    if errors is not None and any(error.any() for error in errors):
-        off = noise(errors, len(weights))
-        means = [weights @ reduction.before(matrix) for matrix in matrices]
-        return [reduction.after(mean + draw) for mean, draw in zip(means, off, strict=True)]
-    return [
-        reduction.after(_first(weights, len(matrix)) @ reduction.before(matrix)) if len(matrix) > 1 else reduction(matrix)[None]
-        for matrix in matrices
-    ]
-
-
-def noise(errors: Scores, rows: int) -> Scores:
-    """Draws of what estimated means may be off by, one matrix `[draw, map]` per site; 0 where there is no error."""
-    random = np.random.default_rng(2)
-    return [error * random.standard_normal((rows, len(error))) for error in errors]
-
-
-def _first(weights: np.ndarray, examples: int) -> np.ndarray:
-    """Bootstrap weights of a saliency that speaks of the first examples only."""
-    part = weights[:, :examples]
-    return part if examples == weights.shape[1] else part / np.maximum(part.sum(1, keepdims=True), 1e-12)
-
-
-def mean_over_sites(values: list[np.ndarray]) -> np.ndarray:
-    """Mean of the within-site agreements over the sites where it is defined."""
-    stacked = np.stack(np.broadcast_arrays(*values))
-    defined = ~np.isnan(stacked)
-    total = np.where(defined, stacked, 0).sum(0)
-    return np.divide(total, defined.sum(0), out=np.full(total.shape, np.nan), where=defined.any(0))
 
 
 @dataclass(frozen=True)
@@ -199,20 +118,6 @@ def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int, error
     found = {name: 2 * value / (1 + value) if value > -1 else float("nan") for name, value in means.items()}
     found[MEAN] = float(mean_over_sites([np.array(found[name]) for name in sites]))
     return found
-
-
-def interval(value: float, resampled: np.ndarray, maps: int) -> tuple[float, float]:
-    """95 % interval around a Spearman of so many maps from its resamples, on Fisher's z scale.
-
-    Perfect agreement is infinite on that scale; it counts as half way to the next possible value.
-    """
-    if np.isnan(value) or np.isnan(resampled).all():
-        return float("nan"), float("nan")
-    limit = 1 - 6 / (maps * (maps**2 - 1))
-    centre = np.arctanh(np.clip(value, -limit, limit))
-    error = float(np.nanstd(np.arctanh(np.clip(resampled, -limit, limit)), ddof=1))
-    low, high = np.tanh([centre - 1.96 * error, centre + 1.96 * error])
-    return min(float(low), value), max(float(high), value)
 
 
 def grade(run: Run) -> pd.DataFrame:

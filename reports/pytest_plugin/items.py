@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pruning_oracle.reports.regression.compare import Finding
     from pruning_oracle.reports.regression.regress import MeasuredFigures
 
-SAID = "pruning-oracle"  # user property under which a test passes its findings to the terminal summary
+SAID = "pruning-oracle"  # key of a test's findings for the terminal summary, and of the session's folder for pytest-xdist
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pruning_oracle.reports.regression.figures import figures
 
 
 def false_alarms(cases: list[list[Run]], splits: int, seed: int = 0) -> dict[str, int]:
-    """The number of comparisons, and of those that found a criterion worse, or better, than itself; `cases` lists runs by case."""
+    """Numbers of comparisons, and of those that found a criterion worse, or better, than itself; `cases` lists their runs."""
     counts = {"comparisons": 0, WORSE: 0, BETTER: 0}
     for verdict in (verdict for found in cases for verdict in _verdicts(found, splits, seed)):
         counts["comparisons"] += 1

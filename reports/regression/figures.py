@@ -16,7 +16,8 @@ import numpy as np
 
 from pruning_oracle.bench.runs import digest
 from pruning_oracle.bench.scores import ORACLES, Scores
-from pruning_oracle.reports.agreement.grade import FRESH, correlate, draws, mean_over_sites, reduce, standard_ranks
+from pruning_oracle.reports.agreement.correlation import correlate, mean_over_sites, standard_ranks
+from pruning_oracle.reports.agreement.resampling import FRESH, draws, reduce
 from pruning_oracle.reports.inputs.read import Run
 
 DRAWS = 200

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from pruning_oracle.reports.agreement.grade import correlate, mean_over_sites, standard_ranks
+from pruning_oracle.reports.agreement.correlation import correlate, mean_over_sites, standard_ranks
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 

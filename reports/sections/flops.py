@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pruning_oracle.bench.scores import ORACLES, REDUCTIONS, Scores, l2, regularised
-from pruning_oracle.reports.agreement.grade import spearman
+from pruning_oracle.reports.agreement.correlation import spearman
 from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.sections.section import CaseStudy, Section, number
 

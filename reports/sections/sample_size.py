@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from pruning_oracle.bench.scores import ORACLES, Scores
-from pruning_oracle.reports.agreement.grade import correlate, mean_over_sites, standard_ranks
+from pruning_oracle.reports.agreement.correlation import correlate, mean_over_sites, standard_ranks
 from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 

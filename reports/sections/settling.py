@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from pruning_oracle.bench.scores import ORACLES, Scores
-from pruning_oracle.reports.agreement.grade import LEAST, correlate, kendall, mean_over_sites
+from pruning_oracle.reports.agreement.correlation import LEAST, correlate, kendall, mean_over_sites
 from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.sections.sample_size import ranks_of_draws, sizes
 from pruning_oracle.reports.sections.section import CaseStudy, Section

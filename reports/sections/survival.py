@@ -5,7 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from pruning_oracle.reports.agreement.grade import kendall
+from pruning_oracle.reports.agreement.correlation import kendall
 from pruning_oracle.reports.inputs.pruning_runs import PruningStudy
 from pruning_oracle.reports.sections.section import Section, number
 

@@ -35,7 +35,7 @@ def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
 
 
 def chance(study: CaseStudy) -> float:
-    """Half the width of the 95 % interval, around 0, of the mean-over-sites Spearman of random rankings of one network."""
+    """Half the width of the 95 % interval, around 0, of the mean-over-sites Spearman of random rankings, for one network."""
     sizes = [site["maps"] for site in study.runs[0].oracle.facts["sites"] if site["maps"] >= 3]
     if not sizes:
         return float("nan")

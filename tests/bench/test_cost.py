@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-import torch_pruning
 import torchvision
 from commands import CASE, command
 from networks import CHAINS, Carried, Chain, Multiplied, OptionA, Packed, Shapes, case_of, own_case, sweep, torchvision_case
@@ -17,6 +16,8 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case, Site
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network.cost import Cost, MapCost, layers, maps, whole
+
+torch_pruning = pytest.importorskip("torch_pruning", reason="torch-pruning, which is compared with, is not installed")
 
 
 def counted(model, inputs):

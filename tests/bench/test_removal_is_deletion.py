@@ -4,13 +4,14 @@ import copy
 
 import pytest
 import torch
-import torch_pruning
 from networks import NETWORKS, Multiplied, network, removed, sweep
 from torch import nn
 from toys import TOYS, randomise, toy_case
 
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network.sites import find_sites
+
+torch_pruning = pytest.importorskip("torch_pruning", reason="torch-pruning, which is compared with, is not installed")
 
 
 def deleted(model, site, index, inputs):

@@ -7,10 +7,8 @@ from functools import partial
 
 import pytest
 import torch
-from captum.attr import LayerFeatureAblation
 from torch import nn
 from torch.utils.data import TensorDataset
-from torch_pruning import importance
 from toys import output_is_loss, pixel_case, toy_case
 
 from pruning_oracle.bench.loading.assemble import assemble
@@ -24,6 +22,9 @@ from pruning_oracle.criteria.peers import AS_SHIPPED, minibatches
 from pruning_oracle.criteria.peers.dependencies import MISSING, grouped
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
+
+LayerFeatureAblation = pytest.importorskip("captum.attr", reason="captum is not installed").LayerFeatureAblation
+importance = pytest.importorskip("torch_pruning", reason="torch-pruning is not installed").importance
 
 PEERS = sorted(
     name for name, found in discover().items() if found.saliency.__module__.startswith("pruning_oracle.criteria.peers")

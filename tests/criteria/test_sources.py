@@ -1,6 +1,7 @@
 """Evidence that takes passes of its own, and of weights, each against an independent or literal reference."""
 
 import dataclasses
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from pruning_oracle.criteria.evidence.source import source
 from pruning_oracle.criteria.sources import hessian, path
 from pruning_oracle.criteria.sources.attribution import gates_of
 from pruning_oracle.oracle.literal import literal
+
+with_captum = pytest.mark.skipif(find_spec("captum") is None, reason="captum is not installed")
 
 
 def gathered(case, name, rows=range(3), size=2):
@@ -92,10 +95,11 @@ def test_the_parts_of_a_path_add_up_to_the_change_at_its_end(name):
     torch.testing.assert_close(sum(part.sum(1) for part in parts.values()), change, rtol=2e-3, atol=2e-3)
 
 
+@with_captum
 def test_conductance_adds_up_to_the_change_from_a_zero_input(monkeypatch):
     monkeypatch.setattr("pruning_oracle.criteria.sources.attribution.STEPS", 400)
     case = toy_case("plain")
-    seen = gathered(case, "conductance")
+    seen = gathered(case, "gate_conductance")
     batch = next(case.batches(case.train, range(3), 3))
     with torch.no_grad():
         zero = case.loss(case.model(torch.zeros_like(batch.inputs)), batch.labels)
@@ -104,10 +108,11 @@ def test_conductance_adds_up_to_the_change_from_a_zero_input(monkeypatch):
         torch.testing.assert_close(values.sum(1), change, rtol=2e-2, atol=1e-2)
 
 
+@with_captum
 @pytest.mark.parametrize("name", ["plain", "residual"])
 def test_relevance_is_gradient_times_activation_of_the_labels_score(name):
     case = toy_case(name)
-    seen = gathered(case, "relevance")
+    seen = gathered(case, "gate_relevance")
     batch = next(case.batches(case.train, range(3), 3))
     gates = open_gates(case, 3)
     with gated(case.model, gates):
@@ -117,10 +122,14 @@ def test_relevance_is_gradient_times_activation_of_the_labels_score(name):
         torch.testing.assert_close(seen[site.name], slope, rtol=1e-3, atol=1e-5)
 
 
+@with_captum
 def test_what_captum_cannot_do_is_said():
-    assert "called once, with one row per example" in unavailable(toy_case("clips"), frozenset({"conductance"}))["conductance"]
-    assert "is being used more than once" in unavailable(toy_case("twice"), frozenset({"relevance"}))["relevance"]
-    assert unavailable(toy_case("plain"), frozenset({"conductance", "relevance"})) == {}
+    assert (
+        "called once, with one row per example"
+        in unavailable(toy_case("clips"), frozenset({"gate_conductance"}))["gate_conductance"]
+    )
+    assert "is being used more than once" in unavailable(toy_case("twice"), frozenset({"gate_relevance"}))["gate_relevance"]
+    assert unavailable(toy_case("plain"), frozenset({"gate_conductance", "gate_relevance"})) == {}
 
 
 @pytest.mark.parametrize("name", TOYS)
@@ -196,7 +205,7 @@ def test_the_scale_of_a_batch_norm():
 
 def test_the_weights_that_read_a_map():
     case = toy_case("plain")
-    found = gathered(case, "consumers")
+    found = gathered(case, "consumer_weights")
     next_conv = case.model.get_submodule("features.4").weight
     torch.testing.assert_close(found["features.0"], next_conv.transpose(0, 1).flatten(1))
     linear = case.model.get_submodule("classifier").weight

@@ -10,7 +10,7 @@ from pruning_oracle.oracle.estimated.draw import counts, open_ranks, probabiliti
 from pruning_oracle.oracle.estimated.estimate import CALIBRATED, PRIOR, Estimates, bent, estimates, filled, magnitudes, ratios
 from pruning_oracle.oracle.estimated.goal import likely_spearman
 from pruning_oracle.oracle.estimated.predict import predict
-from pruning_oracle.oracle.estimated.sampling import choose_pairs
+from pruning_oracle.oracle.estimated.rounds import choose_pairs
 from pruning_oracle.oracle.estimated.site_sample import SiteSample
 
 
@@ -85,7 +85,7 @@ def test_estimates_are_unbiased_and_intervals_hold():
     for seed in range(600):
         random = np.random.default_rng([seed, 1])
         sample = SiteSample(predict(None, np.zeros(60), np.zeros(size.shape, bool)), np.zeros(size.shape, bool))
-        sample.control = dataclasses.replace(sample.control, predicted=predicted, size=size)
+        sample.prediction = dataclasses.replace(sample.prediction, predicted=predicted, size=size)
         for each in (6, 9):
             chosen, chance = sample.choose(np.full(8, each), random)
             sample.add(float(each), filled(sample), chosen, chance, change)
@@ -131,7 +131,7 @@ def test_shapes_are_of_ratios_over_their_own_maps_deviation():
     sample = SiteSample(predict(None, np.zeros(2000), np.zeros(size.shape, bool)), np.zeros(size.shape, bool))
     sample.add(1.0, filled(sample), *sample.choose(np.full(6, 1000), random), change)
     assert np.allclose(ratios(sample).kurtosis, 3, atol=0.3)
-    long = SiteSample(sample.control, np.zeros(size.shape, bool))
+    long = SiteSample(sample.prediction, np.zeros(size.shape, bool))
     change = np.where(np.arange(6) == 0, random.exponential(1, size.shape), random.normal(0, 1, size.shape))
     long.add(1.0, filled(long), *long.choose(np.full(6, 1000), random), change)
     found = ratios(long)

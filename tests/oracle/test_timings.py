@@ -12,7 +12,8 @@ from pruning_oracle.oracle.trial.__main__ import examples_for
 
 from timings import test_sampled as sampled
 from timings.networks import thin
-from timings.ways import WAYS
+
+WAYS = pytest.importorskip("timings.ways", reason="captum is not installed", exc_type=ImportError).WAYS
 
 
 @pytest.mark.parametrize("maps", [None, 3])

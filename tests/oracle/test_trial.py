@@ -45,8 +45,8 @@ def test_what_is_left_out_is_not_used(whole_oracle, name):
     case, _, first, _ = whole_oracle
     used = INGREDIENTS[name]
     for sample in steps_with(used).samples(case, first):
-        assert bool(sample.control.predicted.any()) == used.slopes
-        assert bool(np.ptp(sample.control.size[~sample.known])) == used.sizes
+        assert bool(sample.prediction.predicted.any()) == used.slopes
+        assert bool(np.ptp(sample.prediction.size[~sample.known])) == used.sizes
 
 
 def test_the_least_covered_tenth_is_counted_in_other_runs_too():
@@ -77,7 +77,7 @@ def test_a_part_of_the_method_really_measures_what_is_recorded_of_it(whole_oracl
     case, rows, first, whole = whole_oracle
     used = INGREDIENTS[name]
     if not used.slopes:
-        monkeypatch.setattr("pruning_oracle.oracle.estimated.sampling.first_order_moves", None)  # it takes no backward pass
+        monkeypatch.setattr("pruning_oracle.oracle.trial.ingredients.first_order_moves", None)  # it takes no backward pass
     real = Sampling(case, engine_of(case), rows, 80, steps=steps_with(used)).run(Goal(0.05, rounds=used.rounds))
     again = recorded(case, first, whole, used).run(Goal(0.05, rounds=used.rounds))
     for site in whole:

@@ -25,6 +25,8 @@ from pruning_oracle.pruning.loop.resume import StateFile
 from pruning_oracle.pruning.loop.state import start
 from pruning_oracle.pruning.loop.updates import optimizer, training_minibatches, update_once, with_momenta
 
+pytest.importorskip("torch_pruning", reason="torch-pruning, which cuts layers, is not installed")
+
 QUICK = PruningSettings(remove=2, updates=2, rate=0.01, batch=4, target=Target("maps", 0.5), flops_lambda=0.0)
 
 

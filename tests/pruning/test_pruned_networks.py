@@ -25,6 +25,8 @@ from pruning_oracle.pruning.cutting.surgery import cut
 from pruning_oracle.pruning.export import export
 from pruning_oracle.pruning.scratch import reset, train_from_nothing
 
+pytest.importorskip("torch_pruning", reason="torch-pruning, which cuts layers, is not installed")
+
 MINE = CASE.format(label=1, mode=".eval()")
 FEW = [
     "--final-updates",

@@ -22,6 +22,8 @@ from pruning_oracle.bench.pruning_settings import Target
 from pruning_oracle.pruning.cutting.surgery import check_outputs, cut
 from pruning_oracle.pruning.loop.target import check_reachable
 
+pytest.importorskip("torch_pruning", reason="torch-pruning, which cuts layers, is not installed")
+
 EMBEDDED = ["vgg-digits", "resnet-digits", "r3dcnn-gestures"]
 
 

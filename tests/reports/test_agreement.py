@@ -12,18 +12,9 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS, l2
 from pruning_oracle.reports.__main__ import grade_run, page, read_case_study, show_report
-from pruning_oracle.reports.agreement.grade import (
-    ALL,
-    MEAN,
-    ceilings,
-    draws,
-    grade,
-    interval,
-    kendall,
-    maps_table,
-    mean_over_sites,
-    spearman,
-)
+from pruning_oracle.reports.agreement.correlation import kendall, mean_over_sites, spearman
+from pruning_oracle.reports.agreement.grade import ALL, MEAN, ceilings, grade, maps_table
+from pruning_oracle.reports.agreement.resampling import draws, interval
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.inputs.read import read_run, read_table
 from pruning_oracle.reports.sections.section import number, over_seeds
@@ -358,7 +349,7 @@ def test_kendall_is_scipys_with_and_without_ties(monkeypatch):
             if ties:
                 first, second = np.round(first), np.round(2 * second)
             assert kendall(first, second) == pytest.approx(kendalltau(first, second).statistic, abs=0, nan_ok=True)
-    monkeypatch.setattr("pruning_oracle.reports.agreement.grade.MANY", 2)
+    monkeypatch.setattr("pruning_oracle.reports.agreement.correlation.MANY", 2)
     assert kendall(first, second) == kendalltau(first, second).statistic
 
 

@@ -8,7 +8,7 @@ from scipy.stats import norm, spearmanr
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.reports import __main__ as command
-from pruning_oracle.reports.agreement.grade import draws
+from pruning_oracle.reports.agreement.resampling import draws
 from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.compare import LEAST_DIFFERENCE, LEVEL, compare
 from pruning_oracle.reports.regression.false_alarms import false_alarms, half

@@ -32,7 +32,7 @@ def command(*words, folder, **environment):
     Whatever it changes beyond its own run is restored: the folder, the environment, what users' files registered.
     """
     module, *arguments = words
-    name = f"pruning_oracle.{module}" if "." in module or module == "pipeline" else f"pruning_oracle.{module}.__main__"
+    name = f"pruning_oracle.{module}" if "." in module else f"pruning_oracle.{module}.__main__"
     out, errors = io.StringIO(), io.StringIO()
     here, known, argv = Path.cwd(), dict(os.environ), sys.argv
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), _registries_put_back():

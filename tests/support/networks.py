@@ -144,7 +144,7 @@ class Chain(nn.Module):
 
 
 def over_rows(recurrent, maps):
-    """The last output of a recurrent layer over the rows of maps, with steps in axis 0 and examples in axis 1, torch's default."""
+    """The last output of a recurrent layer over the rows of maps, with steps in axis 0 and examples in axis 1 (the default)."""
     return recurrent(maps.mean(3).permute(2, 0, 1))[0][-1]
 
 

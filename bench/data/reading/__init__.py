@@ -1,1 +1,1 @@
-"""How examples are read: files and archives, images and videos, splits, and what cannot be read."""
+"""Reading examples: files and archives, images and videos, splits, and examples that cannot be read."""

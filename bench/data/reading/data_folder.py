@@ -1,4 +1,4 @@
-"""Where data lie: the folder `DATA`, and words for what should be in it."""
+"""The folder of the data sets, `DATA`, and the error for a data set that is missing there."""
 
 import os
 from pathlib import Path
@@ -12,5 +12,5 @@ def root() -> Path:
 
 
 def missing_data(what: str, expected: str, more: str = "") -> BadInput:
-    """The error for a data set that is not there."""
+    """Returns (does not raise) the error for a missing data set: `what` it is, and which files are `expected`."""
     return BadInput(f"no {what} in {root()}: expected {expected} there, or set DATA{more and '; '}{more}")

@@ -1,4 +1,4 @@
-"""Examples that are decoded from files: several at once, and kept while there is room, for an oracle reads them often."""
+"""Examples that are decoded from files: several in parallel, and cached, since an oracle reads them many times."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +8,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-ROOM = 2**30  # bytes a data set keeps
+ROOM = 2**30  # bytes of examples that a data set caches
 
 
 class DecodedCache:
-    """The tensors that a function makes of an index. The first that fit are kept: a cache of the last ones would never hit."""
+    """Caches the tensors that `make` gives for an index: the first ones that fit into `room` bytes.
+
+    A cache of the latest ones would never hit, since examples are read in order, again and again.
+    """
 
     def __init__(self, make: Callable[[int], UInt8[Tensor, "..."]], room: int = ROOM) -> None:
         self.make, self.room = make, room
@@ -29,7 +32,10 @@ class DecodedCache:
 
 
 class Decoded(Dataset[tuple[Tensor, Tensor]]):
-    """Examples with their labels, as a network sees them: `make` decodes one by its index, `normalise` makes numbers of it."""
+    """A data set of decoded examples and their labels.
+
+    `make` decodes the example at an index to bytes, and `normalise` turns them into a network's input.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,6 @@ class Decoded(Dataset[tuple[Tensor, Tensor]]):
         return self.normalise(self.kept[index]), torch.tensor(self.labels[index])
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
-        """Several at once, as torch's DataLoader asks for them; decoding leaves Python's lock, so threads help."""
+        """Several examples at once, as torch's DataLoader asks for them; decoding releases Python's lock, so threads help."""
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             return list(pool.map(self.__getitem__, indices))

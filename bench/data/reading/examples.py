@@ -1,11 +1,11 @@
-"""Examples: what any data set must be."""
+"""Examples, the protocol of every data set."""
 
 from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
 class Examples(Protocol):
-    """A data set: how many examples it has, and each one's input and label by its index."""
+    """A data set: the number of its examples, and each example as a pair of input and label, by its index."""
 
     def __len__(self) -> int: ...
 

@@ -1,4 +1,4 @@
-"""The files under a folder or inside a .tar, by name: each is read where it lies, nothing is unpacked."""
+"""The files under a folder or inside a .tar, by name; files in an archive are read without unpacking it."""
 
 import os
 import tarfile
@@ -10,12 +10,12 @@ from pruning_oracle.bench.errors import BadInput
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file's bytes are: in a file of their own, or in a part of an archive."""
+    """Where a file's bytes are: `size` bytes from `first` on in `path`, which is the file itself or an archive."""
 
     path: Path
     first: int
     size: int
-    stamp: str  # differs where the content does
+    stamp: str  # a text that changes when the content does
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class Files:
             return file.read(place.size)
 
     def under(self, folder: str) -> "Files":
-        """Those in a folder, named relative to it."""
+        """The files in a folder, named relative to it."""
         start = f"{folder}/"
         inside = {name.removeprefix(start): place for name, place in self.places.items() if name.startswith(start)}
         return Files(self.root / folder, inside)
 
     def folders(self) -> list[str]:
-        """The topmost folders that hold files."""
+        """The names of the top-level folders that hold files, in alphabetical order."""
         return sorted({name.split("/", 1)[0] for name in self.places if "/" in name})
 
     def where(self, folder: str) -> "Files":
-        """The files as seen from the one folder that holds `folder`: archives and downloads often wrap all in one more."""
+        """The files named relative to the place that holds `folder`, without the outer folders that archives often add."""
         found = self
         while folder not in found.folders() and len(found.folders()) == 1:
             found = found.under(found.folders()[0])
@@ -51,13 +51,13 @@ class Files:
 
 
 def files(root: Path, suffixes: tuple[str, ...]) -> Files:
-    """All files with these suffixes (in lower case) under a folder or inside a .tar."""
+    """All files with these suffixes (given in lower case) under a folder or inside a .tar; BadInput if `root` is neither."""
     if root.is_dir():
         return Files(root, dict(sorted(_walk(root, suffixes).items())))
     if not root.is_file():
         raise BadInput(f"no folder or .tar at {root}")
     try:
-        with tarfile.open(root, "r:") as archive:  # a compressed one could not be read in any order
+        with tarfile.open(root, "r:") as archive:  # a compressed .tar could not be read in any order
             members = archive.getmembers()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise BadInput(f"{root} is no uncompressed .tar ({error}): unpack it, or pack it as .tar") from error

@@ -1,4 +1,4 @@
-"""Images from files: decoded in parallel, resized and cropped by torchvision's v2 transforms, normalised."""
+"""Reads images from files: decoded in parallel, resized and cropped by torchvision's v2 transforms, normalised."""
 
 import io
 import warnings
@@ -22,7 +22,11 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's 
 
 @dataclass(frozen=True)
 class View:
-    """What a network sees of an image: shorter side scaled to `resize`, a square of `crop` from the middle, normalised."""
+    """How an image is prepared for a network.
+
+    The shorter side is scaled to `resize` pixels, a square of `crop` pixels is cut from the middle, and its colours, 0 to 1,
+    are normalised by `mean` and `deviation`.
+    """
 
     resize: int = 256
     crop: int = 224
@@ -31,29 +35,32 @@ class View:
     interpolation: str = "bilinear"  # or bicubic
 
     def cut(self, image: Image.Image) -> UInt8[Tensor, "3 height width"]:
-        """The square of an image."""
+        """Scales an image and cuts out the square, without normalising it."""
         v2 = transforms()
         resize = v2.Resize(self.resize, interpolation=v2.InterpolationMode(self.interpolation), antialias=True)
         return v2.Compose([resize, v2.CenterCrop(self.crop), v2.PILToTensor()])(image)
 
     def normalise(self, square: UInt8[Tensor, "*more colour height width"]) -> Float[Tensor, "*more colour height width"]:
-        """The same as numbers around 0."""
+        """Turns the bytes of a square into normalised numbers around 0."""
         functional = transforms().functional
         return functional.normalize(functional.to_dtype(square, torch.float32, scale=True), self.mean, self.deviation)
 
 
 def transforms() -> Any:
-    """torchvision's v2 transforms, imported when they are first used: that takes a second which the embedded cases need not."""
-    from torchvision.transforms import v2  # noqa: PLC0415 (for that reason)
+    """torchvision's v2 transforms, imported when first used: that takes a second, and the embedded cases do not need them."""
+    from torchvision.transforms import v2  # noqa: PLC0415 (for the reason above)
 
     return v2
 
 
 def decode_image(content: bytes) -> Image.Image:
-    """An image in red, green and blue, whatever it was stored as: grey, CMYK, with a palette, with transparency, in 16 bits."""
+    """Decodes an image to RGB, also if it is grey, CMYK, 16 bits deep, with a palette or transparent.
+
+    BadInput if it cannot be read.
+    """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of broken EXIF and of transparent palettes, which do not matter here
+            warnings.simplefilter("ignore")  # warnings of broken EXIF and of transparent palettes do not matter here
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
                 if image.mode.startswith("I"):  # 16 bits of grey, which PIL would cut at 255
@@ -65,7 +72,7 @@ def decode_image(content: bytes) -> Image.Image:
 
 
 def image_examples(files: Files, names: Sequence[str], labels: Sequence[int], view: View) -> Decoded:
-    """Images by name with their labels, as a network sees them."""
+    """A data set of the images called `names` in `files`, with their labels, as `view` shows them."""
 
     def cut(index: int) -> UInt8[Tensor, "3 height width"]:
         try:

@@ -1,4 +1,4 @@
-"""A data set's parts (training, validation, test) from lists of names and labels, with what cannot be read left out."""
+"""A data set's parts (training, validation, test), made from lists of names and labels, without unreadable examples."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from pruning_oracle.bench.data.reading.unreadable import find_unreadable, leave_
 from pruning_oracle.bench.errors import BadInput
 
 Entries = list[tuple[str, int]]  # names and labels
-TEST = 5  # every so many-th example of a class, where a data set has no part for the test
-UNREAD = 100_000  # larger sets are not read beforehand: that would take an hour
+TEST = 5  # every fifth example of a class is for testing if a data set has no part for it
+UNREAD = 100_000  # larger sets are not checked by reading every file beforehand: that would take an hour
 
 
 @runtime_checkable
@@ -27,17 +27,17 @@ class Labelled(Examples, Protocol):
 
 @dataclass(frozen=True)
 class Splits:
-    """What a data set is made of."""
+    """A data set's parts and its classes."""
 
     train: Labelled
-    validation: Labelled | None  # None: part of the training set is held out by whoever needs one
+    validation: Labelled | None  # None: `held_out` of bench/training/fine_tune.py takes some of the training part
     test: Labelled
     classes: tuple[str, ...]
-    left_out: str = ""  # what could not be read, in words
+    left_out: str = ""  # a sentence on the examples that could not be read, if there are any
 
 
 class LabelledSubset(Dataset[Any]):
-    """Some rows of a data set."""
+    """The examples of a data set at some rows."""
 
     def __init__(self, data: Labelled, rows: Sequence[int]) -> None:
         self.data, self.rows = data, list(rows)
@@ -50,14 +50,17 @@ class LabelledSubset(Dataset[Any]):
         return self.data[self.rows[index]]
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
-        """Several at once, in parallel where the data set can."""
+        """Several examples at once, in parallel if the data set can do that."""
         several = getattr(self.data, "__getitems__", None)
         rows = [self.rows[index] for index in indices]
         return several(rows) if several else [self.data[row] for row in rows]
 
 
 def split_every(labels: Sequence[int], step: int) -> tuple[list[int], list[int]]:
-    """Rows in two parts: the second holds every `step`-th of each class in the order given, the first the others."""
+    """Splits rows into two parts: the second holds every `step`-th row of each class, in the order of `labels`.
+
+    The first holds all other rows.
+    """
     seen: dict[int, int] = {}
     parts: tuple[list[int], list[int]] = [], []
     for row, label in enumerate(labels):
@@ -69,7 +72,11 @@ def split_every(labels: Sequence[int], step: int) -> tuple[list[int], list[int]]
 def readable_entries(
     what: str, entries: Mapping[str, Entries], stamps: Mapping[str, str], check: Callable[[str], object]
 ) -> tuple[dict[str, Entries], str]:
-    """The entries of every part that `check` can read, and a sentence on those it cannot."""
+    """The entries of every part that `check` can read, and a sentence on those that it cannot read.
+
+    `stamps` has a text for every name that changes when the file does. `what` names the data set in messages. Sets of more
+    than `UNREAD` examples are not checked.
+    """
     names = {name for part in entries.values() for name, _ in part}
     bad = find_unreadable(what, {name: stamps[name] for name in sorted(names)}, check) if len(names) <= UNREAD else {}
     said = leave_out(what, bad, len(names))
@@ -77,7 +84,7 @@ def readable_entries(
 
 
 def image_splits(what: str, files: Files, entries: Mapping[str, Entries], classes: Sequence[str], view: View) -> Splits:
-    """Parts whose examples are images; `entries` has a `train` and a `test`, and perhaps a `validation`."""
+    """The parts of a data set of images; `entries` has a part `train` and a part `test`, and may have a part `validation`."""
     stamps = {name: files.places[name].stamp for part in entries.values() for name, _ in part}
     good, said = readable_entries(what, entries, stamps, lambda name: decode_image(files.read(name)))
     check_labels(what, good, classes)
@@ -88,7 +95,7 @@ def image_splits(what: str, files: Files, entries: Mapping[str, Entries], classe
 
 
 def check_labels(what: str, entries: Mapping[str, Entries], classes: Sequence[str]) -> None:
-    """Refuses parts without examples, and labels beyond the classes."""
+    """Raises BadInput for a part without examples, or for a label outside the classes."""
     for split, part in entries.items():
         if not part:
             raise BadInput(f"{what}: there is no example to {'test on' if split == 'test' else 'train on'} ({split})")

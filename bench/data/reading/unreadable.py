@@ -1,7 +1,6 @@
-"""Examples that cannot be read: named, counted and left out; with `--strict` or STRICT=1 an error.
+"""Examples that cannot be read: they are named, counted and left out; with `--strict` or STRICT=1 they are an error.
 
-Looking at every file of a large set takes minutes, so what was found is remembered under runs/, by the files' names, sizes and
-times.
+Checking every file of a large set takes minutes, so the result is cached under runs/, by the files' names, sizes and times.
 """
 
 import argparse
@@ -21,28 +20,31 @@ from pruning_oracle.bench.errors import BadInput
 
 STRICT = "STRICT"
 MEMORY = runs.RUNS / ".read"
-NAMED = 3  # how many a message names
-LONG = 2.0  # seconds of reading that are worth remembering
+NAMED = 3  # how many examples a message names
+LONG = 2.0  # seconds; the result of a check that takes longer is cached
 
 
 def option(parser: argparse.ArgumentParser) -> None:
-    """Adds --strict."""
+    """Adds the option --strict to a command."""
     parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error, not left out")
 
 
 def obey(given: argparse.Namespace) -> None:
-    """Makes --strict hold for all that follows."""
+    """Applies --strict to all that this process reads later, by the environment variable `STRICT`."""
     if given.strict:
         os.environ[STRICT] = "1"
 
 
 def strict() -> bool:
-    """Whether anything that cannot be read is an error: environment variable `STRICT`."""
+    """Whether an example that cannot be read is an error: true if the environment variable `STRICT` is set, but not to 0."""
     return os.environ.get(STRICT, "") not in {"", "0"}
 
 
 def leave_out(what: str, bad: dict[str, str], of: int) -> str:
-    """Says what is left out of how many and why, on the error stream and as a sentence; an error where that is asked for."""
+    """Prints to stderr and returns a sentence on what is left out, of how many, and why; raises BadInput if `strict`.
+
+    `bad` has the reason by name; if it is empty, nothing is printed and the sentence is empty.
+    """
     if not bad:
         return ""
     named = "; ".join(f"{name}: {reason}" for name, reason in list(bad.items())[:NAMED])
@@ -57,7 +59,10 @@ def leave_out(what: str, bad: dict[str, str], of: int) -> str:
 
 
 def find_unreadable(what: str, stamps: dict[str, str], check: Callable[[str], object]) -> dict[str, str]:
-    """The names at which `check` raises BadInput, and its reason; a stamp tells a file from another one of the same name."""
+    """The names for which `check` raises BadInput, with its message.
+
+    `stamps` has a text for every name that changes when the file does; the result is cached by names and stamps.
+    """
     sha = hashlib.sha256()
     for name, stamp in stamps.items():
         sha.update(f"{name}\0{stamp}\0".encode())

@@ -1,6 +1,6 @@
-"""Videos from files: frames decoded by PyAV one after another, each made small at once, several videos in parallel.
+"""Reads videos from files by PyAV: frames are decoded one after another and scaled at once, several videos in parallel.
 
-PyAV brings FFmpeg along and depends on no version of torch. It is imported when the first video is read.
+PyAV contains FFmpeg and does not depend on a version of torch. It is imported when the first video is read.
 """
 
 from collections.abc import Sequence
@@ -17,28 +17,35 @@ from pruning_oracle.bench.data.reading.decoded import Decoded
 from pruning_oracle.bench.errors import BadInput
 
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg")
-Window = tuple[int, int]  # first frame, and the one behind the last
+Window = tuple[int, int]  # the first frame, and the one after the last
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What a network sees of a video: so many frames, shorter side scaled to `resize`, a square of `crop` from the middle."""
+    """How a video is prepared for a network.
+
+    Of its frames, `frames` are taken. Their shorter side is scaled to `resize` pixels, a square of `crop` pixels is cut from
+    the middle, and its colours, 0 to 1, are normalised by `mean` and `deviation`.
+    """
 
     frames: int = 80
     resize: int = 120
     crop: int = 112
     colours: int = 1
-    mean: tuple[float, ...] = (0.05,)  # of nvGesture's depth, 0 to 1, which is mostly black
+    mean: tuple[float, ...] = (0.05,)  # of nvGesture's depth videos, 0 to 1, which are mostly black
     deviation: tuple[float, ...] = (0.15,)
 
     def normalise(self, film: UInt8[Tensor, "time height width colour"]) -> Float[Tensor, "colour time height width"]:
-        """Numbers around 0, colours first."""
+        """Turns the bytes of a video into normalised numbers around 0, with the colours as the first axis."""
         shift, scale = (torch.tensor(part).view(-1, 1, 1, 1) for part in (self.mean, self.deviation))
         return (film.permute(3, 0, 1, 2) / 255 - shift) / scale
 
 
 def read_frames(path: Path, window: Window | None, screen: Screen) -> UInt8[Tensor, "time height width colour"]:
-    """Frames spread evenly over a window (None: over the whole video), as many as the screen takes, small and square."""
+    """The frames that `screen` shows, spread evenly over a window (None: over the whole video), scaled and cropped.
+
+    BadInput if the video cannot be read or is too short.
+    """
     first, end = window or (0, None)
     shown = list(_decoded(path, first, end, screen))
     if window and len(shown) < window[1] - first:
@@ -50,7 +57,10 @@ def read_frames(path: Path, window: Window | None, screen: Screen) -> UInt8[Tens
 
 
 def _decoded(path: Path, first: int, end: int | None, screen: Screen) -> Any:
-    """The frames from `first` to before `end`, already small; those before are decoded too, since others build on them."""
+    """The frames from `first` to before `end`, scaled and cropped.
+
+    Earlier frames are decoded as well, since later ones depend on them.
+    """
     av = import_av()
     try:
         with av.open(str(path)) as container:
@@ -68,7 +78,7 @@ def _decoded(path: Path, first: int, end: int | None, screen: Screen) -> Any:
 
 
 def import_av() -> Any:
-    """PyAV; machines without it can run everything that has no video files."""
+    """The module PyAV; BadInput if it is not installed. Only cases with video files need it."""
     try:
         import av  # noqa: PLC0415 (a machine without it can run all other cases)
     except ImportError as error:
@@ -87,7 +97,7 @@ def _small(frame: Any, screen: Screen) -> np.ndarray:
 
 
 def video_examples(clips: Sequence[tuple[Path, Window | None, int]], screen: Screen) -> Decoded:
-    """Videos by path and window with their labels, as a network sees them."""
+    """A data set of the videos in `clips` (path, window, label), as `screen` shows them."""
 
     def shown(index: int) -> UInt8[Tensor, "time height width colour"]:
         path, window, _ = clips[index]

@@ -1,0 +1,1 @@
+"""The pipeline that `make` runs: the stages' own commands for cases and seeds."""

@@ -1,0 +1,61 @@
+"""Runs chains of commands in a few processes, each started once and taking chain after chain."""
+
+import concurrent.futures
+import importlib
+import multiprocessing
+import sys
+import time
+from collections.abc import Sequence
+
+from pruning_oracle.bench.errors import BadInput
+
+SUITE = "pruning_oracle"
+Command = tuple[str, ...]  # a module of the suite, and its arguments
+
+
+def run_all(chains: Sequence[list[Command]], jobs: int, label: str) -> None:
+    """Runs chains of commands, `jobs` at a time, and says how far it is; the first that fails ends all."""
+    start, ends = time.monotonic(), list[float]()
+    pool = concurrent.futures.ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) if jobs > 1 else None
+    try:
+        futures = (_submitting(pool, chain) for chain in chains)
+        for future in concurrent.futures.as_completed(list(futures)) if pool else futures:
+            if error := future.result():
+                raise BadInput(error)
+            ends.append(time.monotonic() - start)
+            done = f"{label}: {len(ends)} of {len(chains)} done after {ends[-1]:.0f} s"
+            print(done + _left(ends, len(chains), jobs), flush=True)
+    finally:
+        if pool:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _left(ends: list[float], total: int, jobs: int) -> str:
+    """How long the rest may take, by the pace since every process was through with its first; at first nobody knows."""
+    done, after = len(ends), ends[jobs - 1] if len(ends) > jobs else 0.0
+    if done <= jobs or done == total:
+        return ""
+    return f", about {(ends[-1] - after) / (done - jobs) * (total - done):.0f} s left"
+
+
+def _submitting(pool: concurrent.futures.Executor | None, chain: list[Command]) -> "concurrent.futures.Future[str]":
+    """A chain in a process of the pool; without one in this process, at once."""
+    if pool:
+        return pool.submit(run_chain, chain)
+    future: concurrent.futures.Future[str] = concurrent.futures.Future()
+    future.set_result(run_chain(chain))
+    return future
+
+
+def run_chain(chain: list[Command]) -> str:
+    """Runs commands one after another in this process; what the first mistake says, if there is one."""
+    for module, *arguments in chain:
+        sys.argv = [f"-m {SUITE}.{module}", *arguments]  # a run file says which command made it
+        try:
+            name = module if "." in module else f"{module}.__main__"
+            importlib.import_module(f"{SUITE}.{name}").main(arguments)
+        except BadInput as error:
+            return str(error)
+        except KeyboardInterrupt:
+            return "interrupted: files already written are complete, nothing else was written"
+    return ""
