@@ -21,7 +21,8 @@ from torch.utils.hooks import RemovableHandle
 
 from pruning_oracle.bench.case import Case, Site
 from pruning_oracle.bench.network.gates import gated
-from pruning_oracle.bench.network.map_following import MIXERS, NONE, decode_owners, is_depthwise, probes
+from pruning_oracle.bench.network.layer_kinds import MIXERS, is_depthwise
+from pruning_oracle.bench.network.nan_probes import NONE, decode_owners, probes
 
 Channels = list[list[int]]  # for each map of a site, its channels (features) in a module's input
 Call = tuple[str, int]  # a module's name, and the index of one of its calls

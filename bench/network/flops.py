@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.network.hooks import watch_one_example
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS, MIXERS, TRANSPOSED
+from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, MIXERS, TRANSPOSED
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 READS_INPUT = ("weight_ih", "weight_ih_l0", "weight_ih_l0_reverse")

@@ -17,8 +17,12 @@ from torch.utils import _pytree as tree
 from pruning_oracle.bench.case import LeftOut, Site
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network.gates import Gate
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS, NONE, OWN_GATES, Labels, axis_of, trace, walk
+from pruning_oracle.bench.network.labels import Labels, axis_of
+from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
+from pruning_oracle.bench.network.map_following import walk
+from pruning_oracle.bench.network.nan_probes import NONE
 from pruning_oracle.bench.network.out_of_place import out_of_place
+from pruning_oracle.bench.network.tracing import OWN_GATES, trace
 
 Places = dict[int, list[fx.Node]]  # map -> the nodes behind which it is removed
 

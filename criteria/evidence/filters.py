@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Case, Site
-from pruning_oracle.bench.network.map_following import TRANSPOSED
+from pruning_oracle.bench.network.layer_kinds import TRANSPOSED
 
 
 def weight(module: nn.Module) -> Tensor:

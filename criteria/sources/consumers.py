@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.network.consumers import consumers
 from pruning_oracle.bench.network.flops import RECURRENT, input_matrices
-from pruning_oracle.bench.network.map_following import TRANSPOSED
+from pruning_oracle.bench.network.layer_kinds import TRANSPOSED
 from pruning_oracle.criteria.evidence.source import source
 
 

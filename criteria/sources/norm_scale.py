@@ -7,7 +7,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.network.map_following import TRANSPOSED
+from pruning_oracle.bench.network.layer_kinds import TRANSPOSED
 from pruning_oracle.criteria.evidence.filters import filters
 from pruning_oracle.criteria.evidence.source import source
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from pruning_oracle.bench.case import Site
 from pruning_oracle.bench.network.consumers import Channels
 from pruning_oracle.bench.network.gates import gated
-from pruning_oracle.bench.network.map_following import MIXERS, decode_owners, probes
+from pruning_oracle.bench.network.layer_kinds import MIXERS
+from pruning_oracle.bench.network.nan_probes import decode_owners, probes
 from pruning_oracle.oracle.exact.batch_layout import Rows, Values
 
 CONVOLVE: dict[type[nn.Module], Callable[..., Tensor]] = {nn.Conv1d: F.conv1d, nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}

@@ -16,7 +16,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network.flops import RECURRENT
 from pruning_oracle.bench.network.gates import Gate
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS
+from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
 from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.pruning.cutting.padding import pad_amounts, set_pad_amounts
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 import torch
 from torch import fx, nn
 
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS
+from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
 
 Owner = tuple[str, int]  # a site's name and the map's number in the whole network
 Owners = tuple[Owner | None, ...]  # for each channel, the map that it carries, or None

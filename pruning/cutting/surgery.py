@@ -20,7 +20,7 @@ from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network.flops import RECURRENT, input_matrices
 from pruning_oracle.bench.network.gates import Gate, gated
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS, is_depthwise
+from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, is_depthwise
 from pruning_oracle.pruning.cutting.padding import Owner, Owners, set_pads
 from pruning_oracle.pruning.cutting.wiring import Wiring
 

@@ -11,7 +11,7 @@ from pruning_oracle.bench.network.consumers import consumers
 from pruning_oracle.bench.network.cost import PER_MAP
 from pruning_oracle.bench.network.flops import RECURRENT
 from pruning_oracle.bench.network.gates import Gate
-from pruning_oracle.bench.network.map_following import CONVOLUTIONS, is_depthwise
+from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, is_depthwise
 from pruning_oracle.pruning.cutting.padding import Owner, Owners, Pads, pads, shrunk
 
 

@@ -4,8 +4,6 @@ import numpy as np
 from scipy import stats
 
 MANY = 2048  # maps, beyond which all pairs at once take more memory than sorting
-
-
 LEAST = 3  # a rank correlation of fewer maps says nothing
 
 

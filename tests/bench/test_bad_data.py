@@ -301,7 +301,7 @@ def test_flowers_that_cannot_be_fetched_say_where_to_put_them(monkeypatch):
 def test_no_video_reader_is_a_mistake_only_where_there_are_videos(tmp_path, monkeypatch):
     small_sets.gestures(tmp_path, absent=False)
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(BadInput, match="videos are read by PyAV, which is not installed here: pip install av"):
+    with pytest.raises(BadInput, match="videos are read by PyAV, which is not installed here: pip install 'pruning-oracle"):
         read_frames(tmp_path / "nvgesture/Video_data/class_01/subject3_r0/sk_depth.avi", (0, 4), SCREEN)
 
 

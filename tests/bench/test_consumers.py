@@ -22,7 +22,7 @@ from toys import pixel_case, toy_case
 from pruning_oracle.bench.case import Site
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network.consumers import consumers
-from pruning_oracle.bench.network.map_following import MIXERS
+from pruning_oracle.bench.network.layer_kinds import MIXERS
 
 
 def one_by_one(maps, first=0):

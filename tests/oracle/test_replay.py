@@ -14,8 +14,8 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network.gates import Gate
-from pruning_oracle.bench.network.map_following import trace
 from pruning_oracle.bench.network.out_of_place import out_of_place
+from pruning_oracle.bench.network.tracing import trace
 from pruning_oracle.oracle.exact.fold_batch_norms import LAST, PLAIN
 from pruning_oracle.oracle.exact.plan import LINEAR
 from pruning_oracle.oracle.exact.replay import Replay

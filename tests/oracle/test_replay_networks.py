@@ -19,8 +19,8 @@ from toys import randomise
 from pruning_oracle.bench.case import Site
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.network.gates import Gate, gated
-from pruning_oracle.bench.network.map_following import trace
 from pruning_oracle.bench.network.out_of_place import out_of_place
+from pruning_oracle.bench.network.tracing import trace
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.exact.traced import Traced
 
