@@ -12,7 +12,7 @@ from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost
-from pruning_oracle.bench.training import run
+from pruning_oracle.bench.training import train_and_save
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
 
@@ -22,9 +22,9 @@ def train(given: argparse.Namespace) -> None:
     changed = {name: value for name in ("epochs", "rate", "batch") if (value := getattr(given, name)) is not None}
     if isinstance(definition.training, FineTuneRecipe):
         recipe = dataclasses.replace(definition.training, **changed)
-        run.fine_tune_case(recipe, definition.name, given.seed, choose_device(given.device), given.out)
+        train_and_save.fine_tune_case(recipe, definition.name, given.seed, choose_device(given.device), given.out)
     elif definition.training is not None:
-        run.train_case(dataclasses.replace(definition.training, **changed), definition.name, given.seed, given.out)
+        train_and_save.train_case(dataclasses.replace(definition.training, **changed), definition.name, given.seed, given.out)
     else:
         raise BadInput(f"{definition.name} has no training recipe: its weights were made by others")
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="train: where the weights go (default: the case's own file)")
-    unreadable.option(parser)
+    unreadable.add_strict_option(parser)
     by_name.add_options(parser)
     tuning = parser.add_argument_group("train (default: the recipe of the case)")
     tuning.add_argument("--epochs", type=int)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tuning.add_argument("--batch", type=int, help="examples per update")
     tuning.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     given = parser.parse_args(arguments)
-    unreadable.obey(given)
+    unreadable.apply_strict_option(given)
     given.case = by_name.case_line(given)
     if given.what == "train":
         train(given)

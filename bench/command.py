@@ -19,14 +19,14 @@ from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost, memory
-from pruning_oracle.bench.runs.sources import TRAINING
+from pruning_oracle.bench.runs.code_digest import TRAINING
 from pruning_oracle.bench.weights import state_dict
 
 TESTED = 1000  # test examples in the fingerprint of the test data, whose change makes a measurement stale
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedCase:
     """A case ready to be measured, the file to write, and the setting: everything that the numbers in the file depend on."""
 
     case: Case
@@ -42,7 +42,7 @@ def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECIS
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument("--precision", default="float32", help=f"{' or '.join(precisions)} (default float32)")
     parser.set_defaults(precisions=precisions)
-    unreadable.option(parser)
+    unreadable.add_strict_option(parser)
     return parser
 
 
@@ -59,17 +59,17 @@ def stage_options(stage: str, doc: str | None) -> argparse.ArgumentParser:
 
 def open_case(
     given: argparse.Namespace, stage: Iterable[Path | str], file: Callable[[Case], Path], without: Iterable[str] = TRAINING
-) -> Opened:
+) -> OpenedCase:
     """Loads the case that a command names, on its device and in its precision, and notes the setting.
 
     `stage` are the files whose code computes the numbers; what lies in `without` does not count as such code (see
-    `bench/runs/sources.py`). `file` gives the path to write. BadInput if an option is wrong or that path is not writable.
+    `bench/runs/code_digest.py`). `file` gives the path to write. BadInput if an option is wrong or that path is not writable.
     """
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
     if given.precision not in given.precisions:
         raise unknown("precision", given.precision, given.precisions)
-    unreadable.obey(given)
+    unreadable.apply_strict_option(given)
     case = load(given.case, given.seed)
     out = file(case)
     runs.check_writable(out)
@@ -82,13 +82,14 @@ def open_case(
         "weights": weights,
         "test data": fingerprint(case.test, range(min(TESTED, len(case.test)))),
         "precision": case.precision,
+        "device type": case.device.type,
         "device": device_name(case.device),
         "threads": torch.get_num_threads(),
     }
-    return Opened(case, out, setting | runs.measured_by(stage, find(given.case).file, without))
+    return OpenedCase(case, out, setting | runs.measured_by(stage, find(given.case).file, without))
 
 
-def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Path | str]) -> Opened:
+def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Path | str]) -> OpenedCase:
     """Opens a case as `open_case` does, for a measuring stage, which has the options of `stage_options`.
 
     It fills in the batch size and the memory limit (in bytes) where they are not given, and adds both to the setting.
@@ -102,13 +103,13 @@ def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Pa
         return Path(given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")
 
     opened = open_case(given, files, out_of)
-    given.memory = given.memory or memory.default(opened.case.device)
+    given.memory = given.memory or memory.default_memory(opened.case.device)
     given.batch = given.batch or memory.batch_size(opened.case, given.memory)
     opened.setting.update({"batch": given.batch, "memory": given.memory})
     return opened
 
 
-def described(case: Case) -> dict[str, Any]:
+def network_facts(case: Case) -> dict[str, Any]:
     """The facts about a network in a measuring stage's file: what it and its maps cost, its sites, and the maps left out."""
     whole, maps = cost.whole(case), cost.maps(case)
     return {

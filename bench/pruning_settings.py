@@ -112,7 +112,7 @@ class PruningSettings:
         return ",".join([self.criterion, *other]).replace("_", "-")
 
 
-def usual_settings(maps: int) -> PruningSettings:
+def default_settings(maps: int) -> PruningSettings:
     """The settings for a case without its own: so many of its `maps` maps at a time that pruning takes minutes."""
     return PruningSettings(
         remove=max(1, maps // REMOVALS), updates=20, rate=1e-3, flops_lambda=0.1, target=Target("maps", 0.3), final_updates=200

@@ -9,18 +9,18 @@ import numpy as np
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.command import described, fingerprint, open_for_measuring, stage_options
+from pruning_oracle.bench.command import fingerprint, network_facts, open_for_measuring, stage_options
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.loading.user_file import file_of
 from pruning_oracle.bench.scores import reduction_name
+from pruning_oracle.criteria.cost import measure_costs
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria
 from pruning_oracle.criteria.evidence.collect import collect, unavailable
 from pruning_oracle.criteria.evidence.source import sources
-from pruning_oracle.criteria.price import prices
 
 SOURCES = (
     "criteria/evidence/collect.py",
-    "criteria/price.py",
+    "criteria/cost.py",
     "bench/network/cost.py",
 )  # the modules whose code determines the numbers, beside the criteria's own files
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if runs.is_current(out, "criteria", setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
-    facts = setting | described(case) | {"setting": runs.stamp(setting)}
+    facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
     arrays: runs.Arrays = {}
     for name, rows in splits.items():
         start = time.perf_counter()
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 arrays[f"{name}/{criterion.name}/{site}"] = criterion(seen).cpu().numpy()
         arrays[f"{name}/rows"] = np.array(rows)
         facts[name] = {"examples": len(rows), "data": data[name], "seconds": round(time.perf_counter() - start, 2)}
-    price, facts["forward seconds per example"] = prices(case, chosen, splits["shared"], given.batch)
+    price, facts["forward seconds per example"] = measure_costs(case, chosen, splits["shared"], given.batch)
     facts["criteria"] = {name: of | {"forward passes": round(price[name], 2)} for name, of in said.items()}
     runs.save(out, "criteria", arrays, facts | runs.provenance())
     seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]

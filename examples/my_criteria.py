@@ -1,4 +1,4 @@
-"""Criteria of your own, graded beside all others. Run: make compare CRITERIA=examples/my_criteria.py"""
+"""Criteria of your own, graded beside the suite's own. Run: make compare CRITERIA=examples/my_criteria.py"""
 
 from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 

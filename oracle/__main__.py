@@ -9,7 +9,7 @@ import numpy as np
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.command import described, fingerprint, open_for_measuring, stage_options
+from pruning_oracle.bench.command import fingerprint, network_facts, open_for_measuring, stage_options
 from pruning_oracle.bench.errors import BadInput, exit_with, unknown
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.oracle.estimated.goal import Goal
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if runs.is_current(out, "oracle", setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
-    facts = setting | described(case) | {"setting": runs.stamp(setting)}
+    facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
     with Units(out, setting).hold() as units, logged(out.with_suffix(".log")):
         engine = ENGINES[given.engine](case, given.memory, units.choices)
         if isinstance(engine, Replay) and not goal.exact:

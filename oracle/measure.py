@@ -57,7 +57,7 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
     progress = Progress(case, len(rows))
     for block, batch in enumerate(case.batches(case.train, rows, size)):
         own = rows[block * size : (block + 1) * size]
-        with torch.no_grad(), memory.suffices(case, len(own)):
+        with torch.no_grad(), memory.memory_error_as_bad_input(case, len(own)):
             kept.append(case.losses(batch).cpu())
         check_loss(case, kept[-1], own)
         labels.append(batch.labels.cpu())

@@ -31,14 +31,20 @@ class Request:
         return (module, self.cases[case], "--seed", str(seed), *device, *strict, *more)
 
 
-def measuring(asked: Request, criteria: str = "quick") -> Iterator[list[Command]]:
+def measuring(asked: Request, least: str = "quick") -> Iterator[list[Command]]:
     """For every run its oracle, its criteria and the tables of both."""
     for case, seed in asked.runs:
         yield [
             *oracle_of(asked, case, seed),
-            asked.command("criteria", case, seed, "--criteria", *(asked.given.criteria or criteria).split()),
+            asked.command("criteria", case, seed, "--criteria", *_criteria(asked.given.criteria.split(), least)),
             ("reports", "grade", case, "--seeds", str(seed)),
         ]
+
+
+def _criteria(words: list[str], least: str) -> list[str]:
+    """At `least` the quick criteria or all of them, and beside them those that were asked for."""
+    every = "all" in (*words, least)
+    return ["all" if every else "quick", *(word for word in words if word not in {"all", "quick"})]
 
 
 def oracle_of(asked: Request, case: str, seed: int) -> list[Command]:

@@ -14,7 +14,7 @@ from pruning_oracle.bench.command import TESTED, case_options, fingerprint, open
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find
-from pruning_oracle.bench.pruning_settings import PruningSettings, Target, usual_settings
+from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
 from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.scores import ORACLES
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria
@@ -70,7 +70,7 @@ def changes_of(given: argparse.Namespace, criterion: Criterion | None) -> dict[s
 
 def usual_of(given: argparse.Namespace, case: Case) -> PruningSettings:
     """The settings of the case for every option that the command line leaves out."""
-    usual = find(given.case).pruning or usual_settings(sum(site.maps for site in case.sites))
+    usual = find(given.case).pruning or default_settings(sum(site.maps for site in case.sites))
     return dataclasses.replace(usual, seed=given.seed)
 
 

@@ -24,9 +24,9 @@ from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.criteria.criterion import choose_criteria
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.cutting.surgery import cut
-from pruning_oracle.pruning.loop.gathering import Gathering
+from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, lowest
-from pruning_oracle.pruning.loop.state import Learned, State, start
+from pruning_oracle.pruning.loop.state import State, TrainingTotals, start
 from pruning_oracle.pruning.loop.updates import LEARNT, Diverged, augmentation, fine_tune, optimizer, training_minibatches
 
 KIND = "survival"
@@ -59,9 +59,9 @@ def survive(case: Case, settings: PruningSettings, state: State, gone: dict[str,
     """The loss on training examples without the maps in `gone`, and the test accuracy after retraining that network."""
     smaller = cut(state.pruned, gone).case
     loss = evaluate(smaller, case.train, case.split(None)[0])[0]
-    step, nothing = optimizer(smaller.model, settings, {}), Gathering(smaller, frozenset())
+    step, nothing = optimizer(smaller.model, settings, {}), EvidenceFromUpdates(smaller, frozenset())
     batches = itertools.islice(training_minibatches(smaller, settings, 0, augmentation(case)), settings.updates)
-    fine_tune(smaller, step, batches, 0, nothing, Learned())
+    fine_tune(smaller, step, batches, 0, nothing, TrainingTotals())
     return loss, evaluate(smaller, case.test, range(len(case.test)))[1]
 
 

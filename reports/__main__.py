@@ -17,8 +17,8 @@ import pandas as pd
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.runs.code_digest import depends_on
 from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
-from pruning_oracle.bench.runs.sources import depends_on
 from pruning_oracle.reports.agreement import few_examples
 from pruning_oracle.reports.agreement.fit import fit_weights
 from pruning_oracle.reports.agreement.grade import grade, maps_table
@@ -34,11 +34,11 @@ from pruning_oracle.reports.inputs.read import (
     write_tables,
 )
 from pruning_oracle.reports.page.render import render, render_pruning
-from pruning_oracle.reports.regression import baseline, compare, regress
+from pruning_oracle.reports.regression import baseline, regress, significance
 from pruning_oracle.reports.regression.false_alarms import false_alarms
 from pruning_oracle.reports.sections import curves, latency, precision, speed
 from pruning_oracle.reports.sections.section import CaseStudy
-from pruning_oracle.reports.sections.tables import everything, latex, summary
+from pruning_oracle.reports.sections.summaries import all_summaries, latex, summary
 
 OUT = Path("report")
 REPORT = ("index.html", "agreement.csv", "agreement.md", "agreement.tex")
@@ -78,7 +78,7 @@ def page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 
     found = [run for study in studies for run in study.runs]
     for files_of_a_kind in ([run.oracle for run in found], [run.criteria for run in found]):
         check_sources(files_of_a_kind)
-    whole = everything(studies)
+    whole = all_summaries(studies)
     agreement = pd.concat([study.agreement for study in studies])
     runs.write_atomically(out / "agreement.csv", agreement.to_csv(index=False))
     runs.write_atomically(out / "agreement.md", whole.to_markdown(index=False) + "\n")
@@ -116,7 +116,7 @@ def print_speed(folder: Path | None) -> None:
         print(f"\n{part.title}\n\n{part.table.to_markdown(index=False, disable_numparse=True)}\n\n{part.caption}")
 
 
-def hold(cases: list[str], seeds: list[int], root: Path, folder: Path) -> None:
+def check_regressions(cases: list[str], seeds: list[int], root: Path, folder: Path) -> None:
     """Holds every criterion of the runs to its baseline; a regression ends with status 1."""
     found = [finding for case in cases for finding in regress.findings(regress.measured_figures(case, seeds, root), folder)]
     if not regress.print_findings(found):
@@ -139,7 +139,7 @@ def writable_baselines() -> Path:
     return baseline.FOLDER
 
 
-def prunings(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
+def report_pruning(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
     """Prints what the pruning runs came to, and writes their page."""
     known = [pruning_runs.read_studies(case, seeds, root) for case in cases]
     page = render_pruning(known, out)
@@ -152,13 +152,14 @@ def prunings(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
     print(f"\nreport: {page}")
 
 
-def alarms(cases: list[str], seeds: list[int], root: Path, splits: int) -> None:
+def print_false_alarms(cases: list[str], seeds: list[int], root: Path, splits: int) -> None:
     """Prints how often a criterion is found worse, or better, than itself."""
     found = false_alarms([regress.measured_figures(case, seeds, root).runs for case in cases], splits)
     every = found["comparisons"]
     print(f"{every} comparisons of a criterion with itself on other examples, {splits} splits of {', '.join(cases)}:")
-    for verdict in (compare.WORSE, compare.BETTER):
-        print(f"found {verdict}: {found[verdict]}, {100 * found[verdict] / every:.2f} % (nominal {100 * compare.LEVEL:.2g} %)")
+    for verdict in (significance.WORSE, significance.BETTER):
+        share, nominal = 100 * found[verdict] / every, 100 * significance.LEVEL
+        print(f"found {verdict}: {found[verdict]}, {share:.2f} % (nominal {nominal:.2g} %)")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -188,13 +189,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for seed in given.seeds:
                 grade_run(case, seed, given.runs)
     elif given.what == "regress":
-        hold(*measured, given.baselines or baseline.FOLDER)
+        check_regressions(*measured, given.baselines or baseline.FOLDER)
     elif given.what == "accept":
         accept_baselines(*measured, given.baselines or writable_baselines(), given.reason)
     elif given.what == "false-alarms":
-        alarms(*measured, given.splits)
+        print_false_alarms(*measured, given.splits)
     elif given.what == "pruning":
-        prunings(*measured, given.out)
+        report_pruning(*measured, given.out)
     elif given.what == "fit":
         print(
             json.dumps(fit_weights({case: [read_run(case, seed, given.runs) for seed in given.seeds] for case in given.cases}))

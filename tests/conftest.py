@@ -11,6 +11,31 @@ sys.path.insert(0, str(Path(__file__).parent))
 torch.set_num_threads(1)
 
 
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_deselected(items):
+    """Counts the slow tests that are left out, in each process."""
+    config = items[0].config if items else None
+    if config:
+        slow = sum(item.get_closest_marker("slow") is not None for item in items)
+        config.stash[LEFT_OUT] = config.stash.get(LEFT_OUT, 0) + slow
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["left out"] = config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Every process left out the same tests: the last one's count is the session's."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left out", 0)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Says how many slow tests were left out."""
+    if count := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(f"{count} slow tests left out: make test SLOW=1 runs them too")
+
+
 @pytest.fixture(autouse=True)
 def _repository(monkeypatch, request):
     monkeypatch.chdir(request.config.rootpath)

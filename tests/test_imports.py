@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from commands import surroundings
 
+from pruning_oracle.bench.runs.code_digest import STAGES, closure, read_source
 from pruning_oracle.bench.runs.provenance import ROOT
-from pruning_oracle.bench.runs.sources import STAGES, closure, read
 
 ALLOWED = {
     "bench": {"bench"},
@@ -35,7 +35,7 @@ def arrows(within):
     """Which rooms, or files, import which, over all stages."""
     found = {}
     for file in FILES:
-        for target in (target for target in read(file).imports if target.suffix == ".py"):
+        for target in (target for target in read_source(file).imports if target.suffix == ".py"):
             if within(file) != within(target):
                 found.setdefault(within(file), set()).add(within(target))
     return found
@@ -44,7 +44,7 @@ def arrows(within):
 @pytest.mark.parametrize("stage", ALLOWED)
 def test_no_arrow_runs_upward(stage):
     for file in (file for file in FILES if file.relative_to(ROOT).parts[0] == stage):
-        for target in read(file).imports:
+        for target in read_source(file).imports:
             path = target.relative_to(ROOT)
             assert path.parts[0] in ALLOWED[stage], f"{file} imports {path}"
             if stage == "reports" and path.parts[0] == "bench":
@@ -61,8 +61,8 @@ def test_a_circle_would_be_seen(tmp_path, monkeypatch):
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench/a.py").write_text("def f():\n    from pruning_oracle.bench import b\n")
     (tmp_path / "bench/b.py").write_text("from pruning_oracle.bench.a import f\n")
-    monkeypatch.setattr("pruning_oracle.bench.runs.sources.ROOT", tmp_path)
-    found = {file.stem: {target.stem for target in read(file).imports} for file in closure(["bench/a.py"])}
+    monkeypatch.setattr("pruning_oracle.bench.runs.code_digest.ROOT", tmp_path)
+    found = {file.stem: {target.stem for target in read_source(file).imports} for file in closure(["bench/a.py"])}
     assert found == {"a": {"b"}, "b": {"a"}}
     with pytest.raises(graphlib.CycleError):
         graphlib.TopologicalSorter(found).prepare()

@@ -7,7 +7,7 @@ from commands import CASE, command, own_process
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import find
-from pruning_oracle.bench.pruning_settings import PruningSettings, Target, usual_settings
+from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
 from pruning_oracle.pipeline.__main__ import EMBEDDED, OPTIONS
 from pruning_oracle.pipeline.requests import measuring, pruning, request
 from pruning_oracle.pruning.studies import HOW_FAR, SURVIVAL, studies
@@ -32,6 +32,16 @@ def test_the_runs_of_a_report_begin_with_the_most_expensive():
     ]
 
 
+def test_criteria_that_are_asked_for_are_added_to_the_quick_ones():
+    def criteria(words, least="quick"):
+        return next(measuring(asked(criteria=words), least))[1][7:]
+
+    assert criteria("") == ("quick",)
+    assert criteria("mine.py") == ("quick", "mine.py")
+    assert criteria("mine.py all") == ("all", "mine.py")
+    assert criteria("mine.py", "all") == ("all", "mine.py")
+
+
 def test_a_network_without_a_file_is_one_line_with_its_name(tmp_path):
     photos = tmp_path / "my photos"
     photos.mkdir()
@@ -51,9 +61,9 @@ def test_seeds_are_whole_numbers_each_once():
 
 def test_how_a_case_is_pruned_is_its_own_or_follows_from_its_maps():
     assert find("vgg-digits").pruning.remove == 24
-    usual = usual_settings(528)
+    usual = default_settings(528)
     assert (usual.remove, usual.target, usual.final_updates) == (24, Target("maps", 0.3), 200)
-    assert usual_settings(3).remove == 1
+    assert default_settings(3).remove == 1
     assert PruningSettings().remove == 1, "the paper's"
     changes = PruningSettings(remove=2, rate=0.5)
     assert changes.name(PruningSettings()) == "taylor,remove=2,rate=0.5"

@@ -16,6 +16,6 @@ PRUNING = PruningSettings(
 @case(pruning=PRUNING)
 def cnn3_cifar10(seed: int) -> Case:
     """CNN3 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
-    model = state_dict.load_into(CNN3(), published.own_file("cnn3_cifar10.pt"), "cnn3_cifar10.pt")
+    model = state_dict.load_into(CNN3(), published.weights_under_data("cnn3_cifar10.pt"), "cnn3_cifar10.pt")
     train, test = (cifar10.load(split, (0.5,) * 3, (0.5,) * 3) for split in ("train", "test"))
     return assemble(model, train, test, examples=2000, why="112 maps are cheap, and this network's oracle is noisy")

@@ -19,6 +19,6 @@ PRUNING = PruningSettings(
 @case(pruning=PRUNING)
 def resnet20_cifar10(seed: int) -> Case:
     """ResNet-20 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
-    model = state_dict.load_into(ResNet20(), published.own_file("resnet20_cifar10.th"), "resnet20_cifar10.th")
+    model = state_dict.load_into(ResNet20(), published.weights_under_data("resnet20_cifar10.th"), "resnet20_cifar10.th")
     train, test = (cifar10.load(split, *NORMALISATION) for split in ("train", "test"))
     return assemble(model, train, test, examples=1024, why="256 leave a noise ceiling of 0.57 within sites")

@@ -157,7 +157,7 @@ def _view(source: str, network: str) -> View:
         crop = known["input_size"][-1]
         interpolation = "bicubic" if known["interpolation"] == "bicubic" else "bilinear"
         return View(round(crop / known["crop_pct"]), crop, tuple(known["mean"]), tuple(known["std"]), interpolation)
-    preset = published.published(network).transforms()
+    preset = published.torchvision_weights(network).transforms()
     if not hasattr(preset, "crop_size"):
         raise BadInput(f"torchvision:{network} does not classify images or videos")
     mean, deviation = tuple(preset.mean), tuple(preset.std)

@@ -30,7 +30,7 @@ GateValues = Mapping[Site, Float[Tensor, " map"]]
 
 
 @dataclass(frozen=True)
-class Sight:
+class NanPattern:
     """What one pass shows of a module's input in one call."""
 
     some: Bool[Tensor, " channel"]  # channels with NaNs
@@ -73,7 +73,7 @@ def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, l
     return found
 
 
-def _owners(sights: list[Sight]) -> list[int]:
+def _owners(sights: list[NanPattern]) -> list[int]:
     """For each channel, the number of the only map that it carries; NONE if it carries none, several, or other values."""
     some, only = torch.stack([sight.some for sight in sights]), torch.stack([sight.only for sight in sights])
     mixed = (some & ~only).any(0) | (some[::2] & some[1::2]).any(0)
@@ -82,15 +82,15 @@ def _owners(sights: list[Sight]) -> list[int]:
     return owners.tolist()
 
 
-def _lies_along(case: Case, call: Call, sights: list[Sight]) -> bool:
+def _lies_along(case: Case, call: Call, sights: list[NanPattern]) -> bool:
     """Whether maps lie along the positions of a linear layer's input, not along its features."""
     linear = isinstance(case.model.get_submodule(call[0]), nn.Linear)
     return linear and all(sight.level for sight in sights) and not all(sight.even for sight in sights)
 
 
-def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> dict[Call, list[Sight]]:
+def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> dict[Call, list[NanPattern]]:
     """Runs all passes; returns what each shows of every call. The calls in `along` pass NaNs on instead of getting zeros."""
-    seen: dict[Call, list[Sight]] = defaultdict(list)
+    seen: dict[Call, list[NanPattern]] = defaultdict(list)
     inputs = next(case.batches(case.train, [0], 1)).inputs
     weight = next(case.model.parameters())
     maps = [site.maps for site in case.sites]
@@ -105,7 +105,7 @@ def _look(case: Case, also: tuple[type[nn.Module], ...], along: set[Call]) -> di
 
 @contextmanager
 def _followed(
-    case: Case, also: tuple[type[nn.Module], ...], along: set[Call], values: GateValues, seen: dict[Call, list[Sight]]
+    case: Case, also: tuple[type[nn.Module], ...], along: set[Call], values: GateValues, seen: dict[Call, list[NanPattern]]
 ) -> Iterator[None]:
     """Puts hooks on the network for one pass inside the block.
 
@@ -127,7 +127,7 @@ def _followed(
         nans = lines.isnan()
         arrived[name] = some = nans.any(1)
         only, even, level = (nans | (lines == 0)).all(1), torch.equal(some, nans.all(1)), bool((nans == nans[:1]).all())
-        seen[call].append(Sight(some.cpu(), only.cpu(), even, level))
+        seen[call].append(NanPattern(some.cpu(), only.cpu(), even, level))
         kept = not isinstance(module, MIXERS) or call in along
         return None if kept else tree.tree_map_only(Tensor, lambda leaf: leaf.masked_fill(leaf.isnan(), 0), (args, kwargs))
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as tree
 
-from pruning_oracle.bench.network.labels import Labels, Leaves, axis_of
+from pruning_oracle.bench.network.coupling import Leaves, MapLabels, axis_of
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, MIXERS, MIXING, is_depthwise
 from pruning_oracle.bench.network.nan_probes import NONE, decode_owners, probes
 
 
-def walk(graph: fx.GraphModule, inputs: Tensor) -> Labels:
+def follow_maps(graph: fx.GraphModule, inputs: Tensor) -> MapLabels:
     """Runs the network once, operation by operation, and labels every number."""
-    learned = Labels(graph, fx.Interpreter(graph), {}, {}, [], {}, [], {})
+    learned = MapLabels(graph, fx.Interpreter(graph), {}, {}, [], {}, [], {})
     modules = dict(graph.named_modules())
     for node in graph.graph.nodes:
         if node.op == "output":
@@ -62,7 +62,7 @@ def _source(node: fx.Node) -> fx.Node:
     return source
 
 
-def _reads_maps(learned: Labels, node: fx.Node, module: nn.Module | None) -> bool:
+def _reads_maps(learned: MapLabels, node: fx.Node, module: nn.Module | None) -> bool:
     """Whether a layer mixes along the axis of the maps; a layer that works along positions mixes positions, not maps."""
     labels = learned.labels[_source(node)][0]
     if labels is None or bool((labels == NONE).all()):
@@ -75,7 +75,7 @@ def _reads_maps(learned: Labels, node: fx.Node, module: nn.Module | None) -> boo
     return axis_of(labels) == labels.ndim - 1
 
 
-def _convolve(learned: Labels, node: fx.Node, module: nn.Module, value: Tensor) -> Tensor:
+def _convolve(learned: MapLabels, node: fx.Node, module: nn.Module, value: Tensor) -> Tensor:
     source = _source(node)
     made = learned.made.setdefault(str(node.target), [])
     made[:] = made or learned.fresh(module.out_channels)  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def _convolve(learned: Labels, node: fx.Node, module: nn.Module, value: Tensor) 
     return labels
 
 
-def _pass(learned: Labels, node: fx.Node, outputs: Leaves) -> list[Tensor | None]:
+def _pass(learned: MapLabels, node: fx.Node, outputs: Leaves) -> list[Tensor | None]:
     """The labels of the outputs of an operation that should mix no maps; maps that it does mix are spoiled."""
     found: list[Tensor | None] = [None] * len(outputs)
     for source in node.all_input_nodes:
@@ -114,7 +114,7 @@ def _pass(learned: Labels, node: fx.Node, outputs: Leaves) -> list[Tensor | None
 
 
 def followed_labels(
-    learned: Labels, node: fx.Node, source: fx.Node, leaves: Leaves, spec: Any, place: int, labels: Tensor
+    learned: MapLabels, node: fx.Node, source: fx.Node, leaves: Leaves, spec: Any, place: int, labels: Tensor
 ) -> list[Tensor] | None:
     """For each output of an operation the label that every number follows, or None when one number follows several.
 

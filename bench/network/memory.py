@@ -28,7 +28,7 @@ def parse(text: str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def default(device: torch.device) -> int:
+def default_memory(device: torch.device) -> int:
     """Bytes that activations may take by default: half of a GPU's memory; 4 GiB on a CPU."""
     return torch.cuda.get_device_properties(device).total_memory // 2 if device.type == "cuda" else DEFAULT
 
@@ -54,7 +54,7 @@ def batch_size(case: Case, memory: int) -> int:
 
 
 @contextmanager
-def suffices(case: Case, examples: int) -> Iterator[None]:
+def memory_error_as_bad_input(case: Case, examples: int) -> Iterator[None]:
     """Turns a GPU's lack of memory inside the block into a BadInput that advises a smaller batch."""
     try:
         yield

@@ -16,10 +16,10 @@ from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.case import LeftOut, Site
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network.coupling import MapLabels, axis_of
 from pruning_oracle.bench.network.gates import Gate
-from pruning_oracle.bench.network.labels import Labels, axis_of
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
-from pruning_oracle.bench.network.map_following import walk
+from pruning_oracle.bench.network.map_following import follow_maps
 from pruning_oracle.bench.network.nan_probes import NONE
 from pruning_oracle.bench.network.out_of_place import out_of_place
 from pruning_oracle.bench.network.tracing import OWN_GATES, trace
@@ -37,7 +37,7 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
         raise BadInput(f"{type(model).__name__} has no convolution, so it has no feature maps to remove")
     graph = out_of_place(trace(copy.deepcopy(model).cpu().float()))
     two = inputs[:2].cpu()
-    learned = walk(graph, two.float() if two.is_floating_point() else two)
+    learned = follow_maps(graph, two.float() if two.is_floating_point() else two)
     places: Places = defaultdict(list)
     for node in learned.read:
         for label in sorted(learned.present(node)):
@@ -51,7 +51,7 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
     return graph, gated, tuple(left_out)
 
 
-def _check_same(name: str, learned: Labels, original: nn.Module, graph: fx.GraphModule) -> None:
+def _check_same(name: str, learned: MapLabels, original: nn.Module, graph: fx.GraphModule) -> None:
     """Raises BadInput if the traced copy gives other outputs than the network, as it does where `+=` changes an alias."""
     inputs = next(value for node, value in learned.values.items() if node.op == "placeholder")
     with torch.no_grad():
@@ -64,7 +64,7 @@ def _check_same(name: str, learned: Labels, original: nn.Module, graph: fx.Graph
             )
 
 
-def _place(learned: Labels, node: fx.Node, label: int) -> list[fx.Node]:
+def _place(learned: MapLabels, node: fx.Node, label: int) -> list[fx.Node]:
     """The nodes behind which gates remove one map: as far back as zeros stay zeros, but behind its activation."""
     if label not in _movable(learned, node):
         return [node]
@@ -72,7 +72,7 @@ def _place(learned: Labels, node: fx.Node, label: int) -> list[fx.Node]:
     return [place for source in holders for place in _place(learned, source, label)]
 
 
-def _movable(learned: Labels, node: fx.Node) -> set[int]:
+def _movable(learned: MapLabels, node: fx.Node) -> set[int]:
     """The maps that can equally be removed before an operation, since it keeps their zeros and only pools or rearranges."""
     if node not in learned.movable:
         sources = [source for source in node.all_input_nodes if learned.present(source)]
@@ -86,14 +86,14 @@ def _movable(learned: Labels, node: fx.Node) -> set[int]:
     return learned.movable[node]
 
 
-def _filled(learned: Labels, node: fx.Node, sources: list[fx.Node], labels: Tensor) -> set[int]:
+def _filled(learned: MapLabels, node: fx.Node, sources: list[fx.Node], labels: Tensor) -> set[int]:
     """The maps for which an operation gives values other than zero when all it gets of any map is zeros."""
     empty = {source: learned.values[source].masked_fill(learned.labels[source][0] != NONE, 0.0) for source in sources}
     after = learned.run(node, empty)
     return {learned.root(label) for label in labels[(after != 0) & (labels != NONE)].unique().tolist()}
 
 
-def _elementwise(learned: Labels, node: fx.Node, source: fx.Node) -> bool:
+def _elementwise(learned: MapLabels, node: fx.Node, source: fx.Node) -> bool:
     """Whether an operation changes each number separately (an activation, a batch norm); changing nothing does not count."""
     before, after = learned.values[source], learned.values[node]
     other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0))
@@ -106,7 +106,7 @@ def _elementwise(learned: Labels, node: fx.Node, source: fx.Node) -> bool:
     return int(hit.sum()) == 1 and bool(hit[middle])
 
 
-def _sites(learned: Labels, places: Places) -> tuple[list[tuple[Site, list[int]]], list[LeftOut]]:
+def _sites(learned: MapLabels, places: Places) -> tuple[list[tuple[Site, list[int]]], list[LeftOut]]:
     """Groups maps into sites: those that the same convolutions make and the same gates remove; the other maps are left out.
 
     Each site comes with the labels of its maps.
@@ -134,7 +134,7 @@ def _sites(learned: Labels, places: Places) -> tuple[list[tuple[Site, list[int]]
     return sites, out
 
 
-def _homeless(learned: Labels, nodes: list[fx.Node]) -> str | None:
+def _homeless(learned: MapLabels, nodes: list[fx.Node]) -> str | None:
     if not nodes:
         return "its maps reach no layer that mixes maps"
     for node in nodes:
@@ -145,7 +145,7 @@ def _homeless(learned: Labels, nodes: list[fx.Node]) -> str | None:
     return None
 
 
-def _insert(learned: Labels, sites: list[tuple[Site, list[int]]], places: Places) -> tuple[Site, ...]:
+def _insert(learned: MapLabels, sites: list[tuple[Site, list[int]]], places: Places) -> tuple[Site, ...]:
     """Puts the gates into the graph; returns the sites with their gates' names."""
     graph, finished = learned.model, []
     holder = "gates"

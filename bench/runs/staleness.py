@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.code_digest import TRAINING, depends_on
 from pruning_oracle.bench.runs.files import load
-from pruning_oracle.bench.runs.sources import TRAINING, depends_on
 
 Setting = dict[str, Any]
+MACHINE = ("device", "threads")  # what moves numbers by rounding alone: work that goes on asks for the same, files do not
 
 
 def measured_by(stage: Iterable[Path | str], case: Path | str, without: Iterable[str] = TRAINING) -> Setting:
@@ -27,8 +28,9 @@ def measured_by(stage: Iterable[Path | str], case: Path | str, without: Iterable
 
 
 def stamp(setting: Setting) -> str:
-    """The digest of a setting, which a run file stores."""
-    return hashlib.sha256(json.dumps(setting, sort_keys=True, default=str).encode()).hexdigest()
+    """The digest of a setting, which a run file stores; another processor or number of threads does not make it stale."""
+    counted = {name: value for name, value in setting.items() if name not in MACHINE}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def is_current(path: Path, kind: str, setting: Setting) -> bool:

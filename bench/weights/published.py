@@ -25,7 +25,7 @@ def with_weights(name: str, classes: int = 1000) -> nn.Module:
     return state_dict.graft(untrained(name, classes), state_dict.read_weights(file), str(file))
 
 
-def published(name: str) -> Any:
+def torchvision_weights(name: str) -> Any:
     """Which of torchvision's weights a network gets: `WEIGHTS`, or torchvision's default if it has none of that name.
 
     Networks for videos, and newer networks, have none of that name.
@@ -43,7 +43,7 @@ def torchvision_models() -> Any:
 
 def weights_file(name: str) -> Path:
     """The file of a network's published weights, downloaded if it is not here yet; BadInput if that fails."""
-    url = published(name).url
+    url = torchvision_weights(name).url
     file = url.rsplit("/", 1)[1]
     own, fetched = root() / "weights", Path(torch.hub.get_dir()) / "checkpoints"
     for candidate in (own / file, own / f"{name}_imagenet.pt", fetched / file):
@@ -58,7 +58,7 @@ def weights_file(name: str) -> Path:
     return fetched / file
 
 
-def own_file(name: str) -> state_dict.StateDict:
+def weights_under_data(name: str) -> state_dict.StateDict:
     """The state dict in a file under `DATA`/weights, loaded without running code; BadInput if there is no such file."""
     file = root() / "weights" / name
     if not file.is_file():

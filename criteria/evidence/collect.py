@@ -10,11 +10,11 @@ from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.criteria.evidence.evidence import Evidence
 from pruning_oracle.criteria.evidence.filters import convolutions
-from pruning_oracle.criteria.evidence.gathered import Gathered
+from pruning_oracle.criteria.evidence.gathered import GatheredEvidence
 from pruning_oracle.criteria.evidence.passes import differentiable, slopeless, stream
 from pruning_oracle.criteria.evidence.source import sources
 from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
-from pruning_oracle.criteria.evidence.tally import SiteStatistics, Tally
+from pruning_oracle.criteria.evidence.tally import BatchStatistics, SiteStatistics
 
 
 def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> dict[str, Evidence]:
@@ -41,9 +41,9 @@ def unavailable(case: Case, needs: frozenset[str]) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> Gathered:
+def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> GatheredEvidence:
     """Runs the shared pass: gathers its statistics, how many positions each map has, and the labels."""
-    gathered = Gathered(case)
+    gathered = GatheredEvidence(case)
     for block, batch in stream(case, rows, size, f"{label} evidence"):
         gathered.batch(batch)
         for tally in _observe(case, batch, needs, gathered) if needs & SHARED_PASS else ():
@@ -53,11 +53,11 @@ def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], lab
     return gathered
 
 
-def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: Gathered) -> list[Tally]:
+def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: GatheredEvidence) -> list[BatchStatistics]:
     """Passes one batch through the network; returns a tally for every site, and adds the weights' gradients to `gathered`."""
     learning = list(convolutions(case).values()) if needs & {WEIGHT_GRAD, WEIGHT_PRODUCT} else []
     weights = [module.get_parameter("weight") for module in learning]
-    tallies = [Tally(case, site, len(batch.labels), needs) for site in case.sites]
+    tallies = [BatchStatistics(case, site, len(batch.labels), needs) for site in case.sites]
     with ExitStack() as stack:
         stack.enter_context(differentiable(case.model, weights))
         stack.enter_context(torch.set_grad_enabled(bool(needs & DIFFERENTIATED)))

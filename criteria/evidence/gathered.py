@@ -12,7 +12,7 @@ from pruning_oracle.criteria.evidence.statistics import WEIGHT_GRAD
 from pruning_oracle.criteria.evidence.tally import SiteStatistics
 
 
-class Gathered:
+class GatheredEvidence:
     """The statistics of all examples so far, `[example, map]` each, and the sum of the weights' gradients."""
 
     def __init__(self, case: Case) -> None:

@@ -16,7 +16,7 @@ CACHED = 1 << 17  # numbers that stay in a CPU's cache: half a megabyte in float
 SiteStatistics = dict[str, Tensor]  # statistic -> [example, map], of one batch
 
 
-class Tally:
+class BatchStatistics:
     """The statistics of what passes a site's gates and leaves its convolutions, in one forward and backward pass."""
 
     def __init__(self, case: Case, site: Site, examples: int, needs: frozenset[str]) -> None:

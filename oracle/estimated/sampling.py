@@ -146,7 +146,7 @@ class Sampling:
 
     def _looked(self, block: list[int]) -> Arrays:
         batch = self._batch(block)
-        with memory.suffices(self.case, len(block)):
+        with memory.memory_error_as_bad_input(self.case, len(block)):
             arrays = self.engine.fitting(partial(self.steps.moves, self.case, batch, block))
         for site in self.case.sites:
             arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()

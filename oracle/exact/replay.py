@@ -55,7 +55,7 @@ class Replay:
     @torch.no_grad()
     def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
         """False for the pairs known to change nothing, because the map is zero all over the example; true for the others."""
-        with memory.suffices(self.case, len(batch.labels)):
+        with memory.memory_error_as_bad_input(self.case, len(batch.labels)):
             return self._network(batch).alive(site)
 
     @torch.no_grad()
@@ -66,7 +66,7 @@ class Replay:
 
         Raises BadInput if memory does not suffice for a single pair.
         """
-        with memory.suffices(self.case, len(batch.labels)):
+        with memory.memory_error_as_bad_input(self.case, len(batch.labels)):
             network = self._network(batch)
         change = self.kept.new_zeros(len(maps))
         done = 0

@@ -58,7 +58,7 @@ def load_network(path: Path, source: str | None = None) -> tuple[Case, dict[str,
 def setting_of(case: Case, facts: dict[str, Any], stage: str, source: str | None) -> dict[str, Any]:
     """Everything that a result computed from a network file depends on: that file, the code file `stage`, and the machine."""
     said = {"case": case.name, "seed": case.seed, "network": facts["network"], "settings": facts["settings"]}
-    said |= {"device": device_name(case.device), "threads": torch.get_num_threads()}
+    said |= {"device type": case.device.type, "device": device_name(case.device), "threads": torch.get_num_threads()}
     return said | runs.measured_by([stage], find(source or case.name).file, without=())
 
 

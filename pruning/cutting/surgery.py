@@ -60,7 +60,7 @@ def cut(pruned: Pruned, gone: Mapping[str, Collection[int]], twins: Collection[n
     owners = set[Owner]().union(*(pruned.owners(name, maps) for name, maps in gone.items()))
     model = copy.deepcopy(pruned.case.model)
     for network in (model, *twins):
-        apply(network, pruned.wiring, owners)
+        delete_channels(network, pruned.wiring, owners)
     wiring = pruned.wiring.without(owners)
     rewire(model, pruned.whole, wiring)
     sites = tuple(wiring.site(site) for site in pruned.whole)
@@ -77,7 +77,7 @@ def rewire(model: nn.Module, whole: Collection[Site], wiring: Wiring) -> None:
             gate.maps = wiring.gate(name, site.name)
 
 
-def apply(model: nn.Module, wiring: Wiring, gone: Collection[Owner]) -> None:
+def delete_channels(model: nn.Module, wiring: Wiring, gone: Collection[Owner]) -> None:
     """Deletes the maps in `gone` from every layer of a network, in place; `wiring` says which channels carry them."""
     for name in dict.fromkeys((*wiring.outputs, *wiring.inputs)):
         module = model.get_submodule(name)
@@ -131,7 +131,7 @@ def _cut_recurrent(module: Any, into: list[int]) -> None:
 
 
 @torch.no_grad()
-def few(case: Case) -> Batch:
+def comparison_batch(case: Case) -> Batch:
     """The first training examples, on which each pruned network is compared with the gated one."""
     return next(case.batches(case.train, range(min(CHECKED, len(case.train))), CHECKED))
 

@@ -6,19 +6,19 @@ from contextlib import ExitStack, contextmanager
 from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.criteria.criterion import Evidence
 from pruning_oracle.criteria.evidence.filters import convolutions
-from pruning_oracle.criteria.evidence.gathered import Gathered
+from pruning_oracle.criteria.evidence.gathered import GatheredEvidence
 from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD
-from pruning_oracle.criteria.evidence.tally import Tally
+from pruning_oracle.criteria.evidence.tally import BatchStatistics
 
 FREE = SHARED_PASS  # evidence that an update can give
 
 
-class Gathering:
+class EvidenceFromUpdates:
     """Evidence on every site from the updates since the last removal; of `needs`, only what is in FREE is gathered."""
 
     def __init__(self, case: Case, needs: frozenset[str]) -> None:
         self.case, self.needs = case, needs & FREE
-        self.gathered = Gathered(case)
+        self.gathered = GatheredEvidence(case)
         self.updates = 0
 
     @contextmanager
@@ -28,7 +28,7 @@ class Gathering:
         if not self.needs:
             yield
             return
-        tallies = [Tally(self.case, site, count, self.needs) for site in self.case.sites]
+        tallies = [BatchStatistics(self.case, site, count, self.needs) for site in self.case.sites]
         with ExitStack() as stack:
             for hook in [hook for tally in tallies for hook in tally.hooks()]:
                 stack.callback(hook.remove)

@@ -19,10 +19,10 @@ from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.training.from_scratch import cosine
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.criteria.evidence.collect import collect
-from pruning_oracle.pruning.cutting.surgery import check_outputs, cut, few
-from pruning_oracle.pruning.loop.gathering import FREE, Gathering
+from pruning_oracle.pruning.cutting.surgery import check_outputs, comparison_batch, cut
+from pruning_oracle.pruning.loop.gathering import FREE, EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, by_oracle, lowest, removable, scaled
-from pruning_oracle.pruning.loop.state import Learned, Row, State
+from pruning_oracle.pruning.loop.state import Row, State, TrainingTotals
 from pruning_oracle.pruning.loop.target import check_reachable
 from pruning_oracle.pruning.loop.updates import (
     WORST,
@@ -130,15 +130,15 @@ class Loop:
         case = state.pruned.case
         twin = with_momenta(case.model, state.momenta)
         smaller = cut(state.pruned, gone, [twin])
-        check_outputs(case, smaller.case, gone, few(case))
+        check_outputs(case, smaller.case, gone, comparison_batch(case))
         state.momenta = {name: dict(twin.named_parameters())[name].detach() for name in state.momenta}
         state.scores = [np.delete(score, gone.get(site.name, [])) for site, score in zip(case.sites, state.scores, strict=True)]
         state.pruned = smaller
 
-    def _learn_and_score(self, seconds: dict[str, float]) -> Learned:
+    def _learn_and_score(self, seconds: dict[str, float]) -> TrainingTotals:
         """Fine-tunes between two removals and scores every map; adds the time of both to `seconds`."""
-        case, learned = self.state.pruned.case, Learned()
-        gathering = Gathering(case, self.needs if self.from_updates else frozenset())
+        case, learned = self.state.pruned.case, TrainingTotals()
+        gathering = EvidenceFromUpdates(case, self.needs if self.from_updates else frozenset())
         self._learn(self.settings.updates, gathering, learned)
         clock.finish()
         start = time.perf_counter()
@@ -146,7 +146,7 @@ class Loop:
         seconds |= {"learning": learned.seconds, "scoring": time.perf_counter() - start}
         return learned
 
-    def _learn(self, updates: int, gathering: Gathering, learned: Learned, falling: int = 0) -> None:
+    def _learn(self, updates: int, gathering: EvidenceFromUpdates, learned: TrainingTotals, falling: int = 0) -> None:
         """Makes so many updates and adds them to `learned`; if `falling`, the rate falls to 0 along a cosine over as many."""
         state, settings = self.state, self.settings
         case = state.pruned.case
@@ -160,7 +160,7 @@ class Loop:
             state.update += learned.updates - before
         state.momenta = momentum_of(case.model, step)
 
-    def _scores(self, gathering: Gathering) -> list[Any]:
+    def _scores(self, gathering: EvidenceFromUpdates) -> list[Any]:
         """The scores `[map]` of every site: from evidence of the updates or of separate passes, or from an oracle."""
         case, settings, step = self.state.pruned.case, self.settings, self.state.scored
         self.state.scored += 1
@@ -180,7 +180,7 @@ class Loop:
         found = collect(case, rows, settings.batch, self.needs, f"step {step}")
         return {name: dataclasses.replace(evidence, seed=settings.seed + 7919 * step) for name, evidence in found.items()}
 
-    def _checked(self, learned: Learned, seconds: dict[str, float], more: Row) -> Row:
+    def _checked(self, learned: TrainingTotals, seconds: dict[str, float], more: Row) -> Row:
         """The row that records a step; raises Diverged if the test loss after fine-tuning is not below WORST."""
         row = self._row(learned.means, seconds, more)
         if learned.updates and not row["test_loss"] < WORST:
@@ -212,7 +212,7 @@ class Loop:
         state, wanted = self.state, self.settings.final_updates
         if wanted:
             state.good = state.good or state.copied()
-            nothing = Gathering(state.pruned.case, frozenset())
+            nothing = EvidenceFromUpdates(state.pruned.case, frozenset())
             while state.final.updates < wanted:
                 self._learn(min(KEPT, wanted - state.final.updates), nothing, state.final, falling=wanted)
                 self.keep(state)

@@ -28,7 +28,7 @@ class FirstWay(TimedChoices):
 
 def by_oracle(case: Case, name: str, rows: Sequence[int], size: int) -> list[np.ndarray]:
     """The scores `[map]` of every site by the oracle `name`, measured on the training examples `rows`, `size` at a time."""
-    found = measure(case, Replay(case, memory.default(case.device), FirstWay()), rows, size).changes
+    found = measure(case, Replay(case, memory.default_memory(case.device), FirstWay()), rows, size).changes
     return [np.asarray(ORACLES[name](found[site.name]).double()) for site in case.sites]
 
 

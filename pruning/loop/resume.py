@@ -12,7 +12,7 @@ from pruning_oracle.bench.runs.resumable import SECONDS, ResumableFile, by_first
 from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.cutting.surgery import Pruned
-from pruning_oracle.pruning.loop.state import Learned, State, copied, start
+from pruning_oracle.pruning.loop.state import State, TrainingTotals, copied, start
 
 KIND = "pruning state"
 PLAIN = ("update", "scored", "rows", "done", "finished", "why")
@@ -65,7 +65,7 @@ class StateFile:
         momenta = {name: torch.tensor(array).to(case.device) for name, array in parts["momentum"].items()}
         scores = [parts["scores"][site.name] for site in smaller.sites] if parts["scores"] else []
         pruned = Pruned(smaller, first.pruned.whole, first.pruned.wiring.without(gone))
-        return State(pruned, momenta, scores, **{name: facts[name] for name in PLAIN}, final=Learned(**facts["final"]))
+        return State(pruned, momenta, scores, **{name: facts[name] for name in PLAIN}, final=TrainingTotals(**facts["final"]))
 
 
 def packed(state: State) -> tuple[runs.Arrays, dict[str, Any]]:

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 @dataclass
-class Learned:
+class TrainingTotals:
     """Sums over fine-tuning updates: loss in nats and right answers over all examples, and seconds."""
 
     updates: int = 0
@@ -51,7 +51,7 @@ class State:
     rows: list[Row] = field(default_factory=list)
     good: "State | None" = None  # to return to if the network turns out not to be worth keeping
     done: bool = False  # nothing is left to do but the final fine-tuning
-    final: Learned = field(default_factory=Learned)
+    final: TrainingTotals = field(default_factory=TrainingTotals)
     why: str = ""  # why the run ended before its target; empty if it did not
     finished: bool = False
 

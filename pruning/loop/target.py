@@ -3,7 +3,7 @@
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import cost
 from pruning_oracle.bench.pruning_settings import Target
-from pruning_oracle.pruning.cutting.surgery import Pruned, check_outputs, cut, few
+from pruning_oracle.pruning.cutting.surgery import Pruned, check_outputs, comparison_batch, cut
 
 
 def check_reachable(target: Target, pruned: Pruned) -> None:
@@ -11,7 +11,7 @@ def check_reachable(target: Target, pruned: Pruned) -> None:
     case = pruned.case
     gone = {site.name: range(1, site.maps) for site in case.sites if site.maps > 1}
     least = cut(pruned, gone).case
-    check_outputs(case, least, gone, few(case))
+    check_outputs(case, least, gone, comparison_batch(case))
     if target.quantity == "accuracy":
         return
     whole, small = cost.whole(case), cost.whole(least)

@@ -14,8 +14,8 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.registry import CASES
 from pruning_oracle.bench.training.from_scratch import Augment, unchanged
-from pruning_oracle.pruning.loop.gathering import Gathering
-from pruning_oracle.pruning.loop.state import Learned
+from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
+from pruning_oracle.pruning.loop.state import TrainingTotals
 
 LEARNT = tuple(name for name in PRECISIONS if name != "bfloat16")  # its 8 bits lose the small steps of fine-tuning
 WORST = 1e3  # nats: fine-tuning does not recover from a larger loss
@@ -79,7 +79,9 @@ def with_momenta(model: nn.Module, known: dict[str, Tensor]) -> nn.Module:
     return twin
 
 
-def update_once(case: Case, step: torch.optim.SGD, batch: Batch, update: int, gathering: Gathering) -> tuple[float, float]:
+def update_once(
+    case: Case, step: torch.optim.SGD, batch: Batch, update: int, gathering: EvidenceFromUpdates
+) -> tuple[float, float]:
     """Makes one update on a minibatch, watched by `gathering`; returns its mean loss and how many examples were right.
 
     The latter is NaN where the output is not class scores, `[example, class]`. Raises Diverged if the loss is not below WORST.
@@ -102,8 +104,8 @@ def fine_tune(
     step: torch.optim.SGD,
     batches: Iterable[Batch],
     first: int,
-    gathering: Gathering,
-    learned: Learned,
+    gathering: EvidenceFromUpdates,
+    learned: TrainingTotals,
     rate: Callable[[int], float] | None = None,
 ) -> None:
     """Makes an update for each minibatch, numbered from `first` on, and adds it to `learned`.

@@ -11,7 +11,8 @@ import pandas as pd
 
 from pruning_oracle.bench.scores import ORACLES, Scores
 from pruning_oracle.reports.agreement.correlation import correlate, kendall, mean_over_sites
-from pruning_oracle.reports.agreement.grade import ALL, MEAN, ceilings, ranks, scalings
+from pruning_oracle.reports.agreement.grade import ranks, scalings
+from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN, ceilings
 from pruning_oracle.reports.inputs.read import EXAMPLES, Run
 
 COUNTS = (4, 16, 64)

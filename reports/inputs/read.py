@@ -12,7 +12,7 @@ import pandas as pd
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RunFile
-from pruning_oracle.bench.runs.sources import depends_on
+from pruning_oracle.bench.runs.code_digest import depends_on
 from pruning_oracle.bench.scores import REDUCTIONS
 
 EXAMPLES = ("shared", "fresh")

@@ -17,6 +17,7 @@ from matplotlib import pyplot as plt
 from pruning_oracle.bench.runs import write_atomically
 from pruning_oracle.reports.inputs.records import newest_record, trials
 from pruning_oracle.reports.sections import (
+    agreement_table,
     alike,
     dispersion,
     estimated,
@@ -28,13 +29,12 @@ from pruning_oracle.reports.sections import (
     overview,
     paper,
     precision,
-    price,
     provenance,
+    quality_against_cost,
     sample_size,
     scatter,
     settling,
     speed,
-    table,
 )
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
@@ -42,8 +42,8 @@ WHOLE, RECORDS = "all cases", "all records"  # pieces that are of no case; no ca
 PREFIXES = {WHOLE: "all", RECORDS: "timings"}  # of their files
 OVERVIEWS: tuple[Callable[[list[CaseStudy]], Section | None], ...] = (overview.section, paper.section)
 SECTIONS: tuple[Callable[[CaseStudy], Section | None], ...] = (
-    table.section,
-    price.section,
+    agreement_table.section,
+    quality_against_cost.section,
     sample_size.section,
     settling.section,
     heat_map.section,
@@ -59,7 +59,7 @@ SECTIONS: tuple[Callable[[CaseStudy], Section | None], ...] = (
 
 
 @dataclass(frozen=True)
-class Part:
+class DrawnSection:
     """A section as the page's template takes it."""
 
     title: str
@@ -80,7 +80,7 @@ class Drawing:
         cases = [(study.case, place) for study in self.studies for place in range(len(SECTIONS))]
         return [*((WHOLE, place) for place in range(len(OVERVIEWS))), *((RECORDS, place) for place in range(3)), *cases]
 
-    def draw(self, piece: tuple[str, int]) -> Part | None:
+    def draw(self, piece: tuple[str, int]) -> DrawnSection | None:
         """One of them, unless there is nothing to show."""
         set_style()
         name, place = piece
@@ -100,15 +100,15 @@ def _of_records(place: int) -> Section | None:
     return (speed, precision)[place].section(record) if record else None
 
 
-def draw_all(studies: list[CaseStudy], out: Path, jobs: int) -> dict[str, list[Part]]:
+def draw_all(studies: list[CaseStudy], out: Path, jobs: int) -> dict[str, list[DrawnSection]]:
     """All parts of a page, drawn by so many processes: of all cases, of records, and of each case by its name."""
-    drawing, parts = Drawing(studies, out), list[Part | None]()
+    drawing, parts = Drawing(studies, out), list[DrawnSection | None]()
     if jobs == 1:
         parts = [drawing.draw(piece) for piece in drawing.pieces()]
     else:
         with ProcessPoolExecutor(jobs, get_context("spawn"), _hold, (drawing,)) as pool:
             parts = list(pool.map(_draw_held, drawing.pieces()))
-    found: dict[str, list[Part]] = {name: [] for name in (WHOLE, RECORDS, *(study.case for study in studies))}
+    found: dict[str, list[DrawnSection]] = {name: [] for name in (WHOLE, RECORDS, *(study.case for study in studies))}
     for (name, _), part in zip(drawing.pieces(), parts, strict=True):
         found[name] += [part] if part else []
     return found
@@ -121,7 +121,7 @@ def _hold(drawing: Drawing) -> None:
     _held.append(drawing)
 
 
-def _draw_held(piece: tuple[str, int]) -> Part | None:
+def _draw_held(piece: tuple[str, int]) -> DrawnSection | None:
     return _held[0].draw(piece)
 
 
@@ -132,10 +132,10 @@ def set_style() -> None:
     plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
 
 
-def draw_section(section: Section, prefix: str, out: Path) -> Part:
+def draw_section(section: Section, prefix: str, out: Path) -> DrawnSection:
     """A section with its figure drawn; a PNG of that is written under a name with that prefix."""
     svg = None if section.figure is None else _draw(section, f"{prefix}-{section.name}", out)
-    return Part(section.title, section.caption, svg, section.table)
+    return DrawnSection(section.title, section.caption, svg, section.table)
 
 
 def _draw(section: Section, name: str, out: Path) -> Markup:

@@ -8,7 +8,7 @@ import pandas as pd
 from pruning_oracle.bench.runs import write_atomically
 from pruning_oracle.reports.inputs.pruning_runs import MORE, PruningStudy, steps
 from pruning_oracle.reports.page.draw import RECORDS, WHOLE, draw_all, draw_section, set_style
-from pruning_oracle.reports.sections import curves, latency, left, survival
+from pruning_oracle.reports.sections import curves, latency, maps_kept, survival
 from pruning_oracle.reports.sections.section import CaseStudy
 
 
@@ -28,7 +28,7 @@ def render_pruning(cases: list[list[PruningStudy]], out: Path) -> Path:
     set_style()
     shown = []
     for first, *others in cases:
-        sections = [curves.section(first), left.section(first), survival.section(first), latency.section(first)]
+        sections = [curves.section(first), maps_kept.section(first), survival.section(first), latency.section(first)]
         for other in others:
             sections += [curves.section(other, MORE[other.folder]), latency.section(other)]
         parts = [draw_section(section, f"pruning-{first.case}", out) for section in sections if section]

@@ -12,8 +12,8 @@ import pytest
 
 if TYPE_CHECKING:
     from pruning_oracle.reports.pytest_plugin.measuring import Work
-    from pruning_oracle.reports.regression.compare import Finding
     from pruning_oracle.reports.regression.regress import MeasuredFigures
+    from pruning_oracle.reports.regression.significance import Finding
 
 SAID = "pruning-oracle"  # key of a test's findings for the terminal summary, and of the session's folder for pytest-xdist
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.code_digest import depends_on
 from pruning_oracle.bench.runs.provenance import ROOT
-from pruning_oracle.bench.runs.sources import depends_on
 
 MEASURES = ("oracle/measure.py", "bench/command.py")
 

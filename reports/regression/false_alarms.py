@@ -12,8 +12,8 @@ import numpy as np
 
 from pruning_oracle.bench import runs
 from pruning_oracle.reports.inputs.read import Run
-from pruning_oracle.reports.regression.compare import BETTER, WORSE, compare
 from pruning_oracle.reports.regression.figures import figures
+from pruning_oracle.reports.regression.significance import BETTER, WORSE, compare
 
 
 def false_alarms(cases: list[list[Run]], splits: int, seed: int = 0) -> dict[str, int]:

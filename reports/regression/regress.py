@@ -12,8 +12,8 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.reports.inputs.read import Run, check_alike, read_run
 from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.baseline import ACCEPT, Baseline
-from pruning_oracle.reports.regression.compare import INTERVAL, NEW, SAME, Finding, compare
 from pruning_oracle.reports.regression.figures import Figures, figures
+from pruning_oracle.reports.regression.significance import INTERVAL, NEW, SAME, Finding, compare
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from pruning_oracle.reports.agreement.grade import MEAN
+from pruning_oracle.reports.agreement.noise_ceiling import MEAN
 from pruning_oracle.reports.sections.section import CaseStudy, Section
-from pruning_oracle.reports.sections.tables import chance
+from pruning_oracle.reports.sections.summaries import random_range
 
 COLOURS = {"fresh": "#b2182b", "shared": "#2166ac"}
 
@@ -30,7 +30,7 @@ def section(studies: list[CaseStudy]) -> Section:
                     panel.plot([row.low, row.high], [place + offset] * 2, color=COLOURS[examples], lw=1, alpha=0.6)
                 panel.plot(found.spearman, [place + offset] * len(found), "o", ms=3, color=COLOURS[examples], alpha=0.5)
                 panel.plot(found.spearman.median(), place + offset, "D", ms=5, color=COLOURS[examples])
-        band = chance(study)
+        band = random_range(study)
         if not math.isnan(band):
             panel.axvspan(-band, band, color="0.92", zorder=0)
         panel.axvline(0, color="0.7", lw=0.8, zorder=0)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from pruning_oracle.reports.sections.section import SCOPES, CaseStudy, Section, number
-from pruning_oracle.reports.sections.tables import TITLES
+from pruning_oracle.reports.sections.summaries import TITLES
 
 OURS = {
     "mutual information": "mutual_information",

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pruning_oracle.bench.runs import RunFile
-from pruning_oracle.reports.agreement.grade import ALL, MEAN
+from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
 from pruning_oracle.reports.inputs.read import Run
 
 SCOPES = ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))  # the paper's three summaries of a network

@@ -143,11 +143,11 @@ def test_options_belong_to_networks_without_a_file(monkeypatch):
     given.weights = None
     given.strict = True
     monkeypatch.setenv("STRICT", "")
-    unreadable.obey(given)
+    unreadable.apply_strict_option(given)
     assert by_name.case_line(given) == "vgg-digits"
     assert os.environ["STRICT"] == "1"
 
 
 def test_networks_without_the_first_recipe_have_weights_too():
-    assert published.published("r3d_18").url.endswith(".pth")
-    assert published.published("resnet50") is published.torchvision_models().ResNet50_Weights.IMAGENET1K_V1
+    assert published.torchvision_weights("r3d_18").url.endswith(".pth")
+    assert published.torchvision_weights("resnet50") is published.torchvision_models().ResNet50_Weights.IMAGENET1K_V1

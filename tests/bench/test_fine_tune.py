@@ -18,7 +18,7 @@ from pruning_oracle.bench.evaluation import evaluate_network
 from pruning_oracle.bench.loading import fine_tuned
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.registry import CASES
-from pruning_oracle.bench.training import run
+from pruning_oracle.bench.training import train_and_save
 from pruning_oracle.bench.training.augmentation import crops, films
 from pruning_oracle.bench.training.checkpoint import CheckpointFile, TrainingProgress
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, fine_tune, held_out
@@ -180,7 +180,7 @@ def test_the_test_is_used_once_and_the_curve_is_kept(tmp_path, monkeypatch):
     test = Watched(4, 2)
     watched = recipe(parts=lambda: Splits(Shades(12, 0), Shades(4, 1), test, ("a", "b", "c")))
     monkeypatch.setattr(runs, "TRAINED", tmp_path / "trained")
-    run.fine_tune_case(watched, "a-test", 3, CPU, None)
+    train_and_save.fine_tune_case(watched, "a-test", 3, CPU, None)
     assert sorted(used) == list(range(12))
     file = runs.load(tmp_path / "trained" / "a-test-3.safetensors", "weights")
     curve = runs.load(tmp_path / "trained" / "a-test-3.curve", "training")
@@ -250,7 +250,7 @@ def test_a_case_of_flowers_from_training_to_sites(tmp_path, monkeypatch):
     (tmp_path / "weights").mkdir()
     torch.save(published.untrained("squeezenet1_0", 1000).state_dict(), tmp_path / "weights" / "squeezenet1_0_imagenet.pt")
     small = fine_tuned.fine_tuned_images("squeezenet1_0", flowers102.load, View(64, 64), epochs=1, rate=1e-3)
-    run.fine_tune_case(small, "squeezenet-flowers102", 0, CPU, None)
+    train_and_save.fine_tune_case(small, "squeezenet-flowers102", 0, CPU, None)
     case = load("squeezenet-flowers102", 0)
     assert (len(case.sites), sum(site.maps for site in case.sites)) == (25, 2976)
     assert [out.convolution for out in case.left_out] == ["classifier.1"]

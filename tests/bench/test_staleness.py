@@ -7,7 +7,7 @@ import pytest
 from commands import CASE, command
 
 from pruning_oracle.bench import runs
-from pruning_oracle.bench.runs import sources
+from pruning_oracle.bench.runs import code_digest
 from pruning_oracle.bench.runs.provenance import ROOT
 from pruning_oracle.criteria.__main__ import SOURCES as CRITERIA
 from pruning_oracle.oracle.__main__ import SOURCES as ORACLE
@@ -20,16 +20,16 @@ VGG = "bench/cases/vgg_digits.py"
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     """A copy of the suite's sources, which may be edited."""
-    for stage in sources.STAGES:
+    for stage in code_digest.STAGES:
         ignored = shutil.ignore_patterns("__pycache__", "*.safetensors", "records", "baselines")
         shutil.copytree(ROOT / stage, tmp_path / stage, ignore=ignored)
-    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    monkeypatch.setattr(code_digest, "ROOT", tmp_path)
     yield tmp_path
-    sources.read.cache_clear()
+    code_digest.read_source.cache_clear()
 
 
 def measured_by(stage=ORACLE, case=VGG):
-    sources.read.cache_clear()
+    code_digest.read_source.cache_clear()
     return runs.measured_by(stage, case)["sources"]
 
 
@@ -111,8 +111,8 @@ def test_a_data_file_that_a_module_names_counts_with_it(tree):
 
 def test_an_edited_grader_grades_anew_and_an_edited_section_draws_anew(tree):
     def digests():
-        sources.read.cache_clear()
-        return sources.depends_on(GRADER)["sources"], sources.depends_on(PAGE)["sources"]
+        code_digest.read_source.cache_clear()
+        return code_digest.depends_on(GRADER)["sources"], code_digest.depends_on(PAGE)["sources"]
 
     before = digests()
     edit(tree / "reports/sections/scatter.py", "MOST = 10", "MOST = 5")
@@ -121,7 +121,7 @@ def test_an_edited_grader_grades_anew_and_an_edited_section_draws_anew(tree):
     edit(tree / "reports/agreement/few_examples.py", "DRAWS = 10", "DRAWS = 20")
     assert digests()[0] != before[0]
     page = digests()[1]
-    edit(tree / "reports/page/part.html", "<", " <")
+    edit(tree / "reports/page/section.html", "<", " <")
     assert digests()[1] != page
 
 
@@ -129,7 +129,7 @@ def test_the_libraries_that_compute_count_and_others_do_not(monkeypatch):
     before = runs.measured_by(ORACLE, VGG)["libraries"]
     assert {"python", "torch", "numpy"} <= set(before)
     assert not {"tqdm", "matplotlib", "captum", "timm"} & set(before)
-    monkeypatch.setattr(sources, "installed", lambda name: "0")
+    monkeypatch.setattr(code_digest, "installed", lambda name: "0")
     assert runs.measured_by(ORACLE, VGG)["libraries"]["torch"] == "0" != before["torch"]
 
 
@@ -162,7 +162,7 @@ def test_a_command_makes_its_file_again_only_where_its_content_would_differ(tmp_
 
     def made(*more):
         before = stamps(tmp_path)
-        sources.read.cache_clear()
+        code_digest.read_source.cache_clear()
         done = command(*COMMANDS[file], *more, folder=tmp_path)
         assert done.returncode == 0, done.stderr
         again = stamps(tmp_path) != before
@@ -177,9 +177,11 @@ def test_a_command_makes_its_file_again_only_where_its_content_would_differ(tmp_
     assert made(), "other labels"
     assert made("--seed", "1"), "a seed of its own, in a file of its own"
     assert not made("--seed", "1")
+    monkeypatch.setattr("pruning_oracle.bench.command.torch.get_num_threads", lambda: 77)
+    assert not made(), "another number of threads"
     assert made("--precision", "float64"), "a setting"
     path = next(tmp_path.rglob(f"runs/mine/0/**/{file}"))
     path.write_bytes(path.read_bytes()[:-1])
     assert made("--precision", "float64"), "a damaged file"
-    monkeypatch.setattr(sources, "installed", lambda name: "0")
+    monkeypatch.setattr(code_digest, "installed", lambda name: "0")
     assert made("--precision", "float64"), "another version of what computes"

@@ -8,9 +8,9 @@ from toys import toy_case
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.criteria.__main__ import fitting
+from pruning_oracle.criteria.cost import measure_costs
 from pruning_oracle.criteria.criterion import CRITERIA, choose_criteria, discover
 from pruning_oracle.criteria.evidence.collect import collect
-from pruning_oracle.criteria.price import prices
 
 HEAD = "import torch\nfrom pruning_oracle.criteria.criterion import criterion, mean\n\n\n"
 MARK = '@criterion(needs={"mean"}, reduce=mean, unit="u", source="mine")\n'
@@ -114,7 +114,7 @@ def test_what_cannot_be_had_is_left_out_or_refused_by_name(capsys):
 def test_costs_are_in_forward_passes():
     case = toy_case("plain", examples=64)
     names = ["random", "taylor", "path"]
-    found, seconds = prices(case, choose_criteria(names), range(64), 16)
+    found, seconds = measure_costs(case, choose_criteria(names), range(64), 16)
     assert set(found) == set(names)
     assert 0 <= found["random"] < min(found["taylor"], found["path"])
     assert 0 < seconds < 1

@@ -18,7 +18,7 @@ from pruning_oracle.criteria.criterion import choose_criteria
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.loop import loop as loop_file
 from pruning_oracle.pruning.loop import updates as updates_file
-from pruning_oracle.pruning.loop.gathering import Gathering
+from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
 from pruning_oracle.pruning.loop.loop import Loop
 from pruning_oracle.pruning.loop.ranking import by_oracle, lowest, scaled
 from pruning_oracle.pruning.loop.resume import StateFile
@@ -62,7 +62,7 @@ def test_the_updates_show_what_passes_of_their_own_show(name):
     case = toy_case(name, 24)
     needs = frozenset({"gate_grad", "product_magnitude", "weight_product", "mean", "largest"})
     settings = PruningSettings(rate=0.0, weight_decay=0.0, batch=6)
-    gathering = Gathering(case, needs)
+    gathering = EvidenceFromUpdates(case, needs)
     labels, step = [], optimizer(case.model, settings, {})
     for update, batch in zip(range(3), training_minibatches(case, settings, 0, lambda inputs, generator: inputs), strict=False):
         update_once(case, step, batch, update, gathering)
@@ -88,7 +88,7 @@ def loop_rows(settings):
 def test_weight_gradients_are_means_over_the_updates():
     case, needs = toy_case("plain", 24), frozenset({"weight_grad"})
     settings = PruningSettings(rate=0.0, weight_decay=0.0, batch=6)
-    gathering, step = Gathering(case, needs), optimizer(case.model, settings, {})
+    gathering, step = EvidenceFromUpdates(case, needs), optimizer(case.model, settings, {})
     for update, batch in zip(range(3), training_minibatches(case, settings, 0, lambda inputs, generator: inputs), strict=False):
         update_once(case, step, batch, update, gathering)
     order = torch.randperm(48, generator=loop_rows(settings)).tolist()[:18]

@@ -13,12 +13,13 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS, l2
 from pruning_oracle.reports.__main__ import grade_run, page, read_case_study, show_report
 from pruning_oracle.reports.agreement.correlation import kendall, mean_over_sites, spearman
-from pruning_oracle.reports.agreement.grade import ALL, MEAN, ceilings, grade, maps_table
+from pruning_oracle.reports.agreement.grade import grade, maps_table
+from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN, ceilings
 from pruning_oracle.reports.agreement.resampling import draws, interval
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.inputs.read import read_run, read_table
 from pruning_oracle.reports.sections.section import number, over_seeds
-from pruning_oracle.reports.sections.tables import summary
+from pruning_oracle.reports.sections.summaries import summary
 
 
 def test_spearman_is_scipys_with_ties_and_along_the_last_axis():

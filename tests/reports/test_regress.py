@@ -10,10 +10,10 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.reports import __main__ as command
 from pruning_oracle.reports.agreement.resampling import draws
 from pruning_oracle.reports.regression import baseline
-from pruning_oracle.reports.regression.compare import LEAST_DIFFERENCE, LEVEL, compare
 from pruning_oracle.reports.regression.false_alarms import false_alarms, half
 from pruning_oracle.reports.regression.figures import AGREEMENT, DRAWS, PAIRS, Figure, figures, weighted
 from pruning_oracle.reports.regression.regress import accept, findings, measured_figures
+from pruning_oracle.reports.regression.significance import LEAST_DIFFERENCE, LEVEL, compare
 
 SITES = {"first": 12, "second": 20}
 SEEDS = (0, 1, 2)
@@ -259,11 +259,11 @@ def test_an_altered_baseline_is_refused(tmp_path, held):
 
 
 def test_the_commands(tmp_path, held, capsys):
-    command.hold(["toy"], list(SEEDS), tmp_path / "before", held)
+    command.check_regressions(["toy"], list(SEEDS), tmp_path / "before", held)
     assert "0 failed" in capsys.readouterr().out
     write_runs(tmp_path / "flipped", change=lambda name, m: -m if name == "good" else m)
     with pytest.raises(SystemExit) as ended:
-        command.hold(["toy"], list(SEEDS), tmp_path / "flipped", held)
+        command.check_regressions(["toy"], list(SEEDS), tmp_path / "flipped", held)
     assert ended.value.code == 1
     said = capsys.readouterr()
     assert said.err.startswith("worse: good on toy: pair agreement expected ")
@@ -271,9 +271,9 @@ def test_the_commands(tmp_path, held, capsys):
     assert said.err.count("\n") == 1
     assert "| worse | good" in said.out
     command.accept_baselines(["toy"], list(SEEDS), tmp_path / "flipped", held, "the sign was wrong before")
-    command.hold(["toy"], list(SEEDS), tmp_path / "flipped", held)
+    command.check_regressions(["toy"], list(SEEDS), tmp_path / "flipped", held)
     assert "| worse" in capsys.readouterr().out
-    command.alarms(["toy"], list(SEEDS), tmp_path / "before", 2)
+    command.print_false_alarms(["toy"], list(SEEDS), tmp_path / "before", 2)
     assert (
         "10 comparisons of a criterion with itself on other examples, 2 splits of toy:\nfound worse: "
         in capsys.readouterr().out

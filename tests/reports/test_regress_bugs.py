@@ -19,8 +19,8 @@ from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, GATE_GRA
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import measure
 from pruning_oracle.reports.inputs.read import Run
-from pruning_oracle.reports.regression.compare import FAILING, compare
 from pruning_oracle.reports.regression.figures import AGREEMENT, figures
+from pruning_oracle.reports.regression.significance import FAILING, compare
 
 pytestmark = pytest.mark.slow
 CASES, SEEDS = ("vgg-digits", "resnet-digits", "r3dcnn-gestures"), (0, 1, 2)

@@ -11,12 +11,13 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS
 from pruning_oracle.reports.__main__ import grade_run, read_case_study
 from pruning_oracle.reports.agreement import few_examples
+from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle, readable
 from pruning_oracle.reports.agreement.fit import fit_weights
-from pruning_oracle.reports.agreement.grade import ALL, FLOPS, MEAN, grade
-from pruning_oracle.reports.agreement.price import oracle_price, price, readable
+from pruning_oracle.reports.agreement.grade import FLOPS, grade
+from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
 from pruning_oracle.reports.inputs.read import read_run
 from pruning_oracle.reports.sections import alike, dispersion, flops, paper, sample_size, settling
-from pruning_oracle.reports.sections import price as quality_and_cost
+from pruning_oracle.reports.sections import quality_against_cost as quality_and_cost
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def test_few_are_at_most_half(tmp_path):
 def test_costs_by_hand(known):
     """200 examples: the oracle took 8 s, a forward pass 0.2 s."""
     run = known.runs[0]
-    assert price([run], "perfect") == 2
-    assert oracle_price(run) == pytest.approx(40)
-    assert price([run], few_examples.control_name(16)) == pytest.approx(40 * 16 / 200)
+    assert passes_of_criterion([run], "perfect") == 2
+    assert passes_of_oracle(run) == pytest.approx(40)
+    assert passes_of_criterion([run], few_examples.control_name(16)) == pytest.approx(40 * 16 / 200)
     assert [readable(value) for value in (0.04, 3.21, 40.2)] == ["0.0", "3.2", "40"]
     shown = quality_and_cost.section(known)
     assert {text.get_text() for text in shown.figure.axes[0].texts} == {

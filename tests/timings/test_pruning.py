@@ -7,7 +7,7 @@ import pytest
 from pruning_oracle.bench import clock
 from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.criteria.criterion import choose_criteria
-from pruning_oracle.pruning.loop.gathering import Gathering
+from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, lowest, scaled
 from pruning_oracle.pruning.loop.updates import augmentation, optimizer, training_minibatches, update_once
 
@@ -29,7 +29,7 @@ def test_scores_from_the_updates(benchmark, name):
     batches = list(itertools.islice(training_minibatches(case, settings, 0, augmentation(case)), UPDATES))
 
     def updates(needs):
-        gathering = Gathering(case, needs)
+        gathering = EvidenceFromUpdates(case, needs)
         case.model.train()
         for update, batch in enumerate(batches):
             update_once(case, step, batch, update, gathering)

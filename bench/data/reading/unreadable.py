@@ -24,12 +24,12 @@ NAMED = 3  # how many examples a message names
 LONG = 2.0  # seconds; the result of a check that takes longer is cached
 
 
-def option(parser: argparse.ArgumentParser) -> None:
+def add_strict_option(parser: argparse.ArgumentParser) -> None:
     """Adds the option --strict to a command."""
     parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error, not left out")
 
 
-def obey(given: argparse.Namespace) -> None:
+def apply_strict_option(given: argparse.Namespace) -> None:
     """Applies --strict to all that this process reads later, by the environment variable `STRICT`."""
     if given.strict:
         os.environ[STRICT] = "1"

@@ -4,9 +4,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 
+from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle
 from pruning_oracle.reports.agreement.few_examples import control_examples
-from pruning_oracle.reports.agreement.grade import MEAN
-from pruning_oracle.reports.agreement.price import oracle_price, price
+from pruning_oracle.reports.agreement.noise_ceiling import MEAN
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 FREE = 0.1  # forward passes; cheaper criteria are drawn at this cost, because the axis is logarithmic
@@ -16,7 +16,7 @@ def section(study: CaseStudy) -> Section:
     """A point per criterion, Spearman on fresh examples against forward passes; a line joins those no cheaper one beats."""
     rows = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'")
     quality = rows.groupby("criterion").spearman.median().dropna()
-    cost = {name: max(FREE, price(study.runs, name)) for name in quality.index}
+    cost = {name: max(FREE, passes_of_criterion(study.runs, name)) for name in quality.index}
     figure, panel = plt.subplots(figsize=(8.5, 1.2 + 0.13 * len(quality)))
     names = sorted(quality.index, key=lambda name: (cost[name], -quality[name]))
     best = -np.inf
@@ -40,7 +40,7 @@ def section(study: CaseStudy) -> Section:
         )
     panel.axhline(rows.ceiling.median(), color="0.3", lw=1, ls="--")
     panel.axhline(0, color="0.8", lw=0.8, zorder=0)
-    whole = float(np.median([oracle_price(run) for run in study.runs]))
+    whole = float(np.median([passes_of_oracle(run) for run in study.runs]))
     panel.axvline(whole, color="#b2182b", lw=1, ls=":")
     panel.set(
         xscale="log", xlabel="cost, forward passes over the same examples", ylabel="Spearman with oracle_abs, fresh examples"

@@ -1,7 +1,7 @@
 """The table of a case's agreement: every criterion with the oracle."""
 
 from pruning_oracle.reports.sections.section import CaseStudy, Section, number
-from pruning_oracle.reports.sections.tables import chance, summary
+from pruning_oracle.reports.sections.summaries import random_range, summary
 
 
 def section(study: CaseStudy) -> Section:
@@ -11,7 +11,7 @@ def section(study: CaseStudy) -> Section:
         f"Spearman with oracle_abs, with {spread}. Per site: computed within each site, then averaged over the sites where it"
         " is defined. All sites: over all maps at once, with scores as they are and divided by their ℓ2 norm within each site."
         " (The ℓ2 scaling favours sites with few maps, so that there even a random score need not be near 0.)"
-        f" A random ranking lies within ±{number(chance(study))} per site in 95 % of draws. The noise ceiling is the"
+        f" A random ranking lies within ±{number(random_range(study))} per site in 95 % of draws. The noise ceiling is the"
         " agreement of the oracle on one half of the examples with the other half, Spearman–Brown corrected: a yardstick, not"
         " a bound."
         f" {study.said}."

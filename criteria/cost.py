@@ -16,7 +16,7 @@ LEAST, MOST = 8, 32  # the fewest and the most examples to time on
 SECONDS = 0.05  # between these limits, as many examples as a forward pass handles in this time
 
 
-def prices(case: Case, chosen: Sequence[Criterion], rows: Sequence[int], size: int) -> tuple[dict[str, float], float]:
+def measure_costs(case: Case, chosen: Sequence[Criterion], rows: Sequence[int], size: int) -> tuple[dict[str, float], float]:
     """What each criterion costs alone, in forward passes over all rows; and the seconds of a forward pass per example.
 
     Timed on 8 to 32 of the rows, after a first pass to warm up. Evidence from the first few rows counts for these rows only.

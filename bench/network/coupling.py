@@ -16,7 +16,7 @@ Leaves = list[Any]
 
 
 @dataclass
-class Labels:
+class MapLabels:
     """What `walk` learns: the label of every number, which labels are one map, where layers read maps, which are left out."""
 
     model: fx.GraphModule

@@ -6,13 +6,13 @@ from pruning_oracle.reports.agreement.few_examples import control_examples
 from pruning_oracle.reports.inputs.read import Run
 
 
-def price(runs: list[Run], criterion: str) -> float:
+def passes_of_criterion(runs: list[Run], criterion: str) -> float:
     """Forward passes that a criterion costs, the median over seeds; of the oracle on few examples from its measured time."""
     count = control_examples(criterion)
     return float(np.median([_few(run, count) if count else _own(run, criterion) for run in runs]))
 
 
-def oracle_price(run: Run) -> float:
+def passes_of_oracle(run: Run) -> float:
     """Forward passes over its examples that the whole oracle took."""
     return _few(run, run.oracle.facts["examples"])
 

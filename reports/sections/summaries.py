@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from pruning_oracle.reports.agreement.grade import MEAN
-from pruning_oracle.reports.agreement.price import oracle_price, price, readable
+from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle, readable
+from pruning_oracle.reports.agreement.noise_ceiling import MEAN
 from pruning_oracle.reports.sections.section import SCOPES, CaseStudy, number, over_seeds
 
 TITLES = {(MEAN, "none"): "per site", ("all sites", "none"): "all sites", ("all sites", "l2"): "all sites, ℓ2"}
@@ -17,7 +17,7 @@ def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
     chosen = study.agreement[study.agreement.oracle == oracle]
     rows = []
     for criterion in study.criteria:
-        row = {"criterion": criterion, "cost, forward passes": readable(price(study.runs, criterion))}
+        row = {"criterion": criterion, "cost, forward passes": readable(passes_of_criterion(study.runs, criterion))}
         for examples in ("fresh", "shared"):
             for scope, scaling in SCOPES:
                 found = chosen.query(
@@ -25,7 +25,7 @@ def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
                 )
                 row[f"{examples}, {TITLES[scope, scaling]}"] = over_seeds(found)
         rows.append(row)
-    whole = float(np.median([oracle_price(run) for run in study.runs]))
+    whole = float(np.median([passes_of_oracle(run) for run in study.runs]))
     ceiling = {"criterion": "noise ceiling", "cost, forward passes": f"the oracle: {readable(whole)}"}
     for examples in ("fresh", "shared"):
         for scope, scaling in SCOPES:
@@ -34,7 +34,7 @@ def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
     return pd.DataFrame([*rows, ceiling])
 
 
-def chance(study: CaseStudy) -> float:
+def random_range(study: CaseStudy) -> float:
     """Half the width of the 95 % interval, around 0, of the mean-over-sites Spearman of random rankings, for one network."""
     sizes = [site["maps"] for site in study.runs[0].oracle.facts["sites"] if site["maps"] >= 3]
     if not sizes:
@@ -42,7 +42,7 @@ def chance(study: CaseStudy) -> float:
     return 1.96 * math.sqrt(sum(1 / (size - 1) for size in sizes)) / len(sizes)
 
 
-def everything(studies: list[CaseStudy]) -> pd.DataFrame:
+def all_summaries(studies: list[CaseStudy]) -> pd.DataFrame:
     """The summaries of all cases, by both oracles, in one table."""
     parts = []
     for study in studies:

@@ -40,7 +40,7 @@ LEARNING = ("epochs", "rate", "batch", "momentum", "weight_decay", "adaptive", "
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """What matters of one file: a digest of what it does, and the files and the libraries (of `LIBRARIES`) that it imports."""
 
     digest: str
@@ -58,8 +58,8 @@ def depends_on(files: Iterable[Path | str], without: Iterable[str] = TRAINING) -
     sha = hashlib.sha256()
     for path in found:
         name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
-        sha.update(f"{name} {read(path).digest}\n".encode())
-    libraries = sorted(frozenset[str]().union(*(read(path).libraries for path in found)))
+        sha.update(f"{name} {read_source(path).digest}\n".encode())
+    libraries = sorted(frozenset[str]().union(*(read_source(path).libraries for path in found)))
     versions = {LIBRARIES[name]: installed(LIBRARIES[name]) for name in libraries}
     return {"sources": sha.hexdigest(), "libraries": {"python": platform.python_version()} | versions}
 
@@ -77,16 +77,16 @@ def closure(files: Iterable[Path | str], without: Iterable[str] = ()) -> set[Pat
         if path in found or any(path == out or out in path.parents for out in left_out):
             continue
         found.add(path)
-        waiting += read(path).imports
+        waiting += read_source(path).imports
     return found
 
 
 @functools.cache
-def read(path: Path) -> Source:
+def read_source(path: Path) -> SourceFile:
     """Parses one file. Of a file that is not Python, the digest is that of its content."""
     content = path.read_bytes()
     if path.suffix != ".py":
-        return Source(hashlib.sha256(content).hexdigest(), (), frozenset())
+        return SourceFile(hashlib.sha256(content).hexdigest(), (), frozenset())
     tree = ast.parse(content, str(path))
     names = list(_imported(tree))
     modules = [module for name in names if (module := _module(name, path))]
@@ -95,7 +95,7 @@ def read(path: Path) -> Source:
     beside = [path.parent / text for text in sorted(strings) if text.endswith(DATA)]
     imports = dict.fromkeys([*modules, *filter(Path.is_file, beside)])
     code = ast.dump(_Bare().visit(tree))
-    return Source(hashlib.sha256(code.encode()).hexdigest(), tuple(imports), libraries)
+    return SourceFile(hashlib.sha256(code.encode()).hexdigest(), tuple(imports), libraries)
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:

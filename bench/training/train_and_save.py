@@ -9,6 +9,7 @@ import torch
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.device import device_name
 from pruning_oracle.bench.evaluation import evaluate_network
+from pruning_oracle.bench.runs.code_digest import depends_on
 from pruning_oracle.bench.training.checkpoint import CheckpointFile
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, fine_tune, held_out
 from pruning_oracle.bench.training.from_scratch import ScratchRecipe, train_from_scratch
@@ -42,8 +43,8 @@ def fine_tune_case(recipe: FineTuneRecipe, case: str, seed: int, device: torch.d
     counts = {"train": len(learnt), "validation": len(validation) if validation else 0, "test": len(parts.test)}
     facts: dict[str, Any] = {"case": case, "seed": seed, "settings": recipe.numbers, "classes": len(parts.classes)}
     facts |= {"examples": counts, "left_out": parts.left_out, "device": device_name(device), "threads": torch.get_num_threads()}
-    known = runs.provenance()
-    keeper = CheckpointFile(file.with_suffix(".state"), facts | {name: known[name] for name in ("commit", "versions")}, device)
+    code = depends_on(["bench/training/fine_tune.py"], without=())
+    keeper = CheckpointFile(file.with_suffix(".state"), facts | code, device)
     model, progress = fine_tune(recipe, parts, seed, f"{case} seed {seed}", keeper)
     loss, accuracy = evaluate_network(model, parts.test, recipe.batch, device)
     seconds = round(sum(row["seconds"] for row in progress.curve), 1)
