@@ -58,12 +58,17 @@ def stage_options(stage: str, doc: str | None) -> argparse.ArgumentParser:
 
 
 def open_case(
-    given: argparse.Namespace, stage: Iterable[Path | str], file: Callable[[Case], Path], without: Iterable[str] = TRAINING
+    given: argparse.Namespace,
+    stage: Iterable[Path | str],
+    file: Callable[[Case], Path],
+    without: Iterable[str] = TRAINING,
+    criteria: Iterable[Path | str] = (),
 ) -> OpenedCase:
     """Loads the case that a command names, on its device and in its precision, and notes the setting.
 
-    `stage` are the files whose code computes the numbers; what lies in `without` does not count as such code (see
-    `bench/runs/code_digest.py`). `file` gives the path to write. BadInput if an option is wrong or that path is not writable.
+    `stage` are the files whose code computes the numbers, and `criteria` those of the criteria that do; what lies in
+    `without` does not count as such code (see `bench/runs/code_digest.py`). `file` gives the path to write. BadInput if an
+    option is wrong or that path is not writable.
     """
     if not 0 <= given.seed < 2**32:
         raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
@@ -86,10 +91,12 @@ def open_case(
         "device": device_name(case.device),
         "threads": torch.get_num_threads(),
     }
-    return OpenedCase(case, out, setting | runs.measured_by(stage, find(given.case).file, without))
+    return OpenedCase(case, out, setting | runs.measured_by(stage, find(given.case).file, without, criteria))
 
 
-def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Path | str]) -> OpenedCase:
+def open_for_measuring(
+    stage: str, given: argparse.Namespace, files: Iterable[Path | str], criteria: Iterable[Path | str] = ()
+) -> OpenedCase:
     """Opens a case as `open_case` does, for a measuring stage, which has the options of `stage_options`.
 
     It fills in the batch size and the memory limit (in bytes) where they are not given, and adds both to the setting.
@@ -102,7 +109,7 @@ def open_for_measuring(stage: str, given: argparse.Namespace, files: Iterable[Pa
     def out_of(case: Case) -> Path:
         return Path(given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")
 
-    opened = open_case(given, files, out_of)
+    opened = open_case(given, files, out_of, criteria=criteria)
     given.memory = given.memory or memory.default_memory(opened.case.device)
     given.batch = given.batch or memory.batch_size(opened.case, given.memory)
     opened.setting.update({"batch": given.batch, "memory": given.memory})

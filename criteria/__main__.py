@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,10 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import fingerprint, network_facts, open_for_measuring, stage_options
 from pruning_oracle.bench.errors import BadInput, exit_with
-from pruning_oracle.bench.loading.user_file import file_of
 from pruning_oracle.bench.scores import reduction_name
 from pruning_oracle.criteria.cost import measure_costs
-from pruning_oracle.criteria.criterion import Criterion, choose_criteria
+from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of, needs_of
 from pruning_oracle.criteria.evidence.collect import collect, unavailable
-from pruning_oracle.criteria.evidence.source import sources
 
 SOURCES = (
     "criteria/evidence/collect.py",
@@ -30,7 +27,7 @@ def fitting(case: Case, chosen: list[Criterion], named: list[str]) -> tuple[list
 
     Raises BadInput if a criterion in `named` is unavailable, or if all are.
     """
-    reasons = unavailable(case, _needs(chosen))
+    reasons = unavailable(case, needs_of(chosen))
     missing = {
         criterion.name: f"{name}: {reasons[name]}"
         for criterion in chosen
@@ -48,10 +45,6 @@ def fitting(case: Case, chosen: list[Criterion], named: list[str]) -> tuple[list
     return found, missing
 
 
-def _needs(chosen: list[Criterion]) -> frozenset[str]:
-    return frozenset[str]().union(*(criterion.needs for criterion in chosen))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command; `arguments` default to those of the command line."""
     parser = stage_options("criteria", __doc__)
@@ -60,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
     chosen = choose_criteria(given.criteria)
-    opened = open_for_measuring("criteria", given, [*SOURCES, *files_of(chosen)])
+    opened = open_for_measuring("criteria", given, SOURCES, files_of(chosen))
     case, out, splits = opened.case, opened.out, case_splits(opened.case, given.examples)
     chosen, missing = fitting(case, chosen, given.criteria)
     data = {name: fingerprint(case.train, rows) for name, rows in splits.items()}
@@ -74,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arrays: runs.Arrays = {}
     for name, rows in splits.items():
         start = time.perf_counter()
-        evidence = collect(case, rows, given.batch, _needs(chosen), name)
+        evidence = collect(case, rows, given.batch, needs_of(chosen), name)
         for criterion in chosen:
             for site, seen in evidence.items():
                 arrays[f"{name}/{criterion.name}/{site}"] = criterion(seen).cpu().numpy()
@@ -85,12 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs.save(out, "criteria", arrays, facts | runs.provenance())
     seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]
     print(f"{case.name} seed {case.seed}: {len(chosen)} criteria in {seconds:.0f} s, in {out}")
-
-
-def files_of(chosen: Sequence[Criterion]) -> list[Path]:
-    """The files that define these criteria and the sources of their evidence."""
-    gathers = [source.gather for name, source in sources().items() if name in _needs(list(chosen))]
-    return sorted({*(criterion.file for criterion in chosen), *(file_of(gather) for gather in gathers)})
 
 
 def case_splits(case: Case, examples: int | None) -> dict[str, list[int]]:

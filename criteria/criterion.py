@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,3 +135,15 @@ def criteria_in_file(path: Path) -> dict[str, Criterion]:
     if not found:
         raise BadInput(f"{path} must hold a function marked @criterion; it holds none")
     return found
+
+
+def needs_of(chosen: Iterable[Criterion]) -> frozenset[str]:
+    """The names of all evidence that these criteria need."""
+    return frozenset[str]().union(*(criterion.needs for criterion in chosen))
+
+
+def files_of(chosen: Sequence[Criterion]) -> list[Path]:
+    """The files that define these criteria and the sources of their evidence."""
+    needs = needs_of(chosen)
+    gathers = [source.gather for name, source in sources().items() if name in needs]
+    return sorted({*(criterion.file for criterion in chosen), *(file_of(gather) for gather in gathers)})

@@ -17,7 +17,7 @@ from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
 from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.scores import ORACLES
-from pruning_oracle.criteria.criterion import Criterion, choose_criteria
+from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import unavailable
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.loop.loop import Loop
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name = given.run_name or dataclasses.replace(usual, **changes).name(usual)
         return Path(given.out or runs.folder(case.name, case.seed) / "pruning") / f"{name}.safetensors"
 
-    opened = open_case(given, [*SOURCES, *([criterion.file] if criterion else [])], out_of, without=())
+    opened = open_case(given, SOURCES, out_of, without=(), criteria=files_of([criterion] if criterion else []))
     case, out = opened.case, opened.out
     settings = dataclasses.replace(usual_of(given, case), **changes)
     if criterion:

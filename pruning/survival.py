@@ -21,7 +21,7 @@ from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.pruning_settings import PruningSettings
-from pruning_oracle.criteria.criterion import choose_criteria
+from pruning_oracle.criteria.criterion import choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.cutting.surgery import cut
 from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def out_of(case: Case) -> Path:
         return given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
 
-    opened = open_case(given, ["pruning/survival.py"], out_of, without=())
+    opened = open_case(given, ["pruning/survival.py"], out_of, (), files_of(choose_criteria(CHOSEN)))
     case, out = opened.case, opened.out
     setting = opened.setting | {"settings": settings.facts, "each": given.each, "examples": case.examples}
     if runs.is_current(out, KIND, setting):

@@ -132,7 +132,7 @@ def test_an_installed_copy_writes_nothing_into_itself_and_knows_its_release(pyth
     oracle = run(str(python), "-m", "pruning_oracle.oracle", *words, folder=tmp_path)
     assert oracle.returncode == 0, oracle.stderr
     facts = runs.load(tmp_path / "runs/vgg-digits/0/oracle.safetensors", "oracle").facts
-    assert (facts["suite"], facts["commit"], set(facts["sources"])) == ("0.1.0", "unknown", {"stage", "case"})
+    assert (facts["suite"], facts["commit"], set(facts["sources"])) == ("0.1.0", "unknown", {"stage", "case", "criteria"})
     refused = run(str(python), "-m", "pruning_oracle.reports", "accept", "vgg-digits", "--reason", "why", folder=tmp_path)
     assert "give the folder to write baselines to: --baselines FOLDER" in refused.stderr
     where = "from pruning_oracle.bench.weights import shipped; print(shipped.path_to_write('vgg-digits', 7))"

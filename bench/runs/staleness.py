@@ -17,12 +17,19 @@ Setting = dict[str, Any]
 MACHINE = ("device", "threads")  # what moves numbers by rounding alone: work that goes on asks for the same, files do not
 
 
-def measured_by(stage: Iterable[Path | str], case: Path | str, without: Iterable[str] = TRAINING) -> Setting:
-    """Digests of the code of a stage and of a case's file, and the versions of the libraries that either uses.
+def measured_by(
+    stage: Iterable[Path | str], case: Path | str, without: Iterable[str] = TRAINING, criteria: Iterable[Path | str] = ()
+) -> Setting:
+    """Digests of the code of a stage, of a case's file and of criteria's, and the versions of the libraries that they use.
 
-    `stage` are the files that compute; `without` names files and folders that do not count as the stage's code.
+    `stage` are the files that compute whatever the criterion; `without` names files and folders that do not count as the
+    stage's or the criteria's code.
     """
-    parts = {"stage": depends_on(stage, without), "case": depends_on([case], TRAINING)}
+    parts = {
+        "stage": depends_on(stage, without),
+        "case": depends_on([case], TRAINING),
+        "criteria": depends_on(criteria, without),
+    }
     libraries = {name: version for part in parts.values() for name, version in part["libraries"].items()}
     return {"sources": {name: part["sources"] for name, part in parts.items()}, "libraries": dict(sorted(libraries.items()))}
 

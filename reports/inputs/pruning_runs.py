@@ -57,7 +57,9 @@ def read_study(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: 
     survival = [runs.load(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
     latencies, scratch = (_beside(folders, names, kind) for kind in ("latency", "scratch"))
     for files in (found.values(), latencies.values(), scratch.values(), [survival]):
-        check_sources([file for several in files for file in several])
+        check_sources([file for several in files for file in several], criteria=False)
+    for several in found.values():
+        check_sources(several)
     return PruningStudy(case, folder, tuple(seeds), found, survival, latencies, scratch)
 
 

@@ -80,16 +80,20 @@ def learning_curve(run: Run) -> RunFile | None:
     return file if file and file.facts["weights"] == run.oracle.facts["weights"] else None
 
 
-def check_sources(files: list[RunFile]) -> None:
-    """Refuses files of one kind that were measured by different code of this suite, or with different libraries."""
+def check_sources(files: list[RunFile], criteria: bool = True) -> None:
+    """Refuses files of one kind that were measured by different code of this suite, or with different libraries.
+
+    `criteria` tells whether the files are of the same criteria, whose code must then be the same too.
+    """
     for file in files[1:]:
-        _same(files[0], file, "sources", _sources(files[0])["stage"], _sources(file)["stage"])
+        for part in ("stage", "criteria") if criteria else ("stage",):
+            _same(files[0], file, "sources", *(_sources(of)[part] for of in (files[0], file)))
         shared = files[0].facts["libraries"].keys() & file.facts["libraries"].keys()
         _same(files[0], file, "libraries", *({name: of.facts["libraries"][name] for name in shared} for of in (files[0], file)))
 
 
 def _sources(file: RunFile) -> dict[str, str]:
-    """Digests of the code that measured a file: of the stage, and of the case's definition."""
+    """Digests of the code that measured a file: of the stage, of the case's definition, and of the criteria."""
     if "sources" not in file.facts:
         raise BadInput(f"{file.path} was measured by an older version of this suite: measure it again")
     return dict(file.facts["sources"])

@@ -33,7 +33,9 @@ def row(maps, accuracy, **more):
     return known | {"test_accuracy": accuracy, **more}
 
 
-def write(root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), sources="c", last=(), folder="pruning"):
+def write(
+    root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), sources="c", criteria="t", last=(), folder="pruning"
+):
     rows = [row(maps, accuracy) for maps, accuracy in zip((10, 8, 6), accuracies, strict=True)]
     rows += [row(6, accuracy, final=True) for accuracy in last]
     facts = {
@@ -43,7 +45,7 @@ def write(root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), sou
         "rows": rows,
         "sites": ["a<b>", "b"],
         "commit": "abc",
-        "sources": {"stage": sources, "case": "k"},
+        "sources": {"stage": sources, "case": "k", "criteria": criteria},
         "libraries": {"torch": "2"},
         "why": "",
     }
@@ -95,7 +97,7 @@ def test_latencies_are_ratios_within_a_seed(tmp_path):
     for seed, pruned_seconds in ((0, 0.02), (1, 0.01)):
         write(tmp_path, seed=seed)
         facts = {"case": "toy", "seed": seed, "commit": "c", "device": "none", "threads": 2, "versions": {"torch": "2"}}
-        facts |= {"sources": {"stage": "l", "case": "k"}, "libraries": {}}
+        facts |= {"sources": {"stage": "l", "case": "k", "criteria": "t"}, "libraries": {}}
         facts |= {"whole": {"flops": 100}, "pruned": {"flops": 36}, "rows": timed(0.04, pruned_seconds)}
         runs.save(runs.folder("toy", seed, tmp_path) / "pruning/good.latency", "latency", {}, facts)
         scratch = facts | {"scratch": {"accuracy": 0.5 + seed / 10}}
@@ -182,3 +184,13 @@ def test_survival_without_updates_is_the_gated_networks_loss():
     with torch.no_grad(), gated(case.model, {site: keep}):
         assert loss == pytest.approx(case.losses(batch).mean().item())
     assert 0 <= accuracy <= 1
+
+
+def test_runs_of_other_criteria_may_be_of_other_criteria_files(tmp_path):
+    write(tmp_path, seed=0, criteria="t")
+    write(tmp_path, seed=0, name="other", criteria="u")
+    assert list(pruning_runs.read_study("toy", [0], tmp_path).runs) == ["good", "other"]
+    write(tmp_path, seed=1, criteria="t")
+    write(tmp_path, seed=1, name="other", criteria="v")
+    with pytest.raises(BadInput, match=r"0/pruning/other.* and .*1/pruning/other.* are of different sources \(u and v\)"):
+        pruning_runs.read_study("toy", [0, 1], tmp_path)

@@ -26,7 +26,7 @@ def write_runs(root, noise=NOISE, more=None, weights="w", examples=60, change=la
         random = np.random.default_rng(seed)
         worth = {site: random.normal(size=maps) for site, maps in SITES.items()}
         facts = {"case": "toy", "seed": seed, "weights": f"{weights}{seed}", "commit": "c", "precision": "float32"}
-        facts |= {"sources": {"stage": "s", "case": "k"}, "libraries": {}}
+        facts |= {"sources": {"stage": "s", "case": "k", "criteria": "t"}, "libraries": {}}
         facts |= {"sites": [{"name": name, "maps": maps, "convolutions": [name]} for name, maps in SITES.items()]}
         facts |= {"engine": "literal", "examples": examples, "data": "d"}
         rows = {"shared": np.arange(examples), "fresh": np.arange(examples) + examples}

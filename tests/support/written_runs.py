@@ -19,7 +19,7 @@ def write_run(
     folder = runs.folder(case, seed, root)
     common = {"case": case, "seed": seed, "weights": weights, "commit": "abc", "why": "a test", "precision": "float32"}
     common |= {"device": "none", "threads": 1, "batch": 1, "left_out": [], "versions": {}, "engine": "literal", "seconds": 8}
-    common |= {"sources": {"stage": sources, "case": "k"}, "libraries": {"torch": "2"}}
+    common |= {"sources": {"stage": sources, "case": "k", "criteria": "t"}, "libraries": {"torch": "2"}}
     common["sites"] = [{"name": name, "maps": maps, "convolutions": [name], "mflops": 5 * maps} for name, maps in sites.items()]
     truth = {name: np.arange(1, maps + 1) * (1 if name == "first" else 10) for name, maps in sites.items()}
     change = {f"change/{name}": worth + noise * random.normal(size=(examples, len(worth))) for name, worth in truth.items()}
