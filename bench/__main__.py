@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pruning_oracle.bench.data.reading import unreadable
-from pruning_oracle.bench.device import choose_device
+from pruning_oracle.bench.device import DEVICES, choose_device
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tuning.add_argument("--epochs", type=int)
     tuning.add_argument("--rate", type=float, help="learning rate")
     tuning.add_argument("--batch", type=int, help="examples per update")
-    tuning.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    tuning.add_argument("--device", default="auto", help=DEVICES)
     given = parser.parse_args(arguments)
     unreadable.apply_strict_option(given)
     given.case = by_name.case_line(given)

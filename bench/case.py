@@ -13,7 +13,7 @@ from torch.utils import _pytree as tree
 from torch.utils.data import DataLoader, Subset
 
 from pruning_oracle.bench.data.reading.examples import Examples
-from pruning_oracle.bench.device import PRECISIONS, choose_device
+from pruning_oracle.bench.device import PRECISIONS, check_precision, choose_device
 from pruning_oracle.bench.errors import BadInput, unknown
 
 # (model's output, labels) -> loss of every example, in nats
@@ -70,16 +70,13 @@ class Case:
     precision: str = "float32"
 
     def to(self, device: str, precision: str) -> "Case":
-        """A copy of the case on a device (`auto`, `cpu` or `cuda`), in a precision (a key of `PRECISIONS`).
+        """A copy of the case on a device (see `choose_device`), in a precision (a key of `PRECISIONS`).
 
         `tf32` is float32 whose products a GPU rounds to 10 bits; torch's switches for it are set for the whole process.
         In `bfloat16` the network computes in that type, and the loss is computed in float32 from its outputs.
         """
-        if precision not in PRECISIONS:
-            raise unknown("precision", precision, PRECISIONS)
         place = choose_device(device)
-        if precision == "tf32" and place.type != "cuda":
-            raise BadInput("precision 'tf32' is a GPU's: on a CPU choose float32, float64 or bfloat16")
+        check_precision(precision, place)
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         model = copy.deepcopy(self.model).to(place, PRECISIONS[precision])
         loss = _in_float32(self.loss) if precision == "bfloat16" else self.loss

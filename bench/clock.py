@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
+from pruning_oracle.bench.device import finish
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -20,9 +20,3 @@ def once(call: Callable[[], Any]) -> float:
     call()
     finish()
     return time.perf_counter() - start
-
-
-def finish() -> None:
-    """Waits until the GPU has finished all queued work; does nothing where none is in use."""
-    if torch.cuda.is_initialized():
-        torch.cuda.synchronize()

@@ -14,7 +14,7 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data.reading import unreadable
 from pruning_oracle.bench.data.reading.examples import Examples
-from pruning_oracle.bench.device import PRECISIONS, device_name
+from pruning_oracle.bench.device import DEVICES, PRECISIONS, device_name
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find, load
@@ -39,7 +39,7 @@ def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECIS
     parser = argparse.ArgumentParser(prog=f"python -m pruning_oracle.{stage}", description=doc)
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--device", default="auto", help=DEVICES)
     parser.add_argument("--precision", default="float32", help=f"{' or '.join(precisions)} (default float32)")
     parser.set_defaults(precisions=precisions)
     unreadable.add_strict_option(parser)

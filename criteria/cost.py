@@ -8,6 +8,7 @@ import torch
 
 from pruning_oracle.bench import clock
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.device import finish
 from pruning_oracle.criteria.criterion import Criterion, Evidence
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.criteria.evidence.source import sources
@@ -40,10 +41,10 @@ def measure_costs(case: Case, chosen: Sequence[Criterion], rows: Sequence[int], 
     found = {}
     for criterion in chosen:
         if criterion.needs not in gathered:
-            clock.finish()
+            finish()
             start = time.perf_counter()
             evidence = gather(criterion.needs)
-            clock.finish()
+            finish()
             gathered[criterion.needs] = max(0.0, time.perf_counter() - start - nothing), evidence
         seconds, evidence = gathered[criterion.needs]
         least = min((sources()[name].most or len(rows) for name in criterion.needs if name in sources()), default=len(rows))

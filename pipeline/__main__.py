@@ -85,7 +85,7 @@ OPTIONS = {
     "cases": f"names of cases, or .py files that hold one (default: {EMBEDDED})",
     "seeds": "of the cases (default: 0 1 2)",
     "criteria": "which: quick (default), all, names, .py files",
-    "device": "auto (default), cpu or cuda",
+    "device": "auto (default), cpu, or what torch calls it: cuda, cuda:1, mps, …",
     "budget": "oracles: a share of the pairs, or seconds such as 60s",
     "until": "oracles: until spearman=0.98 is likely, or intervals have at most width=0.01 nats",
     "network": "torchvision:NAME or timm:NAME in the place of cases",

@@ -12,6 +12,7 @@ import torch
 
 from pruning_oracle.bench import clock, runs
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.device import DEVICES
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network import cost
@@ -114,7 +115,7 @@ def latency_lines(rows: list[dict[str, Any]]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with `arguments`, by default those of the command line."""
     parser = network_file.network_options("latency", __doc__, ".latency")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--device", default="auto", help=DEVICES)
     given = parser.parse_args(arguments)
     pruned, facts, out = network_file.open_network(given, ".latency")
     if len(pruned.train) < max(BATCHES):

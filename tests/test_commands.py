@@ -53,7 +53,7 @@ def test_a_mistake_is_one_line(tmp_path, mistake):
 def test_cuda_without_a_gpu_is_a_mistake(tmp_path):
     done = command("oracle", "vgg-digits", "--device", "cuda", folder=tmp_path, CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2
-    assert done.stderr == "error: device 'cuda' asked for, but torch sees no CUDA device here: choose auto or cpu\n"
+    assert done.stderr == "error: device 'cuda' asked for, but torch sees no such device here: choose auto or cpu\n"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.device import total_memory
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network.hooks import watch_one_example
 
@@ -29,8 +30,9 @@ def parse(text: str) -> int:
 
 
 def default_memory(device: torch.device) -> int:
-    """Bytes that activations may take by default: half of a GPU's memory; 4 GiB on a CPU."""
-    return torch.cuda.get_device_properties(device).total_memory // 2 if device.type == "cuda" else DEFAULT
+    """Bytes that activations may take by default: half of a GPU's memory; 4 GiB on a CPU and on a GPU that does not say."""
+    total = total_memory(device)
+    return total // 2 if total else DEFAULT
 
 
 def activations(case: Case) -> int:
@@ -62,19 +64,19 @@ def memory_error_as_bad_input(case: Case, examples: int) -> Iterator[None]:
         raise BadInput(f"{case.name}: no memory for a batch of {examples} examples: take a smaller --batch") from error
 
 
-def peak() -> int:
-    """The most bytes that this process has held since `forget_peak`: on the GPU if there is one, else in main memory."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+def peak(device: torch.device) -> int:
+    """The most bytes that this process has held since `forget_peak`: on the GPU if `device` is one, else in main memory."""
+    if device.type != "cpu":
+        return torch.accelerator.max_memory_allocated(device)
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def forget_peak() -> None:
+def forget_peak(device: torch.device) -> None:
     """Starts the count of `peak` anew from what is held now (proc(5), clear_refs)."""
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
+    if device.type != "cpu":
+        torch.accelerator.reset_peak_memory_stats(device)
     else:
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")

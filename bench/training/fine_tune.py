@@ -120,11 +120,12 @@ def _epoch(
         with _mixed(device):
             scores = model(recipe.augment(inputs.to(device), generator))
         loss = F.cross_entropy(scores.float(), labels.to(device))
-        if not math.isfinite(loss.item()):
-            raise BadInput(f"the loss became {loss.item()} in epoch {place[1]}: try a smaller --rate than {recipe.rate:g}")
+        value = loss.item()  # the one moment of an update at which the processor waits for a GPU
+        if not math.isfinite(value):
+            raise BadInput(f"the loss became {value} in epoch {place[1]}: try a smaller --rate than {recipe.rate:g}")
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(labels)
+        total += value * len(labels)
         bar.update()
     return total / len(train)
 
@@ -136,4 +137,4 @@ def _judged(model: nn.Module, data: Examples | None, size: int, device: torch.de
 
 def _mixed(device: torch.device) -> torch.autocast:
     """Mixed precision on a GPU, none on a CPU; in bfloat16 the loss needs no scaling."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu")

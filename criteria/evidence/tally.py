@@ -93,7 +93,7 @@ class BatchStatistics:
     def _multiplied(self, wanted: Iterable[str], kept: Tensor, grad: Tensor) -> SiteStatistics:
         """Products of activation and gradient, summed over clips and positions, `[example, channel]`; a few rows at a time."""
         parts: dict[str, list[Tensor]] = {name: [] for name in wanted}
-        rows = len(kept) if kept.is_cuda else max(1, CACHED // kept[0].numel())
+        rows = len(kept) if kept.device.type != "cpu" else max(1, CACHED // kept[0].numel())
         for first, second in zip(kept.split(rows), grad.split(rows), strict=True):
             product = (first * second).reshape(len(first), first.shape[1], -1)
             if GATE_GRAD in parts:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.device import release_memory
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import memory
 from pruning_oracle.oracle.exact.batch_layout import Unreplayable
@@ -130,13 +131,13 @@ class Replay:
             return False
         self.leave()
         self.crowded = True
-        torch.cuda.empty_cache()
+        release_memory(self.case.device)
         log.warning("%s: out of memory: every round passes through the network again from now on", self.case.name)
         return True
 
     def _halve(self, site: Site, size: int) -> None:
         """After a failed allocation for `size` pairs: half as many from now on; raises BadInput if `size` was 1."""
-        torch.cuda.empty_cache()
+        release_memory(self.case.device)
         self.fold = size // 2
         if self.fold < 1:
             raise BadInput(f"{self.case.name}: no memory for a single removal at site {site.name!r}: take a smaller --batch")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pruning_oracle.bench import clock
+from pruning_oracle.bench.device import finish
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.network import cost
@@ -140,7 +140,7 @@ class Loop:
         case, learned = self.state.pruned.case, TrainingTotals()
         gathering = EvidenceFromUpdates(case, self.needs if self.from_updates else frozenset())
         self._learn(self.settings.updates, gathering, learned)
-        clock.finish()
+        finish()
         start = time.perf_counter()
         self.state.scores = self._scores(gathering)
         seconds |= {"learning": learned.seconds, "scoring": time.perf_counter() - start}

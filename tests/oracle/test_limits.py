@@ -62,11 +62,11 @@ case = random_weights(lambda: VGG16(3, shrink=4), 3, 32, 32)
 batch = next(case.batches(case.train, range(40), 40))
 case.losses(batch)
 memory.keep_heap()
-memory.forget_peak()
-before = memory.peak()
+memory.forget_peak(case.device)
+before = memory.peak(case.device)
 engine = Replay(case, int(sys.argv[1]), TimedChoices({site.name: WHOLE for site in case.sites}))
 engine(case.sites[0], batch)
-print(memory.peak() - before)
+print(memory.peak(case.device) - before)
 """
 
 
@@ -83,11 +83,11 @@ from pruning_oracle.oracle.estimated.sampling import Sampling
 case = load("r3dcnn-gestures", 0)
 case.losses(next(case.batches(case.train, range(16), 16)))
 memory.keep_heap()
-memory.forget_peak()
-before = memory.peak()
+memory.forget_peak(case.device)
+before = memory.peak(case.device)
 engine = Replay(case, int(sys.argv[1]), TimedChoices({site.name: WHOLE for site in case.sites}))
 Sampling(case, engine, range(64), 16).run(Goal(0.02))
-print(memory.peak() - before)
+print(memory.peak(case.device) - before)
 """
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc")
 
@@ -189,7 +189,7 @@ def test_bfloat16_is_a_coarse_oracle():
 
 
 def test_tf32_needs_a_gpu():
-    with pytest.raises(BadInput, match="precision 'tf32' is a GPU's: on a CPU choose float32, float64 or bfloat16"):
+    with pytest.raises(BadInput, match="precision 'tf32' is an NVIDIA GPU's: elsewhere choose float32, float64 or bfloat16"):
         toy_case("plain").to("cpu", "tf32")
 
 

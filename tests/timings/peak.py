@@ -21,10 +21,10 @@ def main() -> None:
     setup, way = SETUPS[sys.argv[1]], sys.argv[2]
     case = thin(setup.case(), setup.maps if way == "replay" else 1).to("auto", "float32")  # one pass is all passes to literal
     batch = next(case.batches(case.train, range(setup.examples), setup.examples))
-    memory.forget_peak()
-    before = memory.peak()
+    memory.forget_peak(case.device)
+    before = memory.peak(case.device)
     WAYS[way](case, batch).call()
-    print(memory.peak() - before)
+    print(memory.peak(case.device) - before)
 
 
 if __name__ == "__main__":

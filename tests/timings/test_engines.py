@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pruning_oracle.bench import clock
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.device import finish
 
 from timings.networks import SETUPS, thin
 from timings.peak import peak
@@ -63,7 +64,7 @@ def test_engines(benchmark, name, turn, way):
 
     def measure():
         found = ways[way].call()
-        clock.finish()
+        finish()
         return found
 
     benchmark.group = name

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from pruning_oracle.bench import clock
+from pruning_oracle.bench.device import finish
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.scores import REDUCTIONS
 from pruning_oracle.oracle.exact.replay import Replay
@@ -27,7 +27,7 @@ def test_precision(benchmark, name, precision):
 
     def whole():
         found = measure(case, Replay(case), rows, 64)
-        clock.finish()
+        finish()
         return found
 
     benchmark.group = f"{name} precision"

@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 
 from pruning_oracle.bench import clock
+from pruning_oracle.bench.device import finish
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.oracle.estimated.goal import Goal
@@ -44,7 +45,7 @@ def test_estimated_oracle(benchmark, name, share):
     def estimated():
         again = dataclasses.replace(case, seed=len(found))
         found.append(Sampling(again, engine, rows, SIZE).run(Goal(share)))
-        clock.finish()
+        finish()
 
     estimated()
     found.clear()
