@@ -9,7 +9,7 @@ RECORD ?= runs/timings
 PYTHON ?= .venv/bin/python
 
 MEASURED := CASES SEEDS CRITERIA DEVICE BUDGET UNTIL NETWORK WEIGHTS DATASET SIZE NAME REASON JOBS SMALL STRICT
-VARIABLES := $(MEASURED) DATA PYTHON RECORD TIMINGS SLOW
+VARIABLES := $(MEASURED) DATA PYTHON RECORD TIMINGS SLOW TINY
 # Values reach the commands through the environment: whatever they hold, no shell reads it.
 export $(VARIABLES)
 # Linux hands out memory in small pages unless asked for large ones, and a network's tensors are large: a tenth of the time.
@@ -26,10 +26,10 @@ export PYTHONPATH := $(if $(filter .venv/bin/python,$(PYTHON)),,$(CURDIR)/.link)
 lower = $(shell echo $(1) | tr A-Z a-z)
 pipeline = $(PYTHON) -m pruning_oracle.pipeline $@ $(foreach name,$(MEASURED),--$(call lower,$(name)) "$$$(name)")
 
-.PHONY: help oracle compare report regress regress-accept prune prune-more prune-timings train test timings lint check clean
+.PHONY: help oracle compare report regress regress-accept prune prune-more prune-timings train test timings gpu lint check clean
 
 help: ## list the targets
-	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [BUDGET=0.05] [SMALL=1] [DEVICE=auto|cpu|cuda] [DATA=$(DATA)] [STRICT=1]'
+	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [BUDGET=0.05] [SMALL=1] [DEVICE=auto|cpu|cuda|mps] [DATA=$(DATA)] [STRICT=1]'
 	@echo '     [NETWORK=torchvision:NAME|timm:NAME DATASET=imagefolder:PATH|npz:PATH|videofolder:PATH [WEIGHTS=FILE] [SIZE=PIXELS]] [JOBS=2]'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
@@ -52,6 +52,9 @@ timings: $(ready) ## measure speed, memory and precision (50 minutes on two core
 	mkdir -p "$$RECORD"
 	PYTHONPATH=tests:$$PYTHONPATH $(PYTHON) -m pytest tests/timings $(TIMINGS) -W default --override-ini addopts= --benchmark-json="$$RECORD/timings.json"
 	$(PYTHON) -m pruning_oracle.reports speed --record "$$RECORD"
+
+gpu: $(ready) ## prove and measure the suite on a GPU in eight minutes, into RECORD/gpu.json; TINY=1 DEVICE=cpu rehearses
+	PYTHONPATH=tests:tests/support:$$PYTHONPATH $(PYTHON) -W ignore -m gpu --device "$$DEVICE" --tiny "$$TINY" --record "$$RECORD"
 
 lint: $(ready) ## check format, lint and types
 	$(PYTHON) -m ruff format --check .

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-FILES = sorted((Path(__file__).parent / "standin").glob("test_*.py"))
+HERE = Path(__file__).parent
+FILES = [*sorted((HERE / "standin").glob("test_*.py")), HERE / "gpu/test_on_gpu.py"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

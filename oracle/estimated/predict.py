@@ -65,8 +65,8 @@ def _odds(output: Any, labels: Tensor, loss: Tensor) -> Tensor:
     """Log-odds of all other classes against the label's, `[example]`; NaN where the loss is not their cross-entropy."""
     if not isinstance(output, Tensor) or output.ndim != 2 or not output.is_floating_point() or output.shape[1] < 2:
         return torch.full_like(loss, torch.nan)
-    own = torch.zeros_like(output, dtype=torch.bool).scatter(1, labels[:, None].clamp(0, output.shape[1] - 1), value=True)
-    odds = output.masked_fill(own, -torch.inf).logsumexp(1) - output[own]
+    output, own = output.to(loss.dtype), labels[:, None].clamp(0, output.shape[1] - 1)  # bfloat16 has its loss in float32
+    odds = output.scatter(1, own, -torch.inf).logsumexp(1) - output.gather(1, own)[:, 0]
     same = torch.isclose(torch.nn.functional.softplus(odds.detach()), loss.detach(), rtol=1e-2, atol=1e-4)
     return torch.where(same, odds, torch.nan)
 

@@ -192,10 +192,11 @@ class Sampling:
             return self.steps.measure(parts)
         batch, arrays = self._batch(block), dict[str, np.ndarray]()
         for site, part in zip(self.case.sites, parts, strict=True):
-            maps, examples = (torch.from_numpy(index).to(self.case.device) for index in np.nonzero(part.T))
-            found = self.engine.pairs(site, batch, examples, maps).cpu()
+            maps, examples = (torch.from_numpy(index) for index in np.nonzero(part.T))
+            there = (index.to(self.case.device) for index in (examples, maps))
+            found = self.engine.pairs(site, batch, *there).cpu()
             change = torch.zeros(part.shape, dtype=found.dtype)
-            change[examples.cpu(), maps.cpu()] = found
+            change[examples, maps] = found
             check_changes(self.case, site, change, block)
             arrays[site.name] = found.numpy()
         return arrays

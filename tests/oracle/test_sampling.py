@@ -45,6 +45,19 @@ def test_any_pairs_are_measured_as_literally(name):
         torch.testing.assert_close(engine.pairs(site, batch, examples, maps), expected[examples, maps], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(("precision", "most"), [("float32", 1e-4), ("bfloat16", 0.1)])
+def test_a_coarser_precision_estimates_the_same_oracle(precision, most):
+    exact = sampled(toy_case("residual", 24), 12, Goal(0.3))
+    coarse = sampled(toy_case("residual", 24, precision), 12, Goal(0.3))
+    for site in toy_case("residual").sites:
+        both = exact.measured[site.name] & coarse.measured[site.name]
+        assert both.any()
+        changes = [found.oracle.changes[site.name].double().numpy()[both] for found in (exact, coarse)]
+        np.testing.assert_allclose(*changes, atol=most)
+        shrunk = [found.estimates[site.name].shrunk for found in (exact, coarse)]
+        np.testing.assert_allclose(*shrunk, atol=most)
+
+
 @pytest.mark.parametrize("name", ["plain", "residual", "clips"])
 def test_what_is_measured_is_exact_and_all_of_it_is_the_oracle(name):
     case = toy_case(name, 24)
