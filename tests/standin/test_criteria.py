@@ -16,11 +16,17 @@ def test_every_criterion_gives_the_cpus_scores(name):
     missing = unavailable(here, needs_of(chosen))
     fit = [criterion for criterion in chosen if not criterion.needs & missing.keys()]
     assert len(fit) > 30
+    close = 1e-9 if name == "clips" else 0  # torch adds the biases of a GRU's cell in another order on every device but the CPU
     needs = needs_of(fit)
     expected, found = (collect(case, range(10), 4, needs, "shared") for case in (here, there))
     for criterion in fit:
         for site in expected:
             one, other = criterion(expected[site]), criterion(found[site])
             torch.testing.assert_close(
-                other.cpu(), one, rtol=1e-6, atol=1e-9, equal_nan=True, msg=lambda text, name=criterion.name: f"{name}: {text}"
+                other.cpu(),
+                one,
+                rtol=close,
+                atol=close,
+                equal_nan=True,
+                msg=lambda text, name=criterion.name: f"{name}: {text}",
             )

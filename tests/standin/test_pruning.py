@@ -40,7 +40,7 @@ def test_a_pruning_run_deletes_and_learns_as_on_the_cpu(name):
         row["removed"] for row in here.rows if "removed" in row
     ]
     for part, tensor in weights(here).items():
-        torch.testing.assert_close(weights(there)[part], tensor, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(weights(there)[part], tensor, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("taken_up", DEVICES)
@@ -61,7 +61,7 @@ def test_a_killed_run_is_taken_up_on_either_device(tmp_path, taken_up):
     found, whole = pruned(taken_up, "taylor", state=keeper.found(case)), pruned("standin", "taylor")
     assert next(found.pruned.case.model.parameters()).device.type == taken_up
     for part, tensor in weights(whole).items():
-        torch.testing.assert_close(weights(found)[part], tensor, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(weights(found)[part], tensor, rtol=0, atol=0)
 
 
 def test_a_copy_of_a_case_stays_on_its_device():
