@@ -67,10 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.seeds = given.seeds.split()[0]
     if given.jobs and not given.jobs.isdecimal():
         raise BadInput(f"JOBS is {given.jobs!r}: allowed is a whole number, how many runs are made at a time")
-    given.jobs = int(given.jobs or 0) or (1 if any(Path("/dev").glob("nvidia[0-9]")) else 2)
+    given.jobs = int(given.jobs or 0) or usual_jobs(given.device)
     if given.jobs > 1:
         _share_cores(given.jobs)
     run_target(given.target, request(given))
+
+
+def usual_jobs(device: str, devices: Path = Path("/dev")) -> int:
+    """How many runs are made at a time: one on a GPU, else two. Without torch, `auto` is taken for a GPU where NVIDIA's driver is."""
+    return 1 if device not in {"auto", "cpu"} or (device == "auto" and any(devices.glob("nvidia[0-9]"))) else 2
 
 
 def _share_cores(jobs: int) -> None:

@@ -8,7 +8,7 @@ from commands import CASE, command, own_process
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
-from pruning_oracle.pipeline.__main__ import EMBEDDED, OPTIONS
+from pruning_oracle.pipeline.__main__ import EMBEDDED, OPTIONS, usual_jobs
 from pruning_oracle.pipeline.requests import measuring, pruning, request
 from pruning_oracle.pruning.studies import HOW_FAR, SURVIVAL, studies
 
@@ -134,3 +134,9 @@ def test_a_mistake_is_one_line(tmp_path, words, message):
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_gpu_gets_one_run_at_a_time(tmp_path):
+    assert [usual_jobs(device, tmp_path) for device in ("auto", "cpu", "cuda", "mps")] == [2, 2, 1, 1]
+    (tmp_path / "nvidia0").touch()
+    assert [usual_jobs(device, tmp_path) for device in ("auto", "cpu", "cuda")] == [1, 2, 1]

@@ -5,7 +5,7 @@ from importlib.metadata import version
 import torch
 
 from pruning_oracle.bench import runs
-from pruning_oracle.bench.device import device_name
+from pruning_oracle.bench.device import choose_device, device_name
 from pruning_oracle.bench.network import memory
 
 
@@ -17,8 +17,7 @@ def pytest_configure(config):
 def pytest_benchmark_update_machine_info(config, machine_info):
     """The hardware, by its own name."""
     machine_info.clear()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    machine_info.update({"device": device_name(device), "threads": torch.get_num_threads()})
+    machine_info.update({"device": device_name(choose_device("auto")), "threads": torch.get_num_threads()})
 
 
 def pytest_benchmark_update_json(config, benchmarks, output_json):
