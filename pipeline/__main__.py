@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def usual_jobs(device: str, devices: Path = Path("/dev")) -> int:
-    """How many runs are made at a time: one on a GPU, else two. Without torch, `auto` is taken for a GPU where NVIDIA's driver is."""
+    """How many runs are made at a time: one on a GPU, else two; `auto` is taken for one where an NVIDIA driver is."""
     return 1 if device not in {"auto", "cpu"} or (device == "auto" and any(devices.glob("nvidia[0-9]"))) else 2
 
 
