@@ -46,11 +46,11 @@ def run_target(target: str, asked: Request) -> None:
         files = [str(file) for case, seed in asked.runs for file in sorted((folder(case, seed) / FAR).glob("*.network"))]
         if not files:
             raise BadInput(f"no networks to time under {RUNS}: `make prune-more` makes them")
-        run_all([[("pruning.latency", file, "--device", given.device)] for file in files], 1, "timings")
+        run_all([[("pruning.latency", file, "--device", given.device)] for file in files], given.jobs, "timings")
         report("pruning", *on_cases)
     else:
         train = [asked.command("bench", case, seed) for case, seed in asked.runs]
-        run_all([[(module, "train", *words)] for module, *words in train], 1, "trainings")
+        run_all([[(module, "train", *words)] for module, *words in train], given.jobs, "trainings")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,11 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--strict", nargs="?", const="1", default="", help="an example that cannot be read is an error")
     given = parser.parse_args(arguments)
     given.cases, given.seeds, given.device = given.cases or EMBEDDED, given.seeds or "0 1 2", given.device or "auto"
+    if given.small and given.target != "prune":
+        raise BadInput(f"SMALL is for make prune alone, not for make {given.target}")
     if given.small:
-        given.seeds = given.seeds.split()[0]
+        given.seeds = " ".join(given.seeds.split()[:1])
     if given.jobs and not given.jobs.isdecimal():
         raise BadInput(f"JOBS is {given.jobs!r}: allowed is a whole number, how many runs are made at a time")
-    given.jobs = int(given.jobs or 0) or usual_jobs(given.device)
+    given.jobs = 1 if given.target in ALONE else int(given.jobs or 0) or usual_jobs(given.device)
     if given.jobs > 1:
         _share_cores(given.jobs)
     run_target(given.target, request(given))
@@ -85,6 +87,7 @@ def _share_cores(jobs: int) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
+ALONE = ("prune-timings", "train")  # one run at a time, with all cores
 TARGETS = ("oracle", "compare", "report", "regress", "regress-accept", "prune", "prune-more", "prune-timings", "train")
 OPTIONS = {
     "cases": f"names of cases, or .py files that hold one (default: {EMBEDDED})",

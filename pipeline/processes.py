@@ -56,6 +56,4 @@ def run_chain(chain: list[Command]) -> str:
             importlib.import_module(f"{SUITE}.{name}").main(arguments)
         except BadInput as error:
             return str(error)
-        except KeyboardInterrupt:
-            return "interrupted: files already written are complete, nothing else was written"
     return ""

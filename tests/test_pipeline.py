@@ -8,7 +8,9 @@ from commands import CASE, command, own_process
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
+from pruning_oracle.pipeline import __main__ as pipeline
 from pruning_oracle.pipeline.__main__ import EMBEDDED, OPTIONS, usual_jobs
+from pruning_oracle.pipeline.processes import run_all
 from pruning_oracle.pipeline.requests import measuring, pruning, request
 from pruning_oracle.pruning.studies import HOW_FAR, SURVIVAL, studies
 
@@ -140,3 +142,29 @@ def test_a_gpu_gets_one_run_at_a_time(tmp_path):
     assert [usual_jobs(device, tmp_path) for device in ("auto", "cpu", "cuda", "mps")] == [2, 2, 1, 1]
     (tmp_path / "nvidia0").touch()
     assert [usual_jobs(device, tmp_path) for device in ("auto", "cpu", "cuda")] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("target", ["prune-timings", "train"])
+def test_timings_and_training_get_all_cores_whatever_is_asked(monkeypatch, target):
+    seen = []
+    monkeypatch.setattr(pipeline, "run_target", lambda target, asked: seen.append(asked.given.jobs))
+    monkeypatch.setattr(pipeline, "_share_cores", lambda jobs: seen.append("shared"))
+    pipeline.main([target, "--device", "cpu", "--jobs", "2"])
+    assert seen == [1]
+    pipeline.main(["oracle", "--device", "cpu"])
+    assert seen[1:] == ["shared", 2]
+
+
+@pytest.mark.parametrize("target", ["compare", "prune-more", "train"])
+def test_small_is_for_pruning_alone(target):
+    with pytest.raises(BadInput, match=f"SMALL is for make prune alone, not for make {target}"):
+        pipeline.main([target, "--small", "1"])
+
+
+def test_an_interruption_is_not_a_mistake(monkeypatch):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pruning_oracle.oracle.__main__.main", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_all([[("oracle", "vgg-digits")]], 1, "oracles")

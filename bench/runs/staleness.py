@@ -41,7 +41,7 @@ def stamp(setting: Setting) -> str:
 
 
 def is_current(path: Path, kind: str, setting: Setting) -> bool:
-    """Whether `path` is an intact run file of that kind, made with exactly that setting."""
+    """Whether `path` is an intact run file of that kind, made with that setting, whatever the processor and its threads."""
     try:
         return path.is_file() and bool(load(path, kind).facts.get("setting") == stamp(setting))
     except BadInput:  # damaged, or written by another program

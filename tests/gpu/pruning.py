@@ -1,6 +1,5 @@
 """A pruning step with surgery, where Torch-Pruning is there, and latencies of a whole and a narrower network."""
 
-import dataclasses
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -45,8 +44,7 @@ def step(device: torch.device) -> dict[str, Any]:
     )
     rows = states[0].rows
     found: Tensor = next(iter(states[0].pruned.case.model.parameters()))
-    said = dataclasses.asdict(settings) | {"target": str(settings.target)}
-    return {"step": said, "seconds": seconds, "maps": [row["maps"] for row in rows], "device": found.device.type}
+    return {"step": settings.facts, "seconds": seconds, "maps": [row["maps"] for row in rows], "device": found.device.type}
 
 
 def vgg16(share: float, shrink: int) -> nn.Module:

@@ -28,13 +28,10 @@ from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
 from pruning_oracle.pruning.loop.resume import StateFile
 
-STANDIN = bool(os.environ.get("STANDIN"))
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not (STANDIN or torch.cuda.is_available()), reason="needs a CUDA device"),
-]
-cuda_only = pytest.mark.skipif(STANDIN, reason="only CUDA has it")
-HERE, THERE = "cpu", "standin" if STANDIN else "cuda"
+HERE, THERE = "cpu", os.environ.get("GPU", "standin" if os.environ.get("STANDIN") else "cuda")
+ABSENT = THERE == HERE or (THERE.startswith("cuda") and not torch.cuda.is_available())
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(ABSENT, reason="needs a GPU")]
+cuda_only = pytest.mark.skipif(not THERE.startswith("cuda"), reason="only CUDA has it")
 CLOSE = {"float64": (1e-9, 1e-11), "float32": (1e-3, 1e-4), "tf32": (0.1, 3e-2), "bfloat16": (0.3, 0.2)}  # relative, absolute
 COARSE = ["float64", "float32", pytest.param("tf32", marks=cuda_only), "bfloat16"]
 
@@ -179,6 +176,6 @@ def test_tf32_rounds_and_float32_does_not():
 
 def test_auto_is_the_gpu_and_it_has_a_name_and_a_memory():
     there = choose_device("auto")
-    assert there.type == THERE
+    assert there.type == torch.device(THERE).type
     assert device_name(there)
     assert memory.default_memory(there) == (total_memory(there) or 0) // 2
