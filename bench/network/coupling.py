@@ -1,6 +1,6 @@
 """The labels of numbers in a network: which map each comes from, which maps are one, and which are left out."""
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,25 +12,22 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network.nan_probes import NONE
 from pruning_oracle.bench.network.tracing import OWN_GATES
 
-Leaves = list[Any]
+SEVERAL = -2  # in place of a label: numbers of several maps
 
 
 @dataclass
 class MapLabels:
-    """What `walk` learns: the label of every number, which labels are one map, where layers read maps, which are left out."""
+    """What `follow_maps` learns: the label of every number, which labels are one map, and which maps are left out."""
 
     model: fx.GraphModule
     interpreter: fx.Interpreter
-    values: dict[fx.Node, Any]
-    labels: dict[fx.Node, list[Tensor | None]]
-    parent: list[int]  # union-find over labels
-    made: dict[str, list[int]]  # convolution -> label of each output channel
-    read: list[fx.Node]  # operations whose outputs a layer that mixes maps reads
-    spoiled: dict[int, str]  # label -> why it is left out
-    held: dict[fx.Node, set[int]] = field(default_factory=dict)  # cached results of `present`
-    movable: dict[fx.Node, set[int]] = field(default_factory=dict)  # cached results of `_movable` in sites.py
-    first: dict[fx.Node, Tensor] = field(default_factory=dict)  # where each value comes from the first of the two examples
+    values: dict[fx.Node, Any] = field(default_factory=dict)
+    labels: dict[fx.Node, list[Tensor | None]] = field(default_factory=dict)  # of each tensor or number of a result
+    parent: list[int] = field(default_factory=list)  # union-find over labels
+    made: dict[str, list[int]] = field(default_factory=dict)  # convolution -> label of each output channel
+    spoiled: dict[int, str] = field(default_factory=dict)  # label -> why it is left out
     meeting: set[fx.Node] = field(default_factory=set)  # operations in which maps of two inputs meet in one number
+    table: Tensor = field(default_factory=lambda: torch.tensor([NONE]))  # the root of every label; the last is that of NONE
 
     def root(self, label: int) -> int:
         """The label that stands for all labels joined with this one."""
@@ -39,76 +36,79 @@ class MapLabels:
             label = self.parent[label]
         return label
 
-    def join(self, first: Tensor, second: Tensor) -> None:
-        """Makes one map of the labels that two tensors hold at the same position."""
-        for a, b in self._pairs(first, second):
-            low, high = sorted((self.root(a), self.root(b)))
-            self.parent[high] = low
+    def roots(self, labels: Tensor) -> Tensor:
+        """The labels with each replaced by its root; NONE stays."""
+        return self.table[labels]
 
-    def meet(self, first: Tensor, second: Tensor) -> None:
-        """Joins maps that meet in one number; a map that meets several others (an attention map) is spoiled instead."""
-        met = self._pairs(first, second)
-        for side in (0, 1):
-            partners = [pair[side] for pair in met]
-            for label in {label for label in partners if partners.count(label) > 1}:
-                self.spoiled.setdefault(label, "it acts on several other maps at once")
-                met = {pair for pair in met if pair[side] != label}
-        for pair in met:
-            self.join(*torch.tensor(pair).unbind())
+    def join(self, labels: Iterable[int]) -> None:
+        """Makes one map of all these labels, of which NONE does not count."""
+        together = sorted({self.root(label) for label in labels if label != NONE})
+        for label in together[1:]:
+            self.parent[label] = together[0]
+            self.table[self.table == label] = together[0]
 
-    def _pairs(self, first: Tensor, second: Tensor) -> set[tuple[int, int]]:
-        pairs = torch.stack([first.flatten(), second.flatten()])
-        return {(self.root(a), self.root(b)) for a, b in pairs[:, (pairs != NONE).all(0)].unique(dim=1).T.tolist()}
+    def pairs(self, first: Tensor, second: Tensor) -> list[tuple[int, int]]:
+        """Which maps of two tensors lie at the same position, each pair once."""
+        both = (first != NONE) & (second != NONE)
+        codes = self.roots(first[both]) * len(self.parent) + self.roots(second[both])
+        return [divmod(code, len(self.parent)) for code in codes.unique().tolist()]
 
     def fresh(self, count: int) -> list[int]:
         """Makes `count` new labels."""
         first = len(self.parent)
         self.parent += range(first, first + count)
+        self.table = torch.cat([self.table[:-1], torch.arange(first, first + count), self.table[-1:]])
         return self.parent[first:]
 
-    def present(self, node: fx.Node) -> set[int]:
-        """The maps in a node's output, each by its root label."""
-        if node not in self.held:
-            raw = {label for leaf in self.labels[node] if leaf is not None for label in leaf.unique().tolist()}
-            self.held[node] = {self.root(label) for label in raw - {NONE}}
-        return self.held[node]
+    def present(self, labels: Tensor | None) -> list[int]:
+        """The maps among these labels, each by its root."""
+        if labels is None:
+            return []
+        found = torch.zeros(len(self.parent) + 1, dtype=torch.bool)  # linear in the size, where sorting takes long
+        found[self.roots(labels).flatten()] = True
+        return found[:-1].nonzero()[:, 0].tolist()
+
+    def spoil(self, labels: Tensor | Iterable[int] | None, reason: str) -> None:
+        """Marks the maps of these labels to be left out, with the reason."""
+        for label in self.present(labels) if labels is None or isinstance(labels, Tensor) else labels:
+            if label != NONE:
+                self.spoiled.setdefault(label, reason)
+
+    def lines(self, labels: Tensor, axis: int) -> Tensor:
+        """For each index along an axis the map that lies there: NONE where there is none, SEVERAL where there are several."""
+        rooted = self.roots(labels).movedim(axis, 0).flatten(1)
+        if not rooted.shape[1]:
+            return torch.full((len(rooted),), NONE)
+        high = rooted.max(1).values
+        low = rooted.masked_fill(rooted == NONE, len(self.parent)).min(1).values
+        return torch.where((high != NONE) & (low != high), SEVERAL, high)
+
+    def axis_of(self, labels: Tensor | None) -> int | None:
+        """The axis along which each index holds no more than one map; None if there is none."""
+        if labels is None or not labels.ndim:
+            return None
+        axes = [*range(1, labels.ndim), 0]
+        return next((axis for axis in axes if bool((self.lines(labels, axis) != SEVERAL).all())), None)
 
     def run(self, node: fx.Node, replaced: dict[fx.Node, Any] | None = None) -> Any:
-        """An operation's result on the recorded inputs, of which `replaced` may replace some.
-
-        It is run on copies of the inputs; BadInput if it writes into one of them.
-        """
-        values = self.values | (replaced or {})
-        copied = {source: tree.tree_map_only(Tensor, Tensor.clone, values[source]) for source in node.all_input_nodes}
-        versions = [leaf._version for leaf in tree.tree_leaves(copied) if isinstance(leaf, Tensor)]
-        args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda source: copied[source])
+        """An operation's result on the recorded inputs, of which `replaced` may replace some."""
+        known = replaced or {}
+        args, kwargs = fx.node.map_arg(
+            (node.args, node.kwargs), lambda source: known[source] if source in known else self.values[source]
+        )
         with torch.no_grad():
-            result = getattr(self.interpreter, node.op)(node.target, args, kwargs)
-        if versions != [leaf._version for leaf in tree.tree_leaves(copied) if isinstance(leaf, Tensor)]:
+            return getattr(self.interpreter, node.op)(node.target, args, kwargs)
+
+    def record(self, node: fx.Node) -> None:
+        """Records an operation's result; BadInput if it writes into one of its inputs, of which it gets copies."""
+        copied = {source: tree.tree_map_only(Tensor, Tensor.clone, self.values[source]) for source in node.all_input_nodes}
+        tensors = [leaf for leaf in tree.tree_leaves(copied) if isinstance(leaf, Tensor)]
+        versions = [leaf._version for leaf in tensors]
+        self.values[node] = self.run(node, copied)
+        if versions != [leaf._version for leaf in tensors]:
             raise BadInput(
                 f"{self.describe(node)} writes into a value that it was given: let it return a new one, or {OWN_GATES}"
             )
-        return result
-
-    def example_major(self, node: fx.Node) -> bool:
-        """Whether the first half of a node's output rows belongs to the first of the two examples, the rest to the second."""
-        if not self.first:
-            values: dict[fx.Node, Any] = {}
-            for other in self.model.graph.nodes:
-                if other.op == "placeholder":
-                    values[other] = self.values[other].clone()
-                    values[other][0] = math.nan
-                elif other.op != "output":
-                    values[other] = self.run(other, values)
-            self.first = {other: value.isnan() for other, value in values.items() if isinstance(value, Tensor)}
-        rows = self.first[node].flatten(1).any(1)
-        return rows.tolist() == [True] * (len(rows) // 2) + [False] * (len(rows) // 2)
-
-    def spoil(self, labels: Tensor | None, reason: str) -> None:
-        """Marks the maps of these labels to be left out, with the reason."""
-        for label in [] if labels is None else labels.unique().tolist():
-            if label != NONE:
-                self.spoiled.setdefault(label, reason)
 
     def describe(self, node: fx.Node) -> str:
         """An operation in messages: its name, and what kind of layer or function it is."""
@@ -116,16 +116,3 @@ class MapLabels:
             return f"{node.target} ({type(self.model.get_submodule(str(node.target))).__name__})"
         name = getattr(node.target, "__name__", str(node.target))
         return f"{name} (operation {node})"
-
-
-def axis_of(labels: Tensor | None) -> int | None:
-    """The only axis along which the labels vary; None if they vary along several."""
-    if labels is None:
-        return None
-    for axis in [*range(1, labels.ndim), 0]:
-        line = labels
-        for other in range(labels.ndim):
-            line = line if other == axis else line.narrow(other, 0, 1)
-        if bool((line == labels).all()):
-            return axis
-    return None

@@ -1,148 +1,157 @@
 """Follows every feature map through a traced network, up to the layers that mix maps.
 
-Apart from these layers, no operation is recognised by its name. Every operation of the traced network is run with some maps set
-to NaN, and where NaNs come out shows which output follows which map (`followed_labels`). So each number in the network carries
-the label of the map that it comes from, until a convolution, a linear or a recurrent layer mixes maps. Labels that meet
-elsewhere (in a residual sum, a depthwise convolution, a squeeze-and-excitation product) are one map. A map that anything else
-mixes (a layer norm, the network's own output) is spoiled: setting it to zero does not equal deleting it.
+Apart from these layers, no operation is recognised by its name. Every operation of the traced network is run with some maps'
+numbers changed, and where results change shows which output follows which map (`following.py`). So each number in the network
+carries the label of the map that it comes from, until a convolution, a linear or a recurrent layer mixes maps (`reading.py`).
+Labels that meet elsewhere (in a residual sum, a depthwise convolution, a squeeze-and-excitation product) are one map. A map
+that anything else mixes (a layer norm, the network's own output) is spoiled: setting it to zero does not equal deleting it.
 """
 
 import math
+from collections import Counter
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as tree
 
-from pruning_oracle.bench.network.coupling import Leaves, MapLabels, axis_of
+from pruning_oracle.bench.network.coupling import MapLabels
+from pruning_oracle.bench.network.following import followed_labels
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, MIXERS, MIXING, is_depthwise
-from pruning_oracle.bench.network.nan_probes import NONE, decode_owners, probes
+from pruning_oracle.bench.network.nan_probes import NONE
+from pruning_oracle.bench.network.reading import Read, groups_of, read, source_of, tie
 
 
-def follow_maps(graph: fx.GraphModule, inputs: Tensor) -> MapLabels:
-    """Runs the network once, operation by operation, and labels every number."""
-    learned = MapLabels(graph, fx.Interpreter(graph), {}, {}, [], {}, [], {})
+def follow_maps(graph: fx.GraphModule, inputs: Tensor) -> tuple[MapLabels, list[Read]]:
+    """Runs the network once, operation by operation, and labels every number; also every call of a layer that reads maps."""
+    learned, reads = MapLabels(graph, fx.Interpreter(graph)), list[Read]()
     modules = dict(graph.named_modules())
     for node in graph.graph.nodes:
+        module = modules.get(str(node.target)) if node.op == "call_module" else None
         if node.op == "output":
             for source in node.all_input_nodes:
                 for labels in learned.labels[source]:
                     learned.spoil(labels, "its maps are the network's output")
-            continue
-        learned.values[node] = value = inputs if node.op == "placeholder" else learned.run(node)
-        module = modules.get(str(node.target)) if node.op == "call_module" else None
-        outputs = tree.tree_leaves(value)
-        if node.op == "placeholder":
-            learned.labels[node] = [_along(value, learned.fresh(value.shape[1]) if value.ndim > 1 else [NONE])]
+        elif node.op == "placeholder":
+            learned.values[node] = inputs
+            learned.labels[node] = [_along(inputs, learned.fresh(inputs.shape[1]) if inputs.ndim > 1 else [NONE], 1)]
             learned.spoil(learned.labels[node][0], "it is tied to a channel of the network's input")
-        elif isinstance(module, CONVOLUTIONS):
-            learned.labels[node] = [_convolve(learned, node, module, value)]
-        elif (isinstance(module, MIXERS) or node.target in MIXING) and _reads_maps(learned, node, module):
-            learned.read.append(_source(node))
-            for other in node.all_input_nodes:
-                for labels in learned.labels[other] if other is not _source(node) else ():
-                    learned.spoil(labels, f"it enters {node} as weights or state")
-            learned.labels[node] = [None] * len(outputs)
         else:
-            learned.labels[node] = _pass(learned, node, outputs)
-    return learned
+            learned.record(node)
+            if isinstance(module, MIXERS) or node.target in MIXING:
+                learned.labels[node] = _mix(learned, node, module, reads)
+            else:
+                learned.labels[node] = _pass(learned, node)
+    tie(learned, reads)
+    return learned, reads
 
 
-def _along(value: Tensor, labels: list[int]) -> Tensor:
-    """The labels of channels, expanded to the shape of a tensor whose axis 1 is the channel."""
+def _along(value: Tensor, labels: list[int], axis: int) -> Tensor:
+    """The labels of channels, expanded to the shape of a tensor that has its channels along an axis."""
     shape = [1] * value.ndim
-    shape[min(1, value.ndim - 1)] = len(labels)
+    shape[min(axis, value.ndim - 1)] = len(labels)
     return torch.tensor(labels).view(shape).expand(value.shape)
 
 
-def _source(node: fx.Node) -> fx.Node:
-    """The node that a layer reads: its first argument, or the one called `input`."""
-    source = node.args[0] if node.args else node.kwargs["input"]
-    assert isinstance(source, fx.Node)
-    return source
-
-
-def _reads_maps(learned: MapLabels, node: fx.Node, module: nn.Module | None) -> bool:
-    """Whether a layer mixes along the axis of the maps; a layer that works along positions mixes positions, not maps."""
-    labels = learned.labels[_source(node)][0]
-    if labels is None or bool((labels == NONE).all()):
-        return True
-    bound = [*node.args, *[1] * 7][6] if "groups" not in node.kwargs else node.kwargs["groups"]
-    if node.target in MIXING and node.target is not nn.functional.linear:
-        return axis_of(labels) == 1 and int(bound) == 1  # type: ignore[arg-type]
-    if isinstance(module, CONVOLUTIONS):
-        return axis_of(labels) == 1
-    return axis_of(labels) == labels.ndim - 1
-
-
-def _convolve(learned: MapLabels, node: fx.Node, module: nn.Module, value: Tensor) -> Tensor:
-    source = _source(node)
+def _mix(learned: MapLabels, node: fx.Node, module: nn.Module | None, reads: list[Read]) -> list[Tensor | None]:
+    """The labels of the output of a layer that mixes maps: new ones, if it is a convolution."""
+    if module is None and groups_of(learned, node, module) > 1:
+        return _pass(learned, node)  # a function: depthwise, it passes maps on; grouped, it spoils them
+    for other in node.all_input_nodes:
+        for labels in learned.labels[other] if other is not source_of(node) else ():
+            learned.spoil(labels, f"it enters {learned.describe(node)} as weights or state")
+    if not is_depthwise(module):
+        found = read(learned, node, module)
+        if found is None and not isinstance(module, CONVOLUTIONS):
+            return _pass(learned, node)
+        reads += [found] if found else []
+    if not isinstance(module, CONVOLUTIONS):
+        return [None] * len(tree.tree_leaves(learned.values[node]))
+    value = learned.values[node]
     made = learned.made.setdefault(str(node.target), [])
-    made[:] = made or learned.fresh(module.out_channels)  # type: ignore[arg-type]
-    labels = _along(value, made)
-    incoming = learned.labels[source][0]
-    if not _reads_maps(learned, node, module):
-        learned.spoil(incoming, f"{learned.describe(node)} reads its maps along another axis than that of its channels")
-    elif is_depthwise(module) and incoming is not None:
-        per = len(made) // int(module.in_channels)  # type: ignore[arg-type]
-        channels = incoming.flatten(2)[0, :, 0].repeat_interleave(per)
-        learned.join(channels, torch.tensor(made))  # depthwise: a map in is a map out
-    else:
-        learned.read.append(source)
-    return labels
+    made[:] = made or learned.fresh(module.out_channels)
+    axis = value.ndim - module.get_parameter("weight").ndim + 1  # 0 without an axis of examples
+    if is_depthwise(module):
+        _join_depthwise(learned, node, module, made, axis)
+    return [_along(value, made, axis)]
 
 
-def _pass(learned: MapLabels, node: fx.Node, outputs: Leaves) -> list[Tensor | None]:
+def _join_depthwise(learned: MapLabels, node: fx.Node, module: Any, made: list[int], axis: int) -> None:
+    """Joins each map that a depthwise convolution reads with those that it makes of it."""
+    labels = learned.labels[source_of(node)][0]
+    if labels is None:
+        return
+    each = module.out_channels // module.in_channels
+    rooted = learned.roots(labels).movedim(axis, 0).flatten(1)
+    if bool((rooted == rooted[:1]).all()) and len(rooted) > 1:
+        learned.spoil(labels, f"{learned.describe(node)} reads its maps along another axis than that of its channels")
+        return
+    for channel, line in enumerate(rooted):
+        learned.join([*line.unique().tolist(), *made[channel * each : (channel + 1) * each]])
+
+
+def _pass(learned: MapLabels, node: fx.Node) -> list[Tensor | None]:
     """The labels of the outputs of an operation that should mix no maps; maps that it does mix are spoiled."""
-    found: list[Tensor | None] = [None] * len(outputs)
+    value = learned.values[node]
+    found: list[Tensor | None] = [None] * len(tree.tree_leaves(value))
     for source in node.all_input_nodes:
-        leaves, spec = tree.tree_flatten(learned.values[source])
         for place, labels in enumerate(learned.labels[source]):
-            if labels is None:
+            if labels is None or not learned.present(labels):
                 continue
-            followed = followed_labels(learned, node, source, leaves, spec, place, labels)
+            run = partial(_run_with, learned, node, source)
+            followed = followed_labels(run, learned.values[source], place, learned.roots(labels), value)
             if followed is None:
                 learned.spoil(labels, f"{learned.describe(node)} mixes maps, so that a map of zeros is not a map deleted")
                 continue
             for index, after in enumerate(followed):
                 before = found[index]
                 if before is not None:
-                    learned.meet(before, after)
+                    _meet(learned, node, index, before, after)
                     learned.meeting |= {node} if bool(((before != NONE) & (after != NONE)).any()) else set()
                 found[index] = after if before is None else torch.where(before == NONE, after, before)
     return found
 
 
-def followed_labels(
-    learned: MapLabels, node: fx.Node, source: fx.Node, leaves: Leaves, spec: Any, place: int, labels: Tensor
-) -> list[Tensor] | None:
-    """For each output of an operation the label that every number follows, or None when one number follows several.
+def _run_with(learned: MapLabels, node: fx.Node, source: fx.Node, value: Any) -> Any:
+    return learned.run(node, {source: value})
 
-    The labels are those of one tensor of the input `source`, at `place` among its `leaves`. For every binary digit of the
-    labels, NaNs are put where the digit is 0, then where it is 1. A number that follows exactly one label turns NaN in exactly
-    one of the two.
+
+def _meet(learned: MapLabels, node: fx.Node, place: int, first: Tensor, second: Tensor) -> None:
+    """Joins maps that meet in one number; one whose numbers each act on several others (an attention map) is spoiled instead.
+
+    `first` and `second` are the labels that two inputs give to the output at `place`.
     """
-    present = labels.unique()
-    present = present[present != NONE]
-    if not len(present):
-        return []
-    ranks = torch.searchsorted(present, labels.clamp(min=0).contiguous())
-    tainted: list[list[Tensor]] = []
-    for chosen in probes(len(present)):
-        where = (labels != NONE) & chosen[ranks]
-        probe = [*leaves[:place], leaves[place].masked_fill(where, math.nan), *leaves[place + 1 :]]
-        after = learned.run(node, {source: tree.tree_unflatten(probe, spec)})
-        tainted.append([_tainted(leaf) for leaf in tree.tree_leaves(after)])
-    found = [decode_owners(list(leaf)) for leaf in zip(*tainted, strict=True)]
-    return None if any(code is None for code in found) else [_at(present, code) for code in found if code is not None]
+    pairs = learned.pairs(first, second)
+    for side in (0, 1):
+        partners = Counter(pair[side] for pair in pairs)
+        several = [label for label, count in partners.items() if count > 1]
+        if several:
+            narrow = Counter(
+                pair[side] for pair in learned.pairs(*_of_one_number_each(learned, node, place, several, first, second))
+            )
+            every = len({pair[1 - side] for pair in pairs})
+            wide = [label for label in several if narrow[label] > 1 or partners[label] == every]
+            learned.spoil(wide, "it acts on several other maps at once")
+            pairs = [pair for pair in pairs if pair[side] not in wide]
+    for pair in pairs:
+        learned.join(pair)
 
 
-def _at(present: Tensor, code: Tensor) -> Tensor:
-    return torch.where(code == NONE, NONE, present[code.clamp(min=0)])
-
-
-def _tainted(leaf: Any) -> Tensor:
-    """Where a result is NaN; only floating-point tensors carry maps."""
-    if isinstance(leaf, Tensor):
-        return leaf.isnan() if leaf.is_floating_point() else torch.zeros(leaf.shape, dtype=torch.bool)
-    return torch.zeros(0, dtype=torch.bool)
+def _of_one_number_each(
+    learned: MapLabels, node: fx.Node, place: int, chosen: list[int], first: Tensor, second: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The labels `first` and `second` of an output, only where it follows one number of each of the `chosen` maps."""
+    reached = torch.zeros_like(first, dtype=torch.bool)
+    for source in node.all_input_nodes:
+        labels, value = learned.labels[source][0], learned.values[source]
+        if labels is None or not isinstance(value, Tensor) or not value.is_floating_point():
+            continue
+        rooted = learned.roots(labels).flatten()
+        one = torch.zeros(value.numel(), dtype=torch.bool)
+        for label in chosen:
+            at = (rooted == label).nonzero()
+            one[at[:1, 0]] = True
+        after = learned.run(node, {source: value.masked_fill(one.view(value.shape), math.nan)})
+        reached |= tree.tree_leaves(after)[place].isnan()
+    return first.masked_fill(~reached, NONE), second.masked_fill(~reached, NONE)
