@@ -1,4 +1,4 @@
-"""The inputs on which a network is studied: smaller ones take a fraction of the time, where it behaves on them as on its own."""
+"""The inputs on which a network is studied: smaller ones take a fraction of the time, where they show the same of it."""
 
 from contextlib import suppress
 from typing import Any
