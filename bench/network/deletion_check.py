@@ -41,6 +41,14 @@ class Readers:
                 if label != NONE:
                     self.of[label].append((read.layer, places))
 
+    def suspect(self, model: nn.Module, label: int) -> str:
+        """The first layer that reads a map and is not torch's own, so that it may use its weights otherwise; or the network."""
+        for layer, _ in self.of[label]:
+            kind = type(model.get_submodule(str(layer.target))) if layer.op == "call_module" else nn.Module
+            if layer.op == "call_module" and not kind.forward.__module__.startswith("torch."):
+                return f"{layer.target} ({kind.__name__})"
+        return "the network"
+
     @contextmanager
     def deleted(self, model: nn.Module, labels: Sequence[int]) -> Iterator[bool]:
         """Sets to 0, inside the block, what the network's layers make of these maps; gives false where that cannot be done."""

@@ -15,54 +15,93 @@ from torch.utils import _pytree as tree
 from pruning_oracle.bench.network.nan_probes import NONE, decode_owners, probes
 
 DRAWS = 4  # runs with other values: one could by chance leave an index or a comparison as it is
+MOST = 1 << 28  # numbers that may be computed to find which maps an operation mixes
 Run = Callable[[Any], Any]  # an operation's result for another value of one of its inputs
 
 
-def followed_labels(run: Run, given: Any, place: int, labels: Tensor, before: Any) -> list[Tensor] | None:
-    """For each output of an operation the label that every number follows, or None when one number follows several.
+class Following:
+    """An operation whose input has labelled numbers, and which of its outputs follow which.
 
-    `given` is the recorded value of the input, whose leaf at `place` has these labels; `before` is the recorded result. For
-    every binary digit of the labels, the numbers where the digit is 0 are changed, then those where it is 1: a number that
-    follows exactly one label changes in exactly one of the two.
+    `run` gives the result for another value of that input, whose recorded value is `given`; its leaf at `place` has the
+    `labels`. `before` is the recorded result.
     """
-    leaves, spec = tree.tree_flatten(given)
-    old = [_tensor(leaf) for leaf in tree.tree_leaves(before)]
-    table = torch.zeros(int(labels.max()) + 2, dtype=torch.bool)  # by label; the last is that of NONE, −1
-    present = table.index_fill(0, labels.flatten(), True)[:-1].nonzero()[:, 0]
-    if not len(present):
-        return [torch.full_like(leaf, NONE, dtype=torch.long) for leaf in old]
 
-    def after(value: Any) -> list[Tensor]:
-        return [
-            _tensor(leaf)
-            for leaf in tree.tree_leaves(run(tree.tree_unflatten([*leaves[:place], value, *leaves[place + 1 :]], spec)))
+    def __init__(self, run: Run, given: Any, place: int, labels: Tensor, before: Any) -> None:
+        self.run, self.place, self.labels = run, place, labels
+        self.leaves, self.spec = tree.tree_flatten(given)
+        self.old = [_tensor(leaf) for leaf in tree.tree_leaves(before)]
+        self.table = torch.zeros(int(labels.max()) + 2, dtype=torch.bool)  # by label; the last is that of NONE, −1
+        self.present = self.table.index_fill(0, labels.flatten(), True)[:-1].nonzero()[:, 0]
+        self.nan = _floating(_tensor(self.leaves[place]))
+        self.twins = [_twin(leaf, self.old) if self.nan else None for leaf in self.old]
+        self.by_value = [
+            twin is None and not (self.nan and _floating(leaf)) for leaf, twin in zip(self.old, self.twins, strict=True)
         ]
+        if any(self.by_value) and self.nan:  # sizes do not follow numbers, which one look at all of them shows
+            moved = self._moved(labels != NONE)
+            self.by_value = [one and bool(two.any()) for one, two in zip(self.by_value, moved, strict=True)]
 
-    nan = _floating(_tensor(leaves[place]))
-    twins = [_twin(leaf, old) if nan else None for leaf in old]
-    by_value = [twin is None and not (nan and _floating(leaf)) for leaf, twin in zip(old, twins, strict=True)]
-    try:
-        if any(by_value) and nan:  # sizes do not follow numbers, which one look at all of them shows
-            moved = _moved(after, leaves[place], labels != NONE, old)
-            by_value = [one and bool(two.any()) for one, two in zip(by_value, moved, strict=True)]
-        tainted: list[list[Tensor]] = []
-        for chosen in probes(len(present)):
-            where = table.index_fill(0, present[chosen], True)[labels]
-            found = [torch.zeros_like(leaf, dtype=torch.bool) for leaf in old]
-            if nan:
-                ours = after(_nans(leaves[place], where))
-                found = [leaf.isnan() if _floating(leaf) else none for leaf, none in zip(ours, found, strict=True)]
-            if any(by_value):
-                moved = _moved(after, leaves[place], where, old)
-                found = [two if which else one for which, one, two in zip(by_value, found, moved, strict=True)]
-            tainted.append(found)
-    except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError):  # it cannot do with other numbers
-        return None
-    owners = [decode_owners(list(leaf)) for leaf in zip(*tainted, strict=True)]
-    if any(owner is None for owner in owners):
-        return None
-    decoded = [torch.where(owner == NONE, NONE, present[owner.clamp(min=0)]) for owner in owners if owner is not None]
-    return [decoded[place if twin is None else twin] for place, twin in enumerate(twins)]
+    def single(self) -> list[Tensor] | None:
+        """For each output the label that every number follows (NONE: none), or None when one number follows several.
+
+        For every binary digit of the labels, the numbers where the digit is 0 are changed, then those where it is 1: a number
+        that follows exactly one label changes in exactly one of the two.
+        """
+        tainted = [self._tainted(self.present[chosen]) for chosen in probes(len(self.present))]
+        owners = [decode_owners(list(leaf)) for leaf in zip(*tainted, strict=True)]
+        if any(owner is None for owner in owners):
+            return None
+        decoded = [torch.where(owner == NONE, NONE, self.present[owner.clamp(min=0)]) for owner in owners if owner is not None]
+        return [decoded[place if twin is None else twin] for place, twin in enumerate(self.twins)]
+
+    def groups(self) -> list[list[int]] | None:
+        """The labels that mix with one another, of which no number outside a group follows any.
+
+        None if all of them mix, or if it would take long to find out.
+        """
+        size = sum(leaf.numel() for leaf in self.old)
+        if size * len(self.present) > MOST or len(self.present) < 2:
+            return None
+        group = list(range(len(self.present)))
+        holder = torch.full((size,), NONE)  # of each number, the first label that it follows
+        for index, label in enumerate(self.present):
+            where = torch.cat([leaf.flatten() for leaf in self._tainted(label[None])])
+            if bool(where.all()):
+                return None
+            others = {group[other] for other in holder[where].unique().tolist() if other != NONE}
+            group = [index if one in others else one for one in group]
+            holder[where & (holder == NONE)] = index
+            if len(set(group[: index + 1])) == 1 and bool((holder != NONE).all()):
+                return None
+        members = [
+            [label for label, one in zip(self.present.tolist(), group, strict=True) if one == which] for which in set(group)
+        ]
+        return members if len(members) > 1 else None
+
+    def _tainted(self, chosen: Tensor) -> list[Tensor]:
+        """Where the outputs follow one of the chosen labels."""
+        where = self.table.index_fill(0, chosen, True)[self.labels]
+        found = [torch.zeros_like(leaf, dtype=torch.bool) for leaf in self.old]
+        if self.nan:
+            leaf = self.leaves[self.place]
+            nans = leaf.masked_fill(where, math.nan) if isinstance(leaf, Tensor) else math.nan if bool(where) else leaf
+            found = [one.isnan() if _floating(one) else none for one, none in zip(self._after(nans), found, strict=True)]
+        if any(self.by_value):
+            found = [two if which else one for which, one, two in zip(self.by_value, found, self._moved(where), strict=True)]
+        return found
+
+    def _after(self, value: Any) -> list[Tensor]:
+        changed = tree.tree_unflatten([*self.leaves[: self.place], value, *self.leaves[self.place + 1 :]], self.spec)
+        return [_tensor(leaf) for leaf in tree.tree_leaves(self.run(changed))]
+
+    def _moved(self, where: Tensor) -> list[Tensor]:
+        """Where the results differ from the recorded ones in any of a few runs with other values at `where`."""
+        moved = [torch.zeros_like(one, dtype=torch.bool) for one in self.old]
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(DRAWS):
+            new = self._after(_other_values(self.leaves[self.place], where, generator))
+            moved = [found | (two != one) for found, one, two in zip(moved, self.old, new, strict=True)]
+        return moved
 
 
 def _tensor(leaf: Any) -> Tensor:
@@ -81,20 +120,6 @@ def _twin(leaf: Tensor, outputs: list[Tensor]) -> int | None:
     if _floating(leaf) or not leaf.ndim:
         return None
     return next((place for place, other in enumerate(outputs) if _floating(other) and other.shape == leaf.shape), None)
-
-
-def _nans(leaf: Any, where: Tensor) -> Any:
-    return leaf.masked_fill(where, math.nan) if isinstance(leaf, Tensor) else math.nan if bool(where) else leaf
-
-
-def _moved(after: Callable[[Any], list[Tensor]], leaf: Any, where: Tensor, old: list[Tensor]) -> list[Tensor]:
-    """Where the results differ from the `old` ones in any of a few runs with other values at `where`."""
-    moved = [torch.zeros_like(one, dtype=torch.bool) for one in old]
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(DRAWS):
-        new = after(_other_values(leaf, where, generator))
-        moved = [found | (two != one) for found, one, two in zip(moved, old, new, strict=True)]
-    return moved
 
 
 def _other_values(leaf: Any, where: Tensor, generator: torch.Generator) -> Any:

@@ -9,7 +9,6 @@ that anything else mixes (a layer norm, the network's own output) is spoiled: se
 
 import math
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.network.coupling import MapLabels
-from pruning_oracle.bench.network.following import followed_labels
+from pruning_oracle.bench.network.following import Following
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, MIXERS, MIXING, is_depthwise
 from pruning_oracle.bench.network.nan_probes import NONE
 from pruning_oracle.bench.network.reading import Read, groups_of, read, source_of, tie
@@ -99,8 +98,7 @@ def _pass(learned: MapLabels, node: fx.Node) -> list[Tensor | None]:
         for place, labels in enumerate(learned.labels[source]):
             if labels is None or not learned.present(labels):
                 continue
-            run = partial(_run_with, learned, node, source)
-            followed = followed_labels(run, learned.values[source], place, learned.roots(labels), value)
+            followed = _follow(learned, node, source, place, labels)
             if followed is None:
                 learned.spoil(labels, f"{learned.describe(node)} mixes maps, so that a map of zeros is not a map deleted")
                 continue
@@ -113,8 +111,27 @@ def _pass(learned: MapLabels, node: fx.Node) -> list[Tensor | None]:
     return found
 
 
-def _run_with(learned: MapLabels, node: fx.Node, source: fx.Node, value: Any) -> Any:
-    return learned.run(node, {source: value})
+def _follow(learned: MapLabels, node: fx.Node, source: fx.Node, place: int, labels: Tensor) -> list[Tensor] | None:
+    """The labels that an operation's outputs have from one input; None if all of its maps mix.
+
+    Maps that mix among themselves alone (the branches that a sum adds up, a group that is normalised together) are joined.
+    """
+
+    def run(value: Any) -> Any:
+        return learned.run(node, {source: value})
+
+    try:
+        given, before = learned.values[source], learned.values[node]
+        found = Following(run, given, place, learned.roots(labels), before)
+        followed = found.single()
+        groups = found.groups() if followed is None else None
+        if groups is None:
+            return followed
+        for group in groups:
+            learned.join(group)
+        return Following(run, given, place, learned.roots(labels), before).single()
+    except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError):  # it does not take other numbers
+        return None
 
 
 def _meet(learned: MapLabels, node: fx.Node, place: int, first: Tensor, second: Tensor) -> None:

@@ -51,9 +51,10 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
             left_out.append(LeftOut(name, module.out_channels, "the forward pass does not call it"))
     gated = _insert(learned, sites, found)
     labels = {site: of for site, (_, of) in zip(gated, sites, strict=True)}
-    untrue = untrue_sites(plain, graph, Readers(learned, reads), labels, studied)
+    readers = Readers(learned, reads)
+    untrue = untrue_sites(plain, graph, readers, labels, studied)
     for site in sorted(untrue, key=gated.index):
-        left_out += _take_out(graph, site)
+        left_out += _take_out(graph, site, readers.suspect(graph, labels[site][0]))
     return graph, tuple(site for site in gated if site not in untrue), tuple(left_out)
 
 
@@ -121,13 +122,13 @@ def _insert(learned: MapLabels, sites: Grouped, places: Places) -> tuple[Site, .
     return tuple(finished)
 
 
-def _take_out(graph: fx.GraphModule, site: Site) -> list[LeftOut]:
+def _take_out(graph: fx.GraphModule, site: Site, suspect: str) -> list[LeftOut]:
     """Takes the gates of a site whose removal is not deletion out of the graph; returns its maps as left out."""
     for node in [node for node in graph.graph.nodes if node.op == "call_module" and node.target in site.gates]:
         node.replace_all_uses_with(node.args[0])
         graph.graph.erase_node(node)
         graph.delete_submodule(str(node.target))
     graph.recompile()
-    reason = "its maps deleted (weights of the layers that read them set to 0) give other outputs than its maps removed"
+    reason = f"with weights of 0 for its maps, {suspect} gives other outputs than with maps of zeros"
     counts = [sum(index != NONE for index in channels) for channels in site.channels]
     return [LeftOut(name, count, reason) for name, count in zip(site.convolutions, counts, strict=True)]

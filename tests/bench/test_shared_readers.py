@@ -77,7 +77,7 @@ LEFT_OUT = {
     "weights that serve two layers": (both_ways, {"a": "its weights also serve", "b": "its weights also serve"}),
     "weights computed from their neighbours": (
         lambda model, images: pooled(model, model.other(model.a(images).relu()).relu()),
-        {"a": "weights of the layers that read them set to 0", "other": None},
+        {"a": r"with weights of 0 for its maps, other \(Standardised\) gives other outputs", "other": None},
     ),
 }
 
