@@ -94,6 +94,7 @@ def _pass(learned: MapLabels, node: fx.Node) -> list[Tensor | None]:
     """The labels of the outputs of an operation that should mix no maps; maps that it does mix are spoiled."""
     value = learned.values[node]
     found: list[Tensor | None] = [None] * len(tree.tree_leaves(value))
+    earlier = list[fx.Node]()
     for source in node.all_input_nodes:
         for place, labels in enumerate(learned.labels[source]):
             if labels is None or not learned.present(labels):
@@ -104,10 +105,14 @@ def _pass(learned: MapLabels, node: fx.Node) -> list[Tensor | None]:
                 continue
             for index, after in enumerate(followed):
                 before = found[index]
-                if before is not None:
-                    _meet(learned, node, index, before, after)
-                    learned.meeting |= {node} if bool(((before != NONE) & (after != NONE)).any()) else set()
-                found[index] = after if before is None else torch.where(before == NONE, after, before)
+                if before is None:
+                    found[index] = after
+                    continue
+                wide = _meet(learned, node, index, (earlier, before), ([source], after))
+                learned.meeting |= {node} if bool(((before != NONE) & (after != NONE)).any()) else set()
+                hidden = (before == NONE) | torch.isin(learned.roots(before), torch.tensor(sorted(wide), dtype=torch.long))
+                found[index] = torch.where(hidden & (after != NONE), after, before)
+        earlier.append(source)
     return found
 
 
@@ -134,41 +139,41 @@ def _follow(learned: MapLabels, node: fx.Node, source: fx.Node, place: int, labe
         return None
 
 
-def _meet(learned: MapLabels, node: fx.Node, place: int, first: Tensor, second: Tensor) -> None:
+def _meet(
+    learned: MapLabels, node: fx.Node, place: int, first: tuple[list[fx.Node], Tensor], second: tuple[list[fx.Node], Tensor]
+) -> set[int]:
     """Joins maps that meet in one number; one whose numbers each act on several others (an attention map) is spoiled instead.
 
-    `first` and `second` are the labels that two inputs give to the output at `place`.
+    `first` and `second` are inputs of an operation and the labels that they give to its output at `place`. Returns the maps
+    that are spoiled.
     """
-    pairs = learned.pairs(first, second)
-    for side in (0, 1):
+    pairs, wide = learned.pairs(first[1], second[1]), set[int]()
+    for side, (sources, _) in enumerate((first, second)):
         partners = Counter(pair[side] for pair in pairs)
         several = [label for label, count in partners.items() if count > 1]
-        if several:
-            narrow = Counter(
-                pair[side] for pair in learned.pairs(*_of_one_number_each(learned, node, place, several, first, second))
+        every = len({pair[1 - side] for pair in pairs})
+        acting = {label for label in several if partners[label] == every}
+        for source in sources if several else ():
+            reached = _reached_by_one_number_each(learned, node, place, source, several)
+            met = Counter(
+                pair[side] for pair in learned.pairs(*(each[1].masked_fill(~reached, NONE) for each in (first, second)))
             )
-            every = len({pair[1 - side] for pair in pairs})
-            wide = [label for label in several if narrow[label] > 1 or partners[label] == every]
-            learned.spoil(wide, "it acts on several other maps at once")
-            pairs = [pair for pair in pairs if pair[side] not in wide]
+            acting |= {label for label in several if met[label] > 1}
+        pairs = [pair for pair in pairs if pair[side] not in acting]
+        wide |= acting
+    learned.spoil(wide, "it acts on several other maps at once")
     for pair in pairs:
         learned.join(pair)
+    return wide
 
 
-def _of_one_number_each(
-    learned: MapLabels, node: fx.Node, place: int, chosen: list[int], first: Tensor, second: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The labels `first` and `second` of an output, only where it follows one number of each of the `chosen` maps."""
-    reached = torch.zeros_like(first, dtype=torch.bool)
-    for source in node.all_input_nodes:
-        labels, value = learned.labels[source][0], learned.values[source]
-        if labels is None or not isinstance(value, Tensor) or not value.is_floating_point():
-            continue
-        rooted = learned.roots(labels).flatten()
-        one = torch.zeros(value.numel(), dtype=torch.bool)
-        for label in chosen:
-            at = (rooted == label).nonzero()
-            one[at[:1, 0]] = True
-        after = learned.run(node, {source: value.masked_fill(one.view(value.shape), math.nan)})
-        reached |= tree.tree_leaves(after)[place].isnan()
-    return first.masked_fill(~reached, NONE), second.masked_fill(~reached, NONE)
+def _reached_by_one_number_each(learned: MapLabels, node: fx.Node, place: int, source: fx.Node, chosen: list[int]) -> Tensor:
+    """Where an operation's output follows one number of each of the `chosen` maps in one of its inputs."""
+    labels, value = learned.labels[source][0], learned.values[source]
+    if labels is None or not isinstance(value, Tensor) or not value.is_floating_point():
+        return torch.tensor(False)
+    rooted, one = learned.roots(labels).flatten(), torch.zeros(value.numel(), dtype=torch.bool)
+    for label in chosen:
+        one[(rooted == label).nonzero()[:1, 0]] = True
+    after = learned.run(node, {source: value.masked_fill(one.view(value.shape), math.nan)})
+    return torch.as_tensor(tree.tree_leaves(after)[place]).isnan()
