@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as tree
 
-from pruning_oracle.bench.network.coupling import MapLabels
+from pruning_oracle.bench.network.coupling import SEVERAL, MapLabels
 from pruning_oracle.bench.network.following import Following
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, MIXERS, MIXING, is_depthwise
 from pruning_oracle.bench.network.nan_probes import NONE
@@ -83,7 +83,7 @@ def _join_depthwise(learned: MapLabels, node: fx.Node, module: Any, made: list[i
         return
     each = module.out_channels // module.in_channels
     rooted = learned.roots(labels).movedim(axis, 0).flatten(1)
-    if bool((rooted == rooted[:1]).all()) and len(rooted) > 1:
+    if bool((learned.lines(labels, axis) == SEVERAL).any()) and bool((rooted == rooted[:1]).all()):
         learned.spoil(labels, f"{learned.describe(node)} reads its maps along another axis than that of its channels")
         return
     for channel, line in enumerate(rooted):

@@ -39,6 +39,9 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
         raise BadInput(f"{type(model).__name__} has no convolution, so it has no feature maps to remove")
     plain = copy.deepcopy(model).cpu().float()
     graph = out_of_place(trace(copy.deepcopy(plain)))
+    called = {str(node.target) for node in graph.graph.nodes}
+    graph.graph.eliminate_dead_code(_may_write)
+    graph.recompile()
     two = inputs[:2].cpu()
     two = two.float() if two.is_floating_point() else two
     studied = inputs_to_study(plain, graph, two)
@@ -48,7 +51,8 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
     sites, left_out = _sites(learned, places, found)
     for name, module in model.named_modules():
         if isinstance(module, CONVOLUTIONS) and name not in learned.made:
-            left_out.append(LeftOut(name, module.out_channels, "the forward pass does not call it"))
+            reason = "the network's output does not follow from it" if name in called else "the forward pass does not call it"
+            left_out.append(LeftOut(name, module.out_channels, reason))
     gated = _insert(learned, sites, found)
     labels = {site: of for site, (_, of) in zip(gated, sites, strict=True)}
     readers = Readers(learned, reads)
@@ -56,6 +60,11 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
     for site in sorted(untrue, key=gated.index):
         left_out += _take_out(graph, site, readers.suspect(graph, labels[site][0]))
     return graph, tuple(site for site in gated if site not in untrue), tuple(left_out)
+
+
+def _may_write(node: fx.Node) -> bool:
+    """Whether an operation may do more than give a result: torch's names for those that write end in an underscore."""
+    return node.is_impure() or getattr(node.target, "__name__", "").endswith("_")
 
 
 def _sites(learned: MapLabels, places: GatePlaces, found: Places) -> tuple[Grouped, list[LeftOut]]:
