@@ -12,6 +12,7 @@ from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost
+from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, RATE, SEED, add_number
 from pruning_oracle.bench.training import train_and_save
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
@@ -53,14 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m pruning_oracle.bench", description=__doc__)
     parser.add_argument("what", choices=["show", "train"])
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
-    parser.add_argument("--seed", type=int, default=0)
+    add_number(parser, "--seed", SEED, "which trained network (default 0)", default=0)
     parser.add_argument("--out", type=Path, help="train: where the weights go (default: the case's own file)")
     unreadable.add_strict_option(parser)
     by_name.add_options(parser)
     tuning = parser.add_argument_group("train (default: the recipe of the case)")
-    tuning.add_argument("--epochs", type=int)
-    tuning.add_argument("--rate", type=float, help="learning rate")
-    tuning.add_argument("--batch", type=int, help="examples per update")
+    add_number(tuning, "--epochs", EPOCHS, "how often every example is learnt from")
+    add_number(tuning, "--rate", RATE, "learning rate")
+    add_number(tuning, "--batch", BATCH, "examples per update")
     tuning.add_argument("--device", default="auto", help=DEVICES)
     given = parser.parse_args(arguments)
     unreadable.apply_strict_option(given)

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.device import PRECISIONS, check_precision, choose_device
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.runs.bounds import SEED
 
 # (model's output, labels) -> loss of every example, in nats
 Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
@@ -107,21 +108,39 @@ class Case:
             exact = PRECISIONS[self.precision] if inputs.is_floating_point() else inputs.dtype
             yield Batch(inputs.to(self.device, exact), labels.to(self.device))
 
-    def split(self, examples: int | None = None) -> tuple[list[int], list[int]]:
+    def split(
+        self,
+        examples: int | None = None,
+        *,
+        rows: Sequence[int] | None = None,
+        fresh: int | None = None,
+        seed: int | None = None,
+    ) -> tuple[list[int], list[int]]:
         """Two lists of rows of the training set: the oracle's shared examples, and fresh ones that it never sees.
 
-        There are `examples` shared rows (default: the case's number) and as many fresh ones, or all that are left. Both come
-        from one permutation drawn from the seed; each is sorted, so the order is fixed and files are read in order. BadInput
-        unless at least 3 examples are shared and 3 fresh.
+        There are `examples` shared rows (default: the case's number), or those in `rows`; and `fresh` fresh ones (default: as
+        many as are shared), or all that are left. What is drawn comes from one permutation by `seed` (default: the case's).
+        Both lists are sorted, so the order is fixed and files are read in order. BadInput unless at least 3 examples are
+        shared and 3 fresh, and each is one of the training set, once.
         """
-        wanted = self.examples if examples is None else examples
         size = len(self.train)
+        wanted = len(rows) if rows is not None else self.examples if examples is None else examples
         if not 3 <= wanted <= size - 3:
             raise BadInput(
                 f"{self.name}: {wanted} examples asked for; allowed are 3 to {size - 3} (3 of {size} must stay fresh)"
             )
-        order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed)).tolist()
-        return sorted(order[:wanted]), sorted(order[wanted : 2 * wanted])
+        if fresh is not None and fresh < 3:
+            raise BadInput(f"{self.name}: {fresh} fresh examples asked for; at least 3 are needed")
+        draw = SEED.check("the seed of the sample", self.seed if seed is None else seed)
+        order = torch.randperm(size, generator=torch.Generator().manual_seed(draw)).tolist()
+        if rows is not None:
+            chosen = set(rows)
+            wrong = [row for row in rows if not 0 <= row < size]
+            if wrong or len(chosen) < len(rows):
+                said = f"row {wrong[0]} is none of them" if wrong else "a row is named twice"
+                raise BadInput(f"{self.name}: {said}; the training set has rows 0 to {size - 1}, each allowed once")
+            order = [*rows, *(row for row in order if row not in chosen)]
+        return sorted(order[:wanted]), sorted(order[wanted : wanted + (wanted if fresh is None else fresh)])
 
 
 def _in_float32(loss: Loss) -> Loss:

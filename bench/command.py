@@ -15,10 +15,11 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data.reading import unreadable
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.device import DEVICES, PRECISIONS, device_name
-from pruning_oracle.bench.errors import BadInput, unknown
-from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.errors import unknown
+from pruning_oracle.bench.loading import by_name, choice
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost, memory
+from pruning_oracle.bench.runs.bounds import BATCH, SEED, add_number
 from pruning_oracle.bench.runs.code_digest import TRAINING
 from pruning_oracle.bench.weights import state_dict
 
@@ -38,7 +39,7 @@ def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECIS
     """An argument parser with the options that every command on a case takes; `doc` describes the command in its help."""
     parser = argparse.ArgumentParser(prog=f"python -m pruning_oracle.{stage}", description=doc)
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
-    parser.add_argument("--seed", type=int, default=0, help="which trained network, and which examples (default 0)")
+    add_number(parser, "--seed", SEED, "which trained network, and which examples (default 0)", default=0)
     parser.add_argument("--device", default="auto", help=DEVICES)
     parser.add_argument("--precision", default="float32", help=f"{' or '.join(precisions)} (default float32)")
     parser.set_defaults(precisions=precisions)
@@ -49,9 +50,10 @@ def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECIS
 def stage_options(stage: str, doc: str | None) -> argparse.ArgumentParser:
     """An argument parser with the options that every measuring stage takes."""
     parser = case_options(stage, doc)
-    parser.add_argument("--examples", type=int, help="training examples (default: the case's own number)")
-    parser.add_argument("--batch", type=int, help="examples per pass (default: what half of the memory holds, at most 128)")
-    parser.add_argument("--memory", help="what activations may take, such as 4GiB (default 4GiB; on a GPU half of its memory)")
+    choice.add_options(parser)
+    add_number(parser, "--batch", BATCH, "examples per pass (default: what half of the memory holds, at most 128)")
+    takes = "what activations may take, such as 4GiB (default 4GiB; on a GPU half of its memory)"
+    parser.add_argument("--memory", type=memory.parse, help=takes)
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
     by_name.add_options(parser)
     return parser
@@ -70,8 +72,6 @@ def open_case(
     `without` does not count as such code (see `bench/runs/code_digest.py`). `file` gives the path to write. BadInput if an
     option is wrong or that path is not writable.
     """
-    if not 0 <= given.seed < 2**32:
-        raise BadInput(f"--seed is {given.seed}; allowed are 0 to {2**32 - 1}")
     if given.precision not in given.precisions:
         raise unknown("precision", given.precision, given.precisions)
     unreadable.apply_strict_option(given)
@@ -101,10 +101,7 @@ def open_for_measuring(
 
     It fills in the batch size and the memory limit (in bytes) where they are not given, and adds both to the setting.
     """
-    if given.batch is not None and given.batch < 1:
-        raise BadInput(f"--batch is {given.batch}; at least 1 is needed")
     given.case = by_name.case_line(given)
-    given.memory = given.memory and memory.parse(given.memory)
 
     def out_of(case: Case) -> Path:
         return Path(given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")

@@ -2,9 +2,21 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.runs.bounds import (
+    BATCH,
+    COUNT,
+    EXAMPLES,
+    MOMENTUM,
+    PRICE,
+    RATE_OR_NONE,
+    SEED,
+    UPDATES,
+    WEIGHT_DECAY,
+    check_fields,
+)
 from pruning_oracle.bench.scores import SCALINGS
 
 REMOVALS = 22  # about how many removal steps all maps of a network would take, where a case has no settings
@@ -20,19 +32,22 @@ class Target:
     quantity: str
     value: float
 
+    def __post_init__(self) -> None:
+        if self.quantity not in QUANTITIES:
+            raise unknown("--target", self.quantity, QUANTITIES)
+        if not (-1 < self.value < 0 if self.quantity == "accuracy" else 0 < self.value < 1):
+            raise BadInput(f"--target {self.quantity}={self.value:g}: allowed is {_allowed(self.quantity)}")
+
     @classmethod
     def parse(cls, text: str) -> "Target":
         """The target that a text such as `maps=0.3` or `accuracy=-0.025` describes; BadInput for any other text."""
         name, _, number = text.partition("=")
         if name not in QUANTITIES:
             raise unknown("--target", name, QUANTITIES)
-        allowed = "a number between -1 and 0, such as -0.025" if name == "accuracy" else "a share between 0 and 1, such as 0.3"
         try:
             value = float(number)
         except ValueError as error:
-            raise BadInput(f"--target {name}={number}: allowed is {allowed}") from error
-        if not (-1 < value < 0 if name == "accuracy" else 0 < value < 1):
-            raise BadInput(f"--target {name}={number}: allowed is {allowed}")
+            raise BadInput(f"--target {name}={number}: allowed is {_allowed(name)}") from error
         return cls(name, value)
 
     def __str__(self) -> str:
@@ -57,6 +72,10 @@ class Target:
 QUANTITIES = ("maps", "flops", "parameters", "accuracy")
 
 
+def _allowed(quantity: str) -> str:
+    return "a number between -1 and 0, such as -0.025" if quantity == "accuracy" else "a share between 0 and 1, such as 0.3"
+
+
 @dataclass(frozen=True)
 class PruningSettings:
     """The settings of a pruning run; the defaults are the paper's (arXiv:1611.06440).
@@ -66,39 +85,29 @@ class PruningSettings:
 
     criterion: str = "taylor"
     scaling: str = "l2"
-    flops_lambda: float = 1e-3
-    remove: int = 1
-    updates: int = 30
+    flops_lambda: Annotated[float, PRICE] = 1e-3
+    remove: Annotated[int, COUNT] = 1
+    updates: Annotated[int, UPDATES] = 30
     target: Target = field(default=Target("maps", 0.3))
-    final_updates: int = 0
-    rate: float = 1e-4
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    batch: int = 32
-    examples: int = 0  # for passes that only score; 0: score by the updates if possible, else on the case's number of examples
-    tested: int = 0  # test examples for the loss and accuracy after every step; 0: all
-    again: int = 1  # if the criterion is an oracle, it is measured anew every so many steps
-    seed: int = 0
+    final_updates: Annotated[int, UPDATES] = 0
+    rate: Annotated[float, RATE_OR_NONE] = 1e-4
+    momentum: Annotated[float, MOMENTUM] = 0.9
+    weight_decay: Annotated[float, WEIGHT_DECAY] = 1e-4
+    batch: Annotated[int, BATCH] = 32
+    # for passes that only score; 0: score by the updates if possible, else on the case's number of examples
+    examples: Annotated[int, UPDATES] = 0
+    tested: Annotated[int, UPDATES] = 0  # test examples for the loss and accuracy after every step; 0: all
+    again: Annotated[int, COUNT] = 1  # if the criterion is an oracle, it is measured anew every so many steps
+    seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
         if self.scaling not in SCALINGS:
             raise unknown("--scaling", self.scaling, SCALINGS)
-        for name, least in {
-            "remove": 1,
-            "updates": 0,
-            "final_updates": 0,
-            "batch": 1,
-            "examples": 0,
-            "tested": 0,
-            "again": 1,
-        }.items():
-            if getattr(self, name) < least:
-                raise BadInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; at least {least} is needed")
-        for name in ("flops_lambda", "rate", "weight_decay"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise BadInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must not be negative, and finite")
-        if not 0 <= self.momentum < 1:
-            raise BadInput(f"--momentum is {self.momentum}; allowed is 0 to below 1")
+        if not isinstance(self.target, Target):
+            raise BadInput(f"--target is {self.target!r}; allowed is a Target, such as Target('maps', 0.3)")
+        check_fields(self)
+        if 0 < self.examples < EXAMPLES.least:
+            raise BadInput(f"--examples is {self.examples}; allowed are 0, to score by the updates, and {EXAMPLES}")
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import fingerprint, network_facts, open_for_measuring, stage_options
 from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.loading.choice import choice_of
 from pruning_oracle.bench.scores import reduction_name
 from pruning_oracle.criteria.cost import measure_costs
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of, needs_of
@@ -54,12 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     chosen = choose_criteria(given.criteria)
     opened = open_for_measuring("criteria", given, SOURCES, files_of(chosen))
-    case, out, splits = opened.case, opened.out, case_splits(opened.case, given.examples)
+    case, out, choice = opened.case, opened.out, choice_of(given)
+    splits = dict(zip(("shared", "fresh"), choice.split(case), strict=True))
     chosen, missing = fitting(case, chosen, given.criteria)
     data = {name: fingerprint(case.train, rows) for name, rows in splits.items()}
     said = {criterion.name: _said(criterion) for criterion in chosen}
     counts = {name: {key: of[key] for key in of if key != "says"} for name, of in said.items()}
-    setting = opened.setting | {"data": data, "criteria": counts, "left_out_criteria": missing}
+    setting = opened.setting | choice.facts(case) | {"data": data, "criteria": counts, "left_out_criteria": missing}
     if runs.is_current(out, "criteria", setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
@@ -78,11 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs.save(out, "criteria", arrays, facts | runs.provenance())
     seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]
     print(f"{case.name} seed {case.seed}: {len(chosen)} criteria in {seconds:.0f} s, in {out}")
-
-
-def case_splits(case: Case, examples: int | None) -> dict[str, list[int]]:
-    """Rows of the training set: the oracle's own examples (`shared`), and as many others (`fresh`)."""
-    return dict(zip(("shared", "fresh"), case.split(examples), strict=True))
 
 
 def _said(criterion: Criterion) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import fingerprint, network_facts, open_for_measuring, stage_options
 from pruning_oracle.bench.errors import BadInput, exit_with, unknown
 from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.bench.loading.choice import choice_of
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.replay import Replay
@@ -37,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise BadInput(f"--engine {given.engine} measures every pair: without it, --budget and --until estimate")
     opened = open_for_measuring("oracle", given, SOURCES)
     case, out = opened.case, opened.out
-    rows, _ = case.split(given.examples)
-    asked = {"engine": given.engine, "budget": given.budget, "until": given.until}
+    choice = choice_of(given)
+    rows, _ = choice.split(case)
+    asked = {"engine": given.engine, "budget": given.budget, "until": given.until} | choice.facts(case)
     setting = opened.setting | asked | {"examples": len(rows), "data": fingerprint(case.train, rows)}
     if runs.is_current(out, "oracle", setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
@@ -47,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with Units(out, setting).hold() as units, logged(out.with_suffix(".log")):
         engine = ENGINES[given.engine](case, given.memory, units.choices)
         if isinstance(engine, Replay) and not goal.exact:
-            oracle, arrays, more = _estimated(Sampling(case, engine, rows, given.batch, units), goal)
+            sampling = Sampling(case, engine, rows, given.batch, units, seed=asked["sample seed"])
+            oracle, arrays, more = _estimated(sampling, goal)
             facts |= more
         else:
             oracle, arrays = measure(case, engine, rows, given.batch, units), dict[str, np.ndarray]()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.runs import RUNS, folder
+from pruning_oracle.bench.runs.bounds import JOBS
 from pruning_oracle.pipeline.processes import SUITE, run_all
 from pruning_oracle.pipeline.requests import Request, measuring, oracle_of, pruning, request
 from pruning_oracle.pruning.studies import FAR, PRUNING, SMALL
@@ -67,9 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise BadInput(f"SMALL is for make prune alone, not for make {given.target}")
     if given.small:
         given.seeds = " ".join(given.seeds.split()[:1])
-    if given.jobs and not given.jobs.isdecimal():
-        raise BadInput(f"JOBS is {given.jobs!r}: allowed is a whole number, how many runs are made at a time")
-    given.jobs = 1 if given.target in ALONE else int(given.jobs or 0) or usual_jobs(given.device)
+    jobs = JOBS.read("JOBS", given.jobs) if given.jobs else usual_jobs(given.device)
+    given.jobs = 1 if given.target in ALONE else jobs
     if given.jobs > 1:
         _share_cores(given.jobs)
     run_target(given.target, request(given))

@@ -1,12 +1,14 @@
 """What is asked of the pipeline: which runs, and the commands that each of them takes."""
 
 import argparse
+import importlib
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import folder
+from pruning_oracle.bench.runs.bounds import PIXELS, SEED
 from pruning_oracle.pipeline.processes import Command
 from pruning_oracle.pruning.studies import FAR, SURVIVAL, studies
 
@@ -74,6 +76,8 @@ def _option(name: str, value: str) -> tuple[str, str]:
 
 def request(given: argparse.Namespace) -> Request:
     """What the command line asks for, checked: each case by the name that its runs have."""
+    if given.criteria:  # otherwise a slip in a name shows after the oracle is measured
+        importlib.import_module("pruning_oracle.criteria.criterion").choose_criteria(given.criteria.split())
     if given.network:
         line = _line(given)
         return Request({_run_name(line): line}, _seeds(given.seeds), given)
@@ -85,6 +89,8 @@ def _line(given: argparse.Namespace) -> str:
     """A network without a Python file, in one line."""
     if not given.dataset:
         raise BadInput("NETWORK needs examples: DATASET=imagefolder:PATH, npz:PATH or videofolder:PATH")
+    if given.size:
+        PIXELS.read("SIZE", given.size)
     options = {"data": given.dataset, "weights": given.weights, "size": given.size, "name": given.name}
     return shlex.join([given.network, *(word for name, value in options.items() if value for word in (f"--{name}", value))])
 
@@ -96,7 +102,6 @@ def _run_name(case: str) -> str:
 
 
 def _seeds(text: str) -> list[int]:
-    wrong = [word for word in text.split() if not word.isdecimal()]
-    if wrong or not text.split():
-        raise BadInput(f'SEEDS is {text!r}: allowed are whole numbers from 0 on, such as "0 1 2"')
-    return list(dict.fromkeys(map(int, text.split())))
+    if not text.split():
+        raise BadInput(f'SEEDS is {text!r}: allowed are {SEED}, such as "0 1 2"')
+    return list(dict.fromkeys(SEED.read("SEEDS", word) for word in text.split()))

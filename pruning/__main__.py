@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,17 @@ from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
+from pruning_oracle.bench.runs.bounds import (
+    BATCH,
+    COUNT,
+    MOMENTUM,
+    PRICE,
+    RATE_OR_NONE,
+    UPDATES,
+    WEIGHT_DECAY,
+    add_number,
+)
+from pruning_oracle.bench.runs.bounds import SECONDS as LONG
 from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.scores import ORACLES
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of
@@ -34,23 +46,24 @@ def pruning_options() -> argparse.ArgumentParser:
     """The parser of the command; an option that is left out comes from the case's definition, or follows from its size."""
     parser = case_options("pruning", __doc__, LEARNT)
     by_name.add_options(parser)
-    add = parser.add_argument
+    add, number = parser.add_argument, partial(add_number, parser)
     add("--criterion", help="a name, a .py file with one @criterion, or oracle_abs or oracle_loss (default taylor)")
     add("--scaling", help="of scores within each site: none, l1, l2 or rank (default l2)")
-    add("--flops-lambda", type=float, help=f"less this per MFLOP of a map {USUAL}")
-    add("--remove", type=int, help=f"maps at a time {USUAL}")
-    add("--updates", type=int, help=f"of learning between two removals {USUAL}")
-    add("--target", help=f"when to stop: maps=0.3, flops=0.1, parameters=0.2 or accuracy=-0.025 {USUAL}")
-    add("--final-updates", type=int, help=f"of learning at the end {USUAL}")
-    add("--rate", type=float, help=f"learning rate {USUAL}")
-    add("--momentum", type=float, help="of SGD (default 0.9)")
-    add("--weight-decay", type=float, help="of SGD (default 1e-4)")
-    add("--batch", type=int, help=f"examples per update {USUAL}")
-    add("--examples", type=int, help="score by passes of their own over so many examples (default: by updates)")
-    add("--tested", type=int, help="test examples that judge every step (default: all)")
-    add("--again", type=int, help="measure an oracle anew every so many removals (default 1)")
+    number("--flops-lambda", PRICE, f"less this per MFLOP of a map {USUAL}")
+    number("--remove", COUNT, f"maps at a time {USUAL}")
+    number("--updates", UPDATES, f"of learning between two removals {USUAL}")
+    target = f"when to stop: maps=0.3, flops=0.1, parameters=0.2 or accuracy=-0.025 {USUAL}"
+    add("--target", type=Target.parse, help=target)
+    number("--final-updates", UPDATES, f"of learning at the end {USUAL}")
+    number("--rate", RATE_OR_NONE, f"learning rate {USUAL}")
+    number("--momentum", MOMENTUM, "of SGD (default 0.9)")
+    number("--weight-decay", WEIGHT_DECAY, "of SGD (default 1e-4)")
+    number("--batch", BATCH, f"examples per update {USUAL}")
+    number("--examples", UPDATES, "score by passes of their own over so many examples (default: by updates)")
+    number("--tested", UPDATES, "test examples that judge every step (default: all)")
+    number("--again", COUNT, "measure an oracle anew every so many removals (default 1)")
     keep = f"seconds of work, and a step, after which the state is saved (default {SECONDS:g})"
-    add("--keep", type=float, default=SECONDS, help=keep)
+    number("--keep", LONG, keep, default=SECONDS)
     add("--run-name", help="of the run's files (default: its criterion and settings)")
     add("--out", type=Path, help="the folder to write to (default: the run's own under runs/)")
     return parser
@@ -60,8 +73,6 @@ def changes_of(given: argparse.Namespace, criterion: Criterion | None) -> dict[s
     """The settings given on the command line, checked; a criterion from a file is named by its function, not by its file."""
     names = [setting.name for setting in dataclasses.fields(PruningSettings)]
     values = {name: value for name, value in vars(given).items() if name in names and value is not None}
-    if "target" in values:
-        values["target"] = Target.parse(values["target"])
     if criterion:
         values["criterion"] = criterion.name
     PruningSettings(**values)
@@ -105,6 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     opened = open_case(given, SOURCES, out_of, without=(), criteria=files_of([criterion] if criterion else []))
     case, out = opened.case, opened.out
     settings = dataclasses.replace(usual_of(given, case), **changes)
+    if settings.tested > len(case.test):
+        raise BadInput(f"--tested is {settings.tested}; {case.name} has {len(case.test)} test examples")
+    case.split(settings.examples or None)  # BadInput if there are not so many
     if criterion:
         check_fit(case, criterion)
     learnt = fingerprint(case.train, range(min(TESTED, len(case.train))))

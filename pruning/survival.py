@@ -17,10 +17,11 @@ from tqdm import tqdm
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import case_options, open_case
-from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.errors import exit_with
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.bench.runs.bounds import BATCH, COUNT, RATE_OR_NONE, UPDATES, add_number
 from pruning_oracle.criteria.criterion import choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.cutting.surgery import cut
@@ -69,15 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with `arguments`, by default those of the command line."""
     parser = case_options("pruning.survival", __doc__, LEARNT)
     by_name.add_options(parser)
-    parser.add_argument("--each", type=int, default=3, help="subsets of every share and kind (default 3)")
-    parser.add_argument("--updates", type=int, default=60, help="of retraining (default 60)")
-    parser.add_argument("--rate", type=float, default=3e-3, help="learning rate (default 3e-3)")
-    parser.add_argument("--batch", type=int, default=32, help="examples per update (default 32)")
+    add_number(parser, "--each", COUNT, "subsets of every share and kind (default 3)", default=3)
+    add_number(parser, "--updates", UPDATES, "of retraining (default 60)", default=60)
+    add_number(parser, "--rate", RATE_OR_NONE, "learning rate (default 3e-3)", default=3e-3)
+    add_number(parser, "--batch", BATCH, "examples per update (default 32)", default=32)
     parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
     given = parser.parse_args(arguments)
     given.case = by_name.case_line(given)
-    if given.each < 1:
-        raise BadInput(f"--each is {given.each}; at least 1 is needed")
     settings = PruningSettings(updates=given.updates, rate=given.rate, batch=given.batch, seed=given.seed)
 
     def out_of(case: Case) -> Path:

@@ -17,7 +17,8 @@ import pandas as pd
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput, exit_with
-from pruning_oracle.bench.runs.code_digest import depends_on
+from pruning_oracle.bench.runs.bounds import COUNT, JOBS, SEED, add_number, each_once
+from pruning_oracle.bench.runs.code_digest import case_in, depends_on
 from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
 from pruning_oracle.reports.agreement import few_examples
 from pruning_oracle.reports.agreement.fit import fit_weights
@@ -117,7 +118,10 @@ def print_speed(folder: Path | None) -> None:
 
 
 def check_regressions(cases: list[str], seeds: list[int], root: Path, folder: Path) -> None:
-    """Holds every criterion of the runs to its baseline; a regression ends with status 1."""
+    """Holds every criterion of the runs to its baseline; a regression ends with status 1, no baseline with BadInput."""
+    without = [case for case in cases if not baseline.path(case, folder).is_file()]
+    if without:
+        raise BadInput(f"{folder} holds no baseline of {', '.join(without)}: accept one with {baseline.ACCEPT}")
     found = [finding for case in cases for finding in regress.findings(regress.measured_figures(case, seeds, root), folder)]
     if not regress.print_findings(found):
         sys.exit(1)
@@ -162,27 +166,39 @@ def print_false_alarms(cases: list[str], seeds: list[int], root: Path, splits: i
         print(f"found {verdict}: {found[verdict]}, {share:.2f} % (nominal {nominal:.2g} %)")
 
 
+def names_of(cases: list[str]) -> list[str]:
+    """The names of cases, each once, of which some are given as the files that hold them; BadInput for what is neither."""
+    for case in cases:
+        if case.startswith(("torchvision:", "timm:")):
+            raise BadInput(f"{case!a}: reports take the name of a run, a folder under runs/, or a .py file that holds an @case")
+    names = [case_in(Path(case)) if case.endswith(".py") else case for case in cases]
+    each_once("the command", names)
+    return names
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m pruning_oracle.reports", description=__doc__)
     parser.add_argument(
         "what", choices=["grade", "page", "show", "speed", "regress", "accept", "false-alarms", "fit", "pruning"]
     )
-    parser.add_argument("cases", nargs="*", help="case names")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("cases", nargs="*", help="case names, or .py files that hold an @case")
+    add_number(parser, "--seeds", SEED, "of the cases, each once (0)", nargs="+", default=[0])
     parser.add_argument("--runs", type=Path, default=runs.RUNS, help="the folder of the run files")
     parser.add_argument("--out", type=Path, default=OUT, help="page, show: the report's folder")
     parser.add_argument("--record", type=Path, help="speed: the folder that make timings wrote")
     parser.add_argument("--baselines", type=Path, help="regress, accept: the baselines' folder (default: the suite's)")
     parser.add_argument("--reason", default="", help="accept: why the new figures are right")
-    parser.add_argument("--jobs", type=int, default=1, help="page: processes that draw (1)")
-    parser.add_argument("--splits", type=int, default=20, help="false-alarms: how often examples are split in halves (20)")
+    add_number(parser, "--jobs", JOBS, "page: processes that draw (1)", default=1)
+    add_number(parser, "--splits", COUNT, "false-alarms: how often examples are split in halves (20)", default=20)
     given = parser.parse_args(arguments)
     if given.what == "speed":
         print_speed(given.record)
         return
     if not given.cases:
         raise BadInput(f"{given.what} needs the names of cases")
+    given.cases = names_of(given.cases)
+    each_once("--seeds", given.seeds)
     measured = given.cases, given.seeds, given.runs
     if given.what == "grade":
         for case in given.cases:

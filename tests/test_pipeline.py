@@ -22,7 +22,7 @@ def asked(**given):
 
 
 def test_the_runs_of_a_report_begin_with_the_most_expensive():
-    asked_for = asked(cases="vgg-digits r3dcnn-gestures", seeds="0 1", criteria="all mine.py", budget="0.05", strict="1")
+    asked_for = asked(cases="vgg-digits r3dcnn-gestures", seeds="0 1", criteria="all taylor", budget="0.05", strict="1")
     chains = list(measuring(asked_for))
     assert [chain[2] for chain in chains] == [
         ("reports", "grade", case, "--seeds", seed) for case in ("r3dcnn-gestures", "vgg-digits") for seed in ("1", "0")
@@ -30,7 +30,7 @@ def test_the_runs_of_a_report_begin_with_the_most_expensive():
     how = ("r3dcnn-gestures", "--seed", "1", "--device", "cpu", "--strict")
     assert chains[0][:2] == [
         ("oracle", *how, "--budget", "0.05"),
-        ("criteria", *how, "--criteria", "all", "mine.py"),
+        ("criteria", *how, "--criteria", "all", "taylor"),
     ]
 
 
@@ -39,9 +39,11 @@ def test_criteria_that_are_asked_for_are_added_to_the_quick_ones():
         return next(measuring(asked(criteria=words), least))[1][7:]
 
     assert criteria("") == ("quick",)
-    assert criteria("mine.py") == ("quick", "mine.py")
-    assert criteria("mine.py all") == ("all", "mine.py")
-    assert criteria("mine.py", "all") == ("all", "mine.py")
+    assert criteria("taylor") == ("quick", "taylor")
+    assert criteria("taylor all") == ("all", "taylor")
+    assert criteria("taylor", "all") == ("all", "taylor")
+    with pytest.raises(BadInput, match="unknown criterion 'tailor'"):
+        criteria("tailor")
 
 
 def test_a_network_without_a_file_is_one_line_with_its_name(tmp_path):
@@ -56,9 +58,9 @@ def test_a_network_without_a_file_is_one_line_with_its_name(tmp_path):
 
 def test_seeds_are_whole_numbers_each_once():
     assert asked(seeds="2 1 2").seeds == [2, 1]
-    for wrong in ("one", "-1", "1.5"):
-        with pytest.raises(BadInput, match=f"SEEDS is '{wrong}': allowed are whole numbers"):
-            asked(seeds=wrong)
+    for wrong in ("'one'", "-1", "'1.5'", "4294967296"):
+        with pytest.raises(BadInput, match=f"SEEDS is {wrong}; allowed are whole numbers from 0 to 4294967295"):
+            asked(seeds=wrong.strip("'"))
 
 
 def test_how_a_case_is_pruned_is_its_own_or_follows_from_its_maps():
@@ -123,7 +125,10 @@ def test_the_whole_of_it_twice_in_processes_and_in_this_one(mine):
     [
         (["oracle", "--cases", "nope"], "unknown case 'nope': choose from "),
         (["oracle", "--cases", "nope", "--jobs", "2"], "unknown case 'nope': choose from "),
-        (["oracle", "--jobs", "two"], "JOBS is 'two': allowed is a whole number"),
+        (["oracle", "--jobs", "two"], "JOBS is 'two'; allowed are whole numbers from 1 to 1024"),
+        (["oracle", "--jobs", "0"], "JOBS is 0; allowed are whole numbers from 1 to 1024"),
+        (["compare", "--criteria", "quick tailor"], "unknown criterion 'tailor'"),
+        (["oracle", "--seeds", "9" * 23], "allowed are whole numbers from 0 to 4294967295"),
         (["regress-accept", "--cases", "vgg-digits"], 'a new baseline needs a reason: make regress-accept REASON="why"'),
         (["prune-timings"], "no networks to time under runs: `make prune-more` makes them"),
         (["train", "--cases", "resnet20-cifar10"], "resnet20-cifar10 has no training recipe"),

@@ -14,6 +14,7 @@ from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import sites
 from pruning_oracle.bench.network.gates import Gate
+from pruning_oracle.bench.runs.bounds import EXAMPLES
 
 # the network made for smaller inputs, and a batch of two such inputs
 Probe = tuple[nn.Module, Tensor]
@@ -64,9 +65,13 @@ def assemble(
         raise BadInput(
             f"the model is in train mode ({training[0]}): call model.eval(), since batch statistics would couple examples"
         )
+    EXAMPLES.check("examples", examples)
+    if not len(test):
+        raise BadInput("the test set holds no examples; at least 1 is needed")
     if len(train) < 6:
         raise BadInput(f"the training set holds {len(train)} examples; at least 6 are needed, 3 shared and 3 fresh")
-    broken = [name for name, parameter in model.named_parameters() if not bool(parameter.isfinite().all())]
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    broken = [name for name, tensor in tensors if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
     if broken:
         raise BadInput(f"the model's {broken[0]} holds numbers that are not finite")
     inputs = _two(train)

@@ -24,6 +24,7 @@ from pruning_oracle.bench.data.reading.videos import Screen
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading import fine_tuned
 from pruning_oracle.bench.registry import Definition
+from pruning_oracle.bench.runs.bounds import PIXELS, add_number
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, held_out
 from pruning_oracle.bench.weights import published, state_dict, trained
 
@@ -40,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weights", type=Path, help="its weights (default: those that python -m pruning_oracle.bench train made of it)"
     )
-    group.add_argument("--size", type=int, help="pixels of the square it sees (default: as its published weights were tested)")
+    add_number(group, "--size", PIXELS, "pixels of the square it sees (default: as its published weights were tested)")
     group.add_argument("--name", help="what the run is called (default: the network's and the data's names)")
 
 
@@ -49,7 +50,8 @@ def case_line(given: argparse.Namespace) -> str:
 
     BadInput if such options are given for a case that is not named by `torchvision:` or `timm:`.
     """
-    named = [(f"--{name}", str(value)) for name in ("data", "weights", "size", "name") if (value := getattr(given, name))]
+    options = {name: getattr(given, name) for name in ("data", "weights", "size", "name")}
+    named = [(f"--{name}", str(value)) for name, value in options.items() if value is not None]
     if named and not given.case.startswith(LIBRARIES):
         raise BadInput(f"{named[0][0]} is for torchvision:NAME and timm:NAME; {given.case!r} brings its own")
     return " ".join([given.case, *(shlex.join(pair) for pair in named)])
@@ -69,6 +71,8 @@ def definition(line: str) -> Definition:
     kind, _, path = given.data.partition(":")
     if kind not in KINDS or not path:
         raise unknown("kind of data", given.data, [f"{kind}:PATH" for kind in KINDS])
+    if kind == "npz" and given.size is not None:
+        raise BadInput(f"--size is {given.size}, but the arrays of npz:{path} have a size of their own: leave it out")
     source, _, network = given.case.partition(":")
     makers: dict[str, Callable[..., nn.Module]] = {"torchvision": published.untrained, "timm": _timm}
     make = functools.partial(makers[source], _known(source, network))

@@ -10,12 +10,14 @@ from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.user_file import import_file, users_code
 from pruning_oracle.bench.registry import CASES, Definition
+from pruning_oracle.bench.runs.bounds import SEED
 
 CASES_PACKAGE = "pruning_oracle.bench.cases"  # every module in it defines a case
 
 
 def load(name: str, seed: int) -> Case:
     """The case that `name` means (see `find`), at a seed; BadInput if there is none or it does not build a Case."""
+    SEED.check("--seed", seed)
     definition = find(name)
     with users_code(Path(definition.file)):
         loaded = definition.build(seed)

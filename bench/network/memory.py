@@ -19,14 +19,16 @@ from pruning_oracle.bench.network.hooks import watch_one_example
 
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DEFAULT = 4 * 2**30
+LEAST, MOST = 2**10, 2**50  # bytes that --memory may name
 
 
 def parse(text: str) -> int:
     """Bytes of a size such as `4GiB` or `512MiB`; BadInput for any other text."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMG]iB)", text)
-    if not found or float(found[1]) == 0:
-        raise BadInput(f"--memory is {text!r}; allowed is a number with KiB, MiB or GiB, such as 4GiB")
-    return int(float(found[1]) * UNITS[found[2]])
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?) ?([KMG]iB)", text, re.ASCII)
+    held = int(float(found[1]) * UNITS[found[2]]) if found else 0
+    if not LEAST <= held <= MOST:
+        raise BadInput(f"--memory is {text!a}; allowed is a number with KiB, MiB or GiB, such as 4GiB: 1KiB to 1048576GiB")
+    return held
 
 
 def default_memory(device: torch.device) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.provenance import ROOT, installed
 
 SUITE = "pruning_oracle"
@@ -142,6 +143,21 @@ class _Bare(ast.NodeTransformer):
         return super().generic_visit(node)
 
 
+def case_in(file: Path) -> str:
+    """The name of the case that a Python file holds, read without running it; BadInput unless there is exactly one."""
+    if not file.is_file():
+        raise BadInput(f"no such case file: {file}")
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError, OSError) as error:
+        raise BadInput(f"{file} is not a Python file ({type(error).__name__})") from error
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    found = [node.name.replace("_", "-") for node in functions if any(map(_registers_a_case, node.decorator_list))]
+    if len(found) != 1:
+        raise BadInput(f"{file} must hold exactly one function marked @case; it holds: {', '.join(found) or 'none'}")
+    return found[0]
+
+
 def _is_setting(node: ast.stmt) -> bool:
     call = node.value if isinstance(node, ast.Assign) else None
     return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SETTINGS
@@ -149,4 +165,4 @@ def _is_setting(node: ast.stmt) -> bool:
 
 def _registers_a_case(mark: ast.expr) -> bool:
     name = mark.func if isinstance(mark, ast.Call) else mark
-    return isinstance(name, ast.Name) and name.id == "case"
+    return getattr(name, "id", getattr(name, "attr", "")) == "case"  # case, or registry.case

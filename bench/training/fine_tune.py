@@ -1,10 +1,9 @@
 """Fine-tunes a trained network on other data, as the paper did: SGD with momentum on minibatches, keeping the best epoch."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -14,11 +13,11 @@ from tqdm import tqdm
 
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.data.reading.splits import Labelled, LabelledSubset, Splits, split_every
-from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate_network
+from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, MOMENTUM, RATE, WEIGHT_DECAY, check_fields
 from pruning_oracle.bench.training.augmentation import crops
 from pruning_oracle.bench.training.checkpoint import CheckpointFile, TrainingProgress
-from pruning_oracle.bench.training.from_scratch import Augment, cosine
+from pruning_oracle.bench.training.from_scratch import Augment, check_finite, cosine, finite_loss
 
 HELD_OUT = 10  # every tenth example of a class is for validation if the data set has no part for it
 
@@ -30,13 +29,16 @@ class FineTuneRecipe:
     build: Callable[[int], nn.Module]  # the network for a number of classes, with random weights
     start: Callable[[int], nn.Module]  # that network with the weights that fine-tuning starts from, and a new head
     parts: Callable[[], Splits]  # the data set
-    epochs: int = 60
-    rate: float = 1e-4
-    batch: int = 32
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
+    epochs: Annotated[int, EPOCHS] = 60
+    rate: Annotated[float, RATE] = 1e-4
+    batch: Annotated[int, BATCH] = 32
+    momentum: Annotated[float, MOMENTUM] = 0.9
+    weight_decay: Annotated[float, WEIGHT_DECAY] = 1e-4
     adaptive: bool = False  # AdamW and a rate that falls to 0 instead of SGD, for a network with random weights
     augment: Augment = crops
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -85,6 +87,7 @@ def fine_tune(
     for epoch in range(progress.done + 1, recipe.epochs + 1):
         start = time.perf_counter()
         loss = _epoch(recipe, model, optimizer, train, (seed, epoch), keeper.device, bar)
+        check_finite(model, recipe.rate)
         judged = _judged(model, validation, recipe.batch, keeper.device)
         progress.note(epoch, model, loss, judged, round(time.perf_counter() - start, 2))
         bar.set_postfix(epoch=epoch, loss=f"{loss:.3f}", validation=f"{judged[1]:.2%}" if judged else "none")
@@ -120,9 +123,8 @@ def _epoch(
         with _mixed(device):
             scores = model(recipe.augment(inputs.to(device), generator))
         loss = F.cross_entropy(scores.float(), labels.to(device))
-        value = loss.item()  # the one moment of an update at which the processor waits for a GPU
-        if not math.isfinite(value):
-            raise BadInput(f"the loss became {value} in epoch {place[1]}: try a smaller --rate than {recipe.rate:g}")
+        # the one moment of an update at which the processor waits for a GPU
+        value = finite_loss(loss.item(), place[1], recipe.rate)
         loss.backward()
         optimizer.step()
         total += value * len(labels)

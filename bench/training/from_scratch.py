@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from pruning_oracle.bench.data.reading.examples import Examples
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, RATE, SMOOTHING, WEIGHT_DECAY, check_fields
 
 # changes a batch of training inputs at random
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -27,12 +30,16 @@ class ScratchRecipe:
     build: Callable[[], nn.Module]
     train: Callable[[], Examples]
     test: Callable[[], Examples]
-    epochs: int
-    rate: float
-    batch: int = 64
-    weight_decay: float = 1e-2
-    smoothing: float = 0.1  # of labels: keeps the training loss away from 0, where a few examples would dominate the oracle
+    epochs: Annotated[int, EPOCHS]
+    rate: Annotated[float, RATE]
+    batch: Annotated[int, BATCH] = 64
+    weight_decay: Annotated[float, WEIGHT_DECAY] = 1e-2
+    # of labels: keeps the training loss away from 0, where a few examples would dominate the oracle
+    smoothing: Annotated[float, SMOOTHING] = 0.1
     augment: Augment = unchanged
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def stack(data: Examples) -> tuple[Tensor, Tensor]:
@@ -47,7 +54,10 @@ def cosine(rate: float, done: float, of: float = 1.0) -> float:
 
 
 def train_from_scratch(recipe: ScratchRecipe, seed: int, label: str) -> nn.Module:
-    """The model trained by `recipe`, in eval mode; the same seed, library versions and thread count give the same weights."""
+    """The model trained by `recipe`, in eval mode; the same seed, library versions and thread count give the same weights.
+
+    BadInput if its loss or its weights become infinite or NaN.
+    """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     inputs, labels = stack(recipe.train())
@@ -62,12 +72,28 @@ def train_from_scratch(recipe: ScratchRecipe, seed: int, label: str) -> nn.Modul
             optimizer.zero_grad()
             scores = model(recipe.augment(inputs[rows], generator))
             loss = F.cross_entropy(scores, labels[rows], label_smoothing=recipe.smoothing)
+            value = finite_loss(loss.item(), epoch + 1, recipe.rate)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
             schedule.step()
-            total += loss.item() * len(rows)
+            total += value * len(rows)
             progress.update()
         progress.set_postfix(epoch=epoch + 1, loss=f"{total / len(labels):.3f}")
     progress.close()
+    check_finite(model, recipe.rate)
     return model.eval()
+
+
+def finite_loss(value: float, epoch: int, rate: float) -> float:
+    """Returns the loss of an update if it is finite; else training has diverged: BadInput names the epoch and the rate."""
+    if not math.isfinite(value):
+        raise BadInput(f"the loss became {value} in epoch {epoch}: try a smaller --rate than {rate:g}; nothing was saved")
+    return value
+
+
+def check_finite(model: nn.Module, rate: float) -> None:
+    """Raises BadInput if training has made a weight or a statistic infinite or NaN, which a loss shows an update later."""
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise BadInput(f"{name} became infinite or NaN in training: try a smaller --rate than {rate:g}; nothing was saved")

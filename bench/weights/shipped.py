@@ -43,4 +43,4 @@ def restore(model: nn.Module, case: str, seed: int) -> nn.Module:
         raise BadInput(
             f"{case} has no trained weights for seed {seed}: there are seeds {seeds(case)}; `make train` makes others"
         )
-    return fill(model, runs.load(file, "weights").arrays, str(file))
+    return fill(model, trained.weights_of(file, case, seed), str(file))

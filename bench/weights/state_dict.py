@@ -1,9 +1,13 @@
 """Reads a state dict from a torch or .safetensors file without running code, and puts it into a network."""
 
+import io
+import pickletools
+import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -11,6 +15,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import Arrays
 
 StateDict = dict[str, Tensor]
+LONGEST = 2**24  # bytes of a pickle that are looked at for the classes that it names
 WRAPPERS = ("state_dict", "model")  # keys under which training scripts store a state dict in their files
 
 
@@ -21,14 +26,63 @@ def read_weights(file: Path) -> StateDict:
     """
     try:
         found = load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True, map_location="cpu")
-    except (SafetensorError, Exception) as error:  # torch.load raises many kinds; each means that this is not a weight file
-        raise BadInput(f"{file} is truncated or not a weight file ({type(error).__name__})") from error
+    except Exception as error:  # torch.load raises many kinds; each means that this is not a file of weights alone
+        reason = _other_content(file) or f"is truncated or not a weight file ({type(error).__name__})"
+        raise BadInput(f"{file} {reason}") from error
     for name in WRAPPERS:
         found = found.get(name, found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
         raise BadInput(f"{file} holds no state dict: expected tensors by name")
+    size = file.stat().st_size
+    for name, tensor in found.items():  # a few bytes can claim to be terabytes, each of them the same
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.nbytes > size:
+            raise BadInput(f"{file}: {name} is no plain tensor of its own numbers, {tuple(tensor.shape)} in {size:,} bytes")
     whole = {key.removeprefix("module."): tensor for key, tensor in found.items()}
     return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in whole.items()}
+
+
+def _other_content(file: Path) -> str:
+    """What a file holds that is more than tensors, as the end of a sentence; empty if it is nothing that torch would write.
+
+    Names of classes are read from its pickle without running it.
+    """
+    save = "where it was made, save its weights alone: torch.save(model.state_dict(), FILE)"
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                if any("/code/" in name for name in archive.namelist()):
+                    return f"is a TorchScript program, which is never run: {save}"
+                pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+                with archive.open(pickles[0]) as pickled:
+                    content = pickled.read(LONGEST)
+        else:  # what torch wrote before 1.6, and plain pickles
+            with file.open("rb") as pickled:
+                content = pickled.read(LONGEST)
+        known = {"torch", "collections", "numpy", "builtins", "__builtin__"}
+        for module, name in _classes_in(content):
+            if module.partition(".")[0] not in known or module.startswith(("torch.nn.modules", "torch.fx")):
+                return f"holds a whole pickled object ({module}.{name}), which is never loaded, since that runs code: {save}"
+    except (OSError, IndexError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return ""
+    return ""
+
+
+def _classes_in(content: bytes) -> Iterator[tuple[str, str]]:
+    """The module and name of every class and function that pickles name one after another, as far as they can be read."""
+    stream = io.BytesIO(content)
+    texts: list[str] = []
+    try:
+        while stream.tell() < len(content):
+            for operation, value, _ in pickletools.genops(stream):
+                if operation.name == "GLOBAL":
+                    module, _, name = str(value).partition(" ")
+                    yield module, name
+                elif operation.name == "STACK_GLOBAL" and len(texts) > 1:
+                    yield texts[-2], texts[-1]
+                elif isinstance(value, str):
+                    texts.append(value)
+    except Exception:  # pickletools raises many kinds for what is no pickle
+        return
 
 
 def load_into(model: nn.Module, found: StateDict, where: str, what: str = "the data") -> nn.Module:

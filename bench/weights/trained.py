@@ -16,7 +16,16 @@ def path(case: str, seed: int) -> Path:
 
 def restore(model: nn.Module, case: str, seed: int) -> nn.Module:
     """The network with a case's fine-tuned weights for a seed, in eval mode; BadInput if there are none."""
-    return fill(model, runs.load(existing(case, seed), "weights").arrays, str(path(case, seed)))
+    return fill(model, weights_of(existing(case, seed), case, seed), str(path(case, seed)))
+
+
+def weights_of(file: Path, case: str, seed: int) -> runs.Arrays:
+    """The weights in a file, as arrays; BadInput if it says that they are of another case or seed."""
+    content = runs.load(file, "weights")
+    own = content.facts.get("case"), content.facts.get("seed")
+    if own != (case, seed):
+        raise BadInput(f"{file} holds the weights of {own[0]} seed {own[1]}, not of {case} seed {seed}: put its own there")
+    return content.arrays
 
 
 def existing(case: str, seed: int) -> Path:

@@ -36,17 +36,17 @@ class Goal:
 
         Raises BadInput for anything else.
         """
-        found = re.fullmatch(r"(\d*\.?\d+(?:e-?\d+)?)(s?)", budget or "1")
+        found = re.fullmatch(r"(\d*\.?\d+(?:e-?\d+)?)(s?)", "1" if budget is None else budget, re.ASCII)
         number = float(found[1]) if found else 0.0
-        if not found or not number or (not found[2] and number > 1):
+        if not found or not 0 < number < math.inf or (not found[2] and number > 1):
             raise BadInput(
                 f"--budget is {budget!r}; allowed is a share of the pairs above 0 and up to 1, or seconds such as 60s"
             )
         name, _, text = (until or "").partition("=")
-        value = float(text) if re.fullmatch(r"\d*\.?\d+(?:e-?\d+)?", text) else math.nan
-        if until and name not in QUALITIES:
+        value = float(text) if re.fullmatch(r"\d*\.?\d+(?:e-?\d+)?", text, re.ASCII) else math.nan
+        if until is not None and name not in QUALITIES:
             raise unknown("--until", name, QUALITIES)
-        if until and not (0 < value < 1 if name == "spearman" else value > 0):
+        if until is not None and not (0 < value < 1 if name == "spearman" else 0 < value < math.inf):
             allowed = "a correlation between 0 and 1" if name == "spearman" else "a positive number of nats"
             raise BadInput(f"--until {until}: allowed is {allowed}")
         return cls(*((1.0, number) if found[2] else (number, math.inf)), name, value)

@@ -67,7 +67,9 @@ class Sampling:
         size: int,
         units: Units | None = None,
         steps: Steps = USUAL,
+        seed: int | None = None,  # of the draws; None: the case's
     ) -> None:
+        self.seed = case.seed if seed is None else seed
         self.case, self.engine, self.rows, self.size, self.units, self.steps = case, engine, list(rows), size, units, steps
         self.spent = 0.0
         self.staying: dict[tuple[int, ...], Batch] = {}  # by the rows of the block
@@ -81,8 +83,6 @@ class Sampling:
             self.engine.leave()
 
     def _run(self, goal: Goal) -> EstimatedOracle:
-        first = self.look() if self.steps.first is None else self.steps.first
-        samples = self.steps.samples(self.case, first)
         maps = sum(site.maps for site in self.case.sites)
         total = len(self.rows) * maps
         if goal.share * total < maps:
@@ -90,18 +90,20 @@ class Sampling:
                 f"{self.case.name}: a budget of {goal.share:g} is {goal.share * total:.0f} pairs for {maps} maps;"
                 f" give at least one for each, --budget {1 / len(self.rows):.2g}"
             )
+        first = self.look() if self.steps.first is None else self.steps.first
+        samples = self.steps.samples(self.case, first)
         done, step, reached = 0, 0, math.nan
         with tqdm(total=total, desc=self._name, unit_scale=True, bar_format=BAR, disable=None) as bar:
             while True:
                 pairs = self._pairs(goal, step, done, total)
-                chosen = choose_pairs(samples, pairs, self.case.seed, step) if pairs >= 1 else []
+                chosen = choose_pairs(samples, pairs, self.seed, step) if pairs >= 1 else []
                 if not any(part.any() for part, _ in chosen):
                     break
                 bar.total = int(goal.share * total)
                 self._measure(step, pairs, samples, chosen, bar)
                 done, step = sum(int(sample.measured.sum()) for sample in samples), step + 1
                 if goal.quality:
-                    reached = goal.reached([estimates(sample) for sample in samples], self.case.seed)
+                    reached = goal.reached([estimates(sample) for sample in samples], self.seed)
                 log.info("%s: %s of %s pairs after round %d%s", self._name, f"{done:,}", f"{total:,}", step, goal.said(reached))
                 if goal.quality and goal.met(reached):
                     break

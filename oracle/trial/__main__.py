@@ -15,7 +15,9 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import fingerprint, open_for_measuring, stage_options
 from pruning_oracle.bench.errors import exit_with
+from pruning_oracle.bench.loading.choice import choice_of
 from pruning_oracle.bench.runs import Arrays
+from pruning_oracle.bench.runs.bounds import COUNT, Bounds, add_number
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import EstimatedOracle, Sampling
 from pruning_oracle.oracle.exact.replay import Replay
@@ -91,9 +93,9 @@ def time_oracles(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command; `arguments` default to those of the command line."""
     parser = stage_options("oracle.trial", __doc__)
-    parser.add_argument("--repeats", type=int, default=10, help="of every curve's points (default 10)")
-    parser.add_argument("--coverage", type=int, default=200, help="estimated oracles for the coverage (default 200)")
-    parser.add_argument("--turns", type=int, default=3, help="of what is really timed (default 3)")
+    add_number(parser, "--repeats", COUNT, "of every curve's points (default 10)", default=10)
+    add_number(parser, "--coverage", Bounds(2, 10**6), "estimated oracles for the coverage (default 200)", default=200)
+    add_number(parser, "--turns", COUNT, "of what is really timed (default 3)", default=3)
     parser.add_argument(
         "--timed", nargs="+", choices=INGREDIENTS, default=list(INGREDIENTS), help="ingredients really timed (default all)"
     )
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     opened = open_for_measuring("trial", given, SOURCES)
     case, facts = opened.case, opened.setting
     out = given.out or runs.folder(case.name, case.seed) / "estimated.json"
-    rows = case.split(given.examples)[0]
+    rows = choice_of(given).split(case)[0]
     oracle = measure(case, Replay(case, given.memory), rows, given.batch)
     whole = {name: change.double().numpy() for name, change in oracle.changes.items()}
     first = Sampling(case, Replay(case, given.memory), rows, given.batch).look()

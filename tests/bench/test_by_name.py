@@ -116,7 +116,7 @@ MISTAKES = {
     "torchvision:resnet18": "give its examples, --data imagefolder:PATH",
     "torchvision:resnet18 --data folder:a": "unknown kind of data 'folder:a': choose from imagefolder:PATH, npz:PATH, vid",
     "torchvision:resnet18 --data npz:a --wieghts b": "'--wieghts' is unknown",
-    "torchvision:resnet18 --data npz:a --size big": "argument --size: invalid int value: 'big'",
+    "torchvision:resnet18 --data npz:a --size big": "--size is 'big'; allowed are whole numbers from 1 to 4096",
     "torchvision:resnet18 --data npz:none.npz --weights none.pt": "no weights at none.pt",
     "torchvision:resnet18 --data 'npz:none.npz": "No closing quotation",
 }

@@ -165,8 +165,16 @@ def test_the_rate_is_the_papers_or_falls_to_nothing(tmp_path, monkeypatch, adapt
 
 
 def test_a_rate_that_is_too_high_is_named(tmp_path):
-    with pytest.raises(BadInput, match=r"the loss became (nan|inf) in epoch 1: try a smaller --rate than 1e\+30"):
-        fine_tune(recipe(rate=1e30, augment=unchanged), parts(), 0, "test", keeper(tmp_path / "state"))
+    def start(classes):
+        model = build(classes)
+        list(model.parameters())[-1].data.fill_(1e38)
+        list(model.parameters())[-2].data.fill_(1e38)
+        return model
+
+    with pytest.raises(
+        BadInput, match=r"the loss became (nan|inf) in epoch 1: try a smaller --rate than 10; nothing was saved"
+    ):
+        fine_tune(recipe(rate=10.0, start=start, augment=unchanged), parts(), 0, "test", keeper(tmp_path / "state"))
 
 
 def test_the_test_is_used_once_and_the_curve_is_kept(tmp_path, monkeypatch):

@@ -1,5 +1,9 @@
 """Weights from files: read without running code, put into a network, or grafted on one with another head; else named."""
 
+import argparse
+import pickle
+import warnings
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -104,3 +108,77 @@ def test_imagenet_weights_that_cannot_be_fetched_say_where_to_put_them(monkeypat
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "vgg16-397923af.pth").touch()
     assert published.weights_file("vgg16") == tmp_path / "weights" / "vgg16-397923af.pth"
+
+
+class Unpickled:
+    """Leaves a mark if it is ever loaded."""
+
+    def __reduce__(self):
+        return open, ("loaded", "w")
+
+
+class Whole(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, inputs):
+        return self.layer(inputs)
+
+
+def scripted(file):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch deprecates it
+        torch.jit.save(torch.jit.script(Whole()), file)
+
+
+MORE_THAN_WEIGHTS = {
+    "a model": (lambda file: torch.save(Whole(), file), r"holds a whole pickled object \(.*Whole\), which is never loaded"),
+    "a model as it was saved once": (
+        lambda file: torch.save(Whole(), file, _use_new_zipfile_serialization=False),
+        r"holds a whole pickled object \(.*Whole\), which is never loaded",
+    ),
+    "a model of torch's layers": (
+        lambda file: torch.save(nn.Sequential(nn.Linear(2, 2)), file),
+        r"holds a whole pickled object \(torch\.nn\.modules\.\w+\.\w+\)",
+    ),
+    "a checkpoint with a model in it": (
+        lambda file: torch.save({"epoch": 3, "model": Whole()}, file),
+        r"holds a whole pickled object \(.*Whole\)",
+    ),
+    "options beside weights": (
+        lambda file: torch.save({"state_dict": {}, "args": argparse.Namespace(rate=1)}, file),
+        r"holds a whole pickled object \(argparse.Namespace\)",
+    ),
+    "a plain pickle": (
+        lambda file: file.write_bytes(pickle.dumps(Unpickled())),
+        r"holds a whole pickled object \(_?io\.open\)",
+    ),
+    "a program": (scripted, "is a TorchScript program, which is never run"),
+}
+
+
+@pytest.mark.parametrize("kind", MORE_THAN_WEIGHTS)
+def test_what_is_more_than_weights_is_named_and_never_loaded(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    make, message = MORE_THAN_WEIGHTS[kind]
+    make(tmp_path / "mine.pt")
+    with pytest.raises(BadInput, match=message) as error:
+        state_dict.read_weights(tmp_path / "mine.pt")
+    assert "torch.save(model.state_dict(), FILE)" in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.pt"]
+
+
+def test_a_tensor_that_claims_terabytes_is_not_believed(tmp_path):
+    torch.save({"weight": torch.zeros(1, dtype=torch.float16).expand(2**40)}, tmp_path / "mine.pt")
+    with pytest.raises(BadInput, match=r"weight is no plain tensor of its own numbers, \(1099511627776,\) in"):
+        state_dict.read_weights(tmp_path / "mine.pt")
+
+
+def test_damaged_files_of_weights_stay_damaged(tmp_path):
+    torch.save({"weight": torch.zeros(100)}, tmp_path / "mine.pt")
+    whole = (tmp_path / "mine.pt").read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"no weights", whole[50:]):
+        (tmp_path / "mine.pt").write_bytes(content)
+        with pytest.raises(BadInput, match="is truncated or not a weight file"):
+            state_dict.read_weights(tmp_path / "mine.pt")

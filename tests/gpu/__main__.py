@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pruning_oracle.bench import runs
+from pruning_oracle.bench.device import choose_device
 from pruning_oracle.bench.errors import exit_with
+from pruning_oracle.bench.runs.bounds import each_once
 
 # the most telling first; seconds that each may take, together under eight minutes
 PARTS = {"tests": 90, "oracles": 60, "vgg16": 150, "networks": 80, "criteria": 40, "pruning": 50}
@@ -50,8 +52,11 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--tiny", default="", help="anything: sizes for a rehearsal on a CPU")
     parser.add_argument("--record", type=Path, required=True, help="the folder to write gpu.json to")
-    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     given = parser.parse_args()
+    each_once("--parts", given.parts)
+    if given.device != "standin":  # which each part makes for itself
+        choose_device(given.device)
     runs.check_writable(given.record / "gpu.json")
     record: dict[str, Any] = {"command": "make gpu", "tiny": bool(given.tiny), "parts": {}}
     for name in given.parts:

@@ -120,15 +120,17 @@ MISTAKES = {
     "what the network lacks": (["--criterion", "norm_gamma"], "criterion 'norm_gamma' is unavailable here, since it needs"),
     "no such scaling": (["--scaling", "l7"], "unknown --scaling 'l7': choose from l1, l2, none, rank"),
     "a precision too coarse": (["--precision", "bfloat16"], "unknown precision 'bfloat16': choose from float32, float64, tf32"),
-    "nothing to remove": (["--remove", "0"], "--remove is 0; at least 1 is needed"),
-    "learning that diverges": (["--rate", "1e9", "--updates", "8", "--target", "maps=0.5"], "the last good network is kept in"),
+    "nothing to remove": (["--remove", "0"], "--remove is 0; allowed are whole numbers from 1 to 1000000"),
+    "learning that diverges": (["--rate", "10", "--updates", "30", "--target", "maps=0.5"], "the last good network is kept in"),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_one_line(tmp_path, mistake):
     words, message = MISTAKES[mistake]
-    (tmp_path / "mine.py").write_text(MINE)
+    far = MINE.replace("torch.randn(20, 1, 2, 2)", "torch.randn(20, 1, 2, 2) * 1e4")
+    far = far.replace("torch.full((20,), 1)", "torch.arange(20) % 2")
+    (tmp_path / "mine.py").write_text(far if mistake == "learning that diverges" else MINE)
     done = command("pruning", "mine.py", "--batch", "4", *words, folder=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
