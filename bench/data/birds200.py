@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pruning_oracle.bench.data.reading.data_folder import missing_data, root
-from pruning_oracle.bench.data.reading.files import files
+from pruning_oracle.bench.data.reading.files import files, read_text
 from pruning_oracle.bench.data.reading.images import SUFFIXES, View
 from pruning_oracle.bench.data.reading.splits import Entries, Splits, image_splits
 from pruning_oracle.bench.errors import BadInput
@@ -43,11 +43,11 @@ def _read(file: Path) -> dict[str, str]:
     if not file.is_file():
         raise BadInput(f"no {file}: CUB-200-2011 holds {', '.join(LISTS)} and images/")
     found: dict[str, str] = {}
-    for place, line in enumerate(file.read_text().splitlines(), 1):
+    for place, line in enumerate(read_text(file).splitlines(), 1):
         number, _, text = line.strip().partition(" ")
         if not number:
             continue
-        if not number.isdigit() or not text or number in found:
+        if not number.isdecimal() or not text or number in found:
             raise BadInput(f"{file}, line {place}: {line!r} is no new number with a text behind it")
         found[number] = text.strip()
     return found

@@ -1,12 +1,11 @@
 """CIFAR-10, from torchvision's folder or from files such as `train_10000.npz` and `test_2000.npz` under `DATA`/cifar10."""
 
-import zipfile
-
 import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
 from pruning_oracle.bench.data.reading.data_folder import root
+from pruning_oracle.bench.data.reading.npz import read_arrays
 from pruning_oracle.bench.errors import BadInput
 
 CLASSES = 10
@@ -36,11 +35,10 @@ def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
     files = sorted(folder.glob(f"{split}_*.npz"))
     if not files:
         raise BadInput(f"no CIFAR-10 in {root()}: expected cifar10/{split}_*.npz or torchvision's {BASE}/ there; or set DATA")
-    try:
-        with files[0].open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            images, labels = file["x"], file["y"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInput(f"{files[0]} is truncated or holds no x and y ({error})") from error
+    found = read_arrays(files[0], ("x", "y"))
+    if len(found) < 2:
+        raise BadInput(f"{files[0]} holds {', '.join(found)}; expected x and y")
+    images, labels = found["x"], found["y"]
     whole = labels.ndim == 1 and labels.dtype.kind in "iuf" and np.isin(labels, range(CLASSES)).all()
     if images.shape != (len(labels) if whole else 0, 32, 32, 3) or not len(images):
         raise BadInput(

@@ -1,9 +1,10 @@
 """Data sets in class folders, as for torchvision's ImageFolder: PATH/train/rose/1.jpg and PATH/test/…, or PATH/rose/1.jpg."""
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
-from pruning_oracle.bench.data.reading.files import Files, files
+from pruning_oracle.bench.data.reading.files import Files, Place, files, shown
 from pruning_oracle.bench.data.reading.images import SUFFIXES, View
 from pruning_oracle.bench.data.reading.splits import TEST, Entries, Splits, image_splits, split_every
 from pruning_oracle.bench.data.reading.unreadable import leave_out
@@ -49,7 +50,7 @@ def listed(what: str, root: Path, suffixes: tuple[str, ...]) -> Listing:
         if strange:
             raise BadInput(f"{what}: {folder}/{strange[0]} is no class of train, which has {len(classes)}: {_some(classes)}")
     entries = {split: _entries(found, f"{folder}/", classes) for split, folder in folders.items() if folder}
-    return Listing(found, entries, classes, said)
+    return Listing(_each_once(found, entries.values()), entries, list(map(shown, classes)), said)
 
 
 def _unsplit(what: str, found: Files) -> Listing:
@@ -57,22 +58,40 @@ def _unsplit(what: str, found: Files) -> Listing:
     whole = _entries(found, "", classes)
     parts = split_every([label for _, label in whole], TEST)
     entries = {split: [whole[row] for row in rows] for split, rows in zip(("train", "test"), parts, strict=True)}
-    return Listing(found, entries, classes, said)
+    return Listing(_each_once(found, [whole]), entries, list(map(shown, classes)), said)
+
+
+def _each_once(found: Files, parts: Iterable[Entries]) -> Files:
+    """The files, of which one that links bring into a part twice has a fault the second time."""
+    twins: dict[str, Place] = {}
+    for part in parts:
+        names: dict[str, list[str]] = {}
+        for name, _ in part:
+            names.setdefault(found.places[name].real or name, []).append(name)
+        for real, alike in names.items():
+            if len(alike) > 1:  # the one whose name is its own comes first, whatever the links to it are called
+                direct = [name for name in alike if real.endswith(f"/{name}")]
+                first = min(direct or alike)
+                fault = f"the same file as {shown(first)}"
+                twins |= {name: dataclasses.replace(found.places[name], fault=fault) for name in alike if name != first}
+    return dataclasses.replace(found, places=found.places | twins)
 
 
 def _classes(what: str, found: Files, folder: str) -> tuple[list[str], str]:
     """The classes in alphabetical order, and a sentence on those that are empty."""
     inside = found.under(folder) if folder else found
-    place = inside.root
-    on_disk = [path.name for path in place.iterdir() if path.is_dir() and path.name[0] != "."] if place.is_dir() else []
-    classes = sorted({*inside.folders(), *on_disk})
-    empty = {f"{folder}/{name}".strip("/"): "an empty class" for name in classes if name not in inside.folders()}
+    root = inside.root
+    on_disk = [path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "."] if root.is_dir() else []
+    odd = {name: place.fault for name, place in inside.places.items() if "/" not in name and place.fault}
+    classes = sorted({*inside.folders(), *on_disk} - odd.keys())
+    empty = {name: "an empty class" for name in classes if name not in inside.folders()}
     if len(classes) < 2 or len(classes) - len(empty) < 2:
         raise BadInput(
-            f"{what}: {place} holds fewer than 2 class folders with files to read:"
+            f"{what}: {root} holds fewer than 2 class folders with files to read:"
             " expected train/<class>/… and test/<class>/…, or <class>/…"
         )
-    return classes, leave_out(f"{what}: classes", empty, len(classes))
+    bad = {f"{folder}/{name}".strip("/"): reason for name, reason in (empty | odd).items()}
+    return classes, leave_out(f"{what}: classes", bad, len(classes) + len(odd))
 
 
 def _entries(found: Files, start: str, classes: list[str]) -> Entries:
@@ -82,4 +101,4 @@ def _entries(found: Files, start: str, classes: list[str]) -> Entries:
 
 
 def _some(classes: list[str]) -> str:
-    return ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")
+    return ", ".join(map(shown, classes[:3])) + (", …" if len(classes) > 3 else "")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from pruning_oracle.bench.data import class_folders
 from pruning_oracle.bench.data.reading.data_folder import missing_data, root
@@ -75,8 +74,11 @@ def _own(folder: Path, view: View) -> Splits:
 def _numbers(file: Path, name: str) -> np.ndarray:
     """The whole numbers of the variable `name` in a MATLAB file."""
     try:
-        return np.asarray(loadmat(file)[name]).ravel().astype(int)
-    except (MatReadError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        found = np.asarray(loadmat(file)[name]).ravel()
+        if not np.isfinite(found).all():
+            raise ValueError
+        return found.astype(int)
+    except Exception as error:  # SciPy raises many kinds for a damaged file
         raise BadInput(f"{file} is missing, truncated or holds no {name!r} ({type(error).__name__})") from error
 
 

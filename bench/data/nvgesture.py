@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pruning_oracle.bench.data.reading.data_folder import missing_data, root
+from pruning_oracle.bench.data.reading.files import read_text
 from pruning_oracle.bench.data.reading.splits import Entries, Splits, check_labels, readable_entries
 from pruning_oracle.bench.data.reading.videos import Screen, Window, read_frames, video_examples
 from pruning_oracle.bench.errors import BadInput
@@ -81,7 +82,7 @@ def _listed(split: str, sensor: str) -> list[Clip]:
         raise missing_data(
             "nvGesture", f"nvgesture/ with {' and '.join(LISTS.values())} and Video_data/class_01/…/sk_depth.avi"
         )
-    lines = [(place, line.strip()) for place, line in enumerate(lists[0].read_text().splitlines(), 1)]
+    lines = [(place, line.strip()) for place, line in enumerate(read_text(lists[0]).splitlines(), 1)]
     return [_clip(folder, lists[0], place, line, sensor) for place, line in lines if line]
 
 
@@ -90,7 +91,7 @@ def _clip(folder: Path, file: Path, place: int, line: str, sensor: str) -> Clip:
     fields = dict(word.split(":", 1) for word in line.split() if ":" in word)
     found = re.fullmatch(r"(\w+):(\d+):(\d+)", fields.get(sensor, ""))
     where = f"{file}, line {place}"
-    if not found or "path" not in fields or not fields.get("label", "").isdigit():
+    if not found or "path" not in fields or not fields.get("label", "").isdecimal():
         raise BadInput(f"{where}: {line!r} lacks path:…, {sensor}:<video>:<first frame>:<end> or label:1 to {CLASSES}")
     name, first, end, label = found[1], int(found[2]), int(found[3]), int(fields["label"])
     if not 1 <= label <= CLASSES or first >= end:

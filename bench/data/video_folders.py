@@ -18,7 +18,8 @@ def load(what: str, root: Path, screen: Screen) -> Splits:
     found = listed(what, root, SUFFIXES)
     paths = {name: place.path for name, place in found.files.places.items()}
     stamps = {name: f"{place.stamp} {screen}" for name, place in found.files.places.items()}
-    good, said = readable_entries(what, found.entries, stamps, lambda name: read_frames(paths[name], None, screen))
+    faults = {name: place.fault for name, place in found.files.places.items()}
+    good, said = readable_entries(what, found.entries, stamps, lambda name: read_frames(paths[name], None, screen), faults)
     check_labels(what, good, found.classes)
     made = {split: video_examples([(paths[name], None, label) for name, label in part], screen) for split, part in good.items()}
     said = "; ".join(filter(None, [found.left_out, said]))

@@ -8,6 +8,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from pruning_oracle.bench.data.reading.unreadable import quiet
+
 ROOM = 2**30  # bytes of examples that a data set caches
 
 
@@ -49,9 +51,13 @@ class Decoded(Dataset[tuple[Tensor, Tensor]]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Float[Tensor, "..."], Tensor]:
+        with quiet():
+            return self._one(index)
+
+    def _one(self, index: int) -> tuple[Float[Tensor, "..."], Tensor]:
         return self.normalise(self.kept[index]), torch.tensor(self.labels[index])
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
         """Several examples at once, as torch's DataLoader asks for them; decoding releases Python's lock, so threads help."""
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            return list(pool.map(self.__getitem__, indices))
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool, quiet():
+            return list(pool.map(self._one, indices))

@@ -1,7 +1,7 @@
 """Reads images from files: decoded in parallel, resized and cropped by torchvision's v2 transforms, normalised."""
 
+import functools
 import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,8 @@ from pruning_oracle.bench.data.reading.files import Files
 from pruning_oracle.bench.errors import BadInput
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # those of torchvision's ImageFolder
+FORMATS = ("JPEG", "MPO", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF")  # others run programs to be decoded
+MOST_PIXELS, MOST_SLENDER = 89_478_485, 100  # the first is PIL's; an image is scaled by its shorter side
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours, 0 to 1
 
 
@@ -54,21 +56,36 @@ def transforms() -> Any:
 
 
 def decode_image(content: bytes) -> Image.Image:
-    """Decodes an image to RGB, also if it is grey, CMYK, 16 bits deep, with a palette or transparent.
+    """Decodes an image to RGB, also if it is grey, CMYK, 16 bits deep, with a palette or transparent; of several its first.
 
-    BadInput if it cannot be read.
+    BadInput if it cannot be read. Warnings of the decoder are the caller's to silence (`quiet`).
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings of broken EXIF and of transparent palettes do not matter here
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-                if image.mode.startswith("I"):  # 16 bits of grey, which PIL would cut at 255
-                    return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
-                return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # PIL's readers raise all of these
+        with Image.open(io.BytesIO(content), formats=formats()) as image:
+            check_sides(*image.size)  # before its pixels are decoded
+            image.load()
+            if image.mode.startswith("I"):  # 16 bits of grey, which PIL would cut at 255
+                return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
+            return image.convert("RGB")
+    except BadInput:
+        raise
+    except Exception as error:  # PIL's readers raise many kinds for a damaged file
         reason = f"not a readable image, {type(error).__name__}" if content else "an empty file"
         raise BadInput(reason) from error
+
+
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """The formats of images that are read, of those that PIL knows here."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def check_sides(width: int, height: int) -> None:
+    """Raises BadInput for sides that no photograph has, in pixels: a few bytes can claim more than any memory holds."""
+    if min(width, height) < 1 or width * height > MOST_PIXELS or max(width, height) > MOST_SLENDER * min(width, height):
+        limits = f"at most {MOST_PIXELS:,}, and one side at most {MOST_SLENDER} times the other"
+        raise BadInput(f"{width} × {height} pixels, beyond what is read ({limits})")
 
 
 def image_examples(files: Files, names: Sequence[str], labels: Sequence[int], view: View) -> Decoded:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch.utils.data import Dataset
 
 from pruning_oracle.bench.data.reading.examples import Examples
-from pruning_oracle.bench.data.reading.files import Files
+from pruning_oracle.bench.data.reading.files import Files, shown
 from pruning_oracle.bench.data.reading.images import View, decode_image
 from pruning_oracle.bench.data.reading.images import image_examples as images
 from pruning_oracle.bench.data.reading.unreadable import find_unreadable, leave_out
@@ -70,23 +70,30 @@ def split_every(labels: Sequence[int], step: int) -> tuple[list[int], list[int]]
 
 
 def readable_entries(
-    what: str, entries: Mapping[str, Entries], stamps: Mapping[str, str], check: Callable[[str], object]
+    what: str,
+    entries: Mapping[str, Entries],
+    stamps: Mapping[str, str],
+    check: Callable[[str], object],
+    faults: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Entries], str]:
     """The entries of every part that `check` can read, and a sentence on those that it cannot read.
 
     `stamps` has a text for every name that changes when the file does. `what` names the data set in messages. Sets of more
-    than `UNREAD` examples are not checked.
+    than `UNREAD` examples are not checked, but for the `faults` by name that are known beforehand.
     """
     names = {name for part in entries.values() for name, _ in part}
-    bad = find_unreadable(what, {name: stamps[name] for name in sorted(names)}, check) if len(names) <= UNREAD else {}
+    bad = {name: fault for name, fault in sorted((faults or {}).items()) if fault and name in names}
+    if len(names) <= UNREAD:
+        bad |= find_unreadable(what, {name: stamps[name] for name in sorted(names - bad.keys())}, check)
     said = leave_out(what, bad, len(names))
     return {split: [(name, label) for name, label in part if name not in bad] for split, part in entries.items()}, said
 
 
 def image_splits(what: str, files: Files, entries: Mapping[str, Entries], classes: Sequence[str], view: View) -> Splits:
     """The parts of a data set of images; `entries` has a part `train` and a part `test`, and may have a part `validation`."""
-    stamps = {name: files.places[name].stamp for part in entries.values() for name, _ in part}
-    good, said = readable_entries(what, entries, stamps, lambda name: decode_image(files.read(name)))
+    places = {name: files.places[name] for part in entries.values() for name, _ in part}
+    stamps, faults = ({name: getattr(place, part) for name, place in places.items()} for part in ("stamp", "fault"))
+    good, said = readable_entries(what, entries, stamps, lambda name: decode_image(files.read(name)), faults)
     check_labels(what, good, classes)
     made = {
         split: images(files, [name for name, _ in part], [label for _, label in part], view) for split, part in good.items()
@@ -95,12 +102,16 @@ def image_splits(what: str, files: Files, entries: Mapping[str, Entries], classe
 
 
 def check_labels(what: str, entries: Mapping[str, Entries], classes: Sequence[str]) -> None:
-    """Raises BadInput for a part without examples, or for a label outside the classes."""
+    """Raises BadInput for a part without examples, a label outside the classes, or one class alone to train on."""
     for split, part in entries.items():
         if not part:
             raise BadInput(f"{what}: there is no example to {'test on' if split == 'test' else 'train on'} ({split})")
         wrong = [(name, label) for name, label in part if not 0 <= label < len(classes)]
         if wrong:
             raise BadInput(
-                f"{what}: {wrong[0][0]} has label {wrong[0][1]}; there are {len(classes)} classes, 0 to {len(classes) - 1}"
+                f"{what}: {shown(wrong[0][0])} has label {wrong[0][1]};"
+                f" there are {len(classes)} classes, 0 to {len(classes) - 1}"
             )
+        alone = {label for _, label in part}
+        if split == "train" and len(alone) < 2:
+            raise BadInput(f"{what}: {classes[alone.pop()]} alone has examples to train on; at least 2 classes need some")

@@ -14,8 +14,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from pruning_oracle.bench.data.reading.decoded import Decoded
+from pruning_oracle.bench.data.reading.images import check_sides
 from pruning_oracle.bench.errors import BadInput
 
+# FFmpeg's names of what these suffixes hold; a playlist by such a name would open other files
+FORMATS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,m4v"
+ROOM = 2**30  # bytes of the scaled frames of one video
 SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg")
 Window = tuple[int, int]  # the first frame, and the one after the last
 
@@ -47,7 +51,11 @@ def read_frames(path: Path, window: Window | None, screen: Screen) -> UInt8[Tens
     BadInput if the video cannot be read or is too short.
     """
     first, end = window or (0, None)
-    shown = list(_decoded(path, first, end, screen))
+    shown: list[np.ndarray] = []
+    for frame in _decoded(path, first, end, screen):
+        shown.append(frame)
+        if len(shown) * frame.nbytes > ROOM:
+            raise BadInput(f"longer than {len(shown):,} frames, which is all that is kept of one video")
     if window and len(shown) < window[1] - first:
         raise BadInput(f"shorter than its window, frames {first} to {window[1]}, of which it has {len(shown)}")
     if not window and len(shown) < screen.frames:
@@ -63,17 +71,20 @@ def _decoded(path: Path, first: int, end: int | None, screen: Screen) -> Any:
     """
     av = import_av()
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options={"format_whitelist": FORMATS}) as container:
             if not container.streams.video:
                 raise BadInput("no video in it")
             for place, frame in enumerate(container.decode(container.streams.video[0])):
                 if place >= first and (end is None or place < end):
+                    check_sides(frame.width, frame.height)
                     if frame.is_corrupt:
                         raise BadInput(f"not a readable video, frame {place} is corrupt")
                     yield _small(frame, screen)
                 if end is not None and place + 1 >= end:
                     return
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except BadInput:
+        raise
+    except Exception as error:  # FFmpeg's errors, and what PyAV raises beside them for a damaged file
         raise BadInput(f"not a readable video, {type(error).__name__}") from error
 
 
