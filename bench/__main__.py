@@ -12,7 +12,8 @@ from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost
-from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, RATE, SEED, add_number
+from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, RATE, SEED
+from pruning_oracle.bench.runs.options import Parser, add_number, check_used
 from pruning_oracle.bench.training import train_and_save
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
@@ -51,7 +52,7 @@ def show(name: str, seed: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command; `arguments` default to those of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m pruning_oracle.bench", description=__doc__)
+    parser = Parser(prog="python -m pruning_oracle.bench", description=__doc__)
     parser.add_argument("what", choices=["show", "train"])
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     add_number(parser, "--seed", SEED, "which trained network (default 0)", default=0)
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_number(tuning, "--batch", BATCH, "examples per update")
     tuning.add_argument("--device", default="auto", help=DEVICES)
     given = parser.parse_args(arguments)
+    check_used(parser, given, dict.fromkeys(("out", "epochs", "rate", "batch", "device"), ("train",)))
     unreadable.apply_strict_option(given)
     given.case = by_name.case_line(given)
     if given.what == "train":

@@ -19,8 +19,9 @@ from pruning_oracle.bench.errors import unknown
 from pruning_oracle.bench.loading import by_name, choice
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost, memory
-from pruning_oracle.bench.runs.bounds import BATCH, SEED, add_number
+from pruning_oracle.bench.runs.bounds import BATCH, SEED
 from pruning_oracle.bench.runs.code_digest import TRAINING
+from pruning_oracle.bench.runs.options import Parser, add_number
 from pruning_oracle.bench.weights import state_dict
 
 TESTED = 1000  # test examples in the fingerprint of the test data, whose change makes a measurement stale
@@ -37,7 +38,7 @@ class OpenedCase:
 
 def case_options(stage: str, doc: str | None, precisions: Iterable[str] = PRECISIONS) -> argparse.ArgumentParser:
     """An argument parser with the options that every command on a case takes; `doc` describes the command in its help."""
-    parser = argparse.ArgumentParser(prog=f"python -m pruning_oracle.{stage}", description=doc)
+    parser = Parser(prog=f"python -m pruning_oracle.{stage}", description=doc)
     parser.add_argument("case", help="a case's name, a .py file that holds an @case, torchvision:NAME or timm:NAME")
     add_number(parser, "--seed", SEED, "which trained network, and which examples (default 0)", default=0)
     parser.add_argument("--device", default="auto", help=DEVICES)

@@ -4,7 +4,6 @@ Every stage decides by content whether its file is still what it would make, so 
 started once and takes run after run.
 """
 
-import argparse
 import importlib
 import os
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.runs import RUNS, folder
 from pruning_oracle.bench.runs.bounds import JOBS
+from pruning_oracle.bench.runs.options import Parser
 from pruning_oracle.pipeline.processes import SUITE, run_all
 from pruning_oracle.pipeline.requests import Request, measuring, oracle_of, pruning, request
 from pruning_oracle.pruning.studies import FAR, PRUNING, SMALL
@@ -56,7 +56,7 @@ def run_target(target: str, asked: Request) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line, as the Makefile calls it: an empty value is one that was not given."""
-    parser = argparse.ArgumentParser(prog=f"python -m {SUITE}.pipeline", description=__doc__)
+    parser = Parser(prog=f"python -m {SUITE}.pipeline", description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", default="", help=text)

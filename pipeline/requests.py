@@ -81,7 +81,14 @@ def request(given: argparse.Namespace) -> Request:
     if given.network:
         line = _line(given)
         return Request({_run_name(line): line}, _seeds(given.seeds), given)
+    for name in ("dataset", "weights"):  # the environment may hold a NAME or a SIZE of something else
+        if getattr(given, name):
+            raise BadInput(
+                f"{name.upper()} is for NETWORK=torchvision:NAME or timm:NAME, which is not given; CASES bring their own"
+            )
     names = given.cases.split()
+    if not names:
+        raise BadInput(f"CASES is {given.cases!r}: name at least one case")
     return Request({_run_name(name) if name.endswith(".py") else name: name for name in names}, _seeds(given.seeds), given)
 
 

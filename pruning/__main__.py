@@ -16,17 +16,9 @@ from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
-from pruning_oracle.bench.runs.bounds import (
-    BATCH,
-    COUNT,
-    MOMENTUM,
-    PRICE,
-    RATE_OR_NONE,
-    UPDATES,
-    WEIGHT_DECAY,
-    add_number,
-)
+from pruning_oracle.bench.runs.bounds import BATCH, COUNT, MOMENTUM, PRICE, RATE_OR_NONE, UPDATES, WEIGHT_DECAY
 from pruning_oracle.bench.runs.bounds import SECONDS as LONG
+from pruning_oracle.bench.runs.options import add_number
 from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.scores import ORACLES
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of
@@ -105,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with `arguments`, by default those of the command line."""
     given = pruning_options().parse_args(arguments)
     given.case = by_name.case_line(given)
-    criterion = criterion_of(given.criterion or PruningSettings.criterion)
+    criterion = criterion_of(PruningSettings.criterion if given.criterion is None else given.criterion)
     changes = changes_of(given, criterion)
 
     def out_of(case: Case) -> Path:

@@ -21,7 +21,8 @@ from pruning_oracle.bench.errors import exit_with
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.pruning_settings import PruningSettings
-from pruning_oracle.bench.runs.bounds import BATCH, COUNT, RATE_OR_NONE, UPDATES, add_number
+from pruning_oracle.bench.runs.bounds import BATCH, COUNT, RATE_OR_NONE, UPDATES
+from pruning_oracle.bench.runs.options import add_number
 from pruning_oracle.criteria.criterion import choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.cutting.surgery import cut

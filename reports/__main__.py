@@ -6,7 +6,6 @@ than themselves. `fit` fits the weights of the criterion `weighted_rank` to othe
 timings` measured, `pruning` what `make prune` came to, and writes its page.
 """
 
-import argparse
 import hashlib
 import json
 import sys
@@ -17,8 +16,9 @@ import pandas as pd
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput, exit_with
-from pruning_oracle.bench.runs.bounds import COUNT, JOBS, SEED, add_number, each_once
+from pruning_oracle.bench.runs.bounds import COUNT, JOBS, SEED
 from pruning_oracle.bench.runs.code_digest import case_in, depends_on
+from pruning_oracle.bench.runs.options import Parser, add_number, check_used, each_once
 from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
 from pruning_oracle.reports.agreement import few_examples
 from pruning_oracle.reports.agreement.fit import fit_weights
@@ -42,6 +42,15 @@ from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import all_summaries, latex, summary
 
 OUT = Path("report")
+OF_RUNS = ("grade", "page", "show", "regress", "accept", "false-alarms", "fit", "pruning")
+USED = dict.fromkeys(("cases", "seeds", "runs"), OF_RUNS) | {  # what each option is for
+    "out": ("page", "show", "pruning"),
+    "record": ("speed",),
+    "baselines": ("regress", "accept"),
+    "reason": ("accept",),
+    "jobs": ("page",),
+    "splits": ("false-alarms",),
+}
 REPORT = ("index.html", "agreement.csv", "agreement.md", "agreement.tex")
 # what draws the page beside what lies in its files
 PAGE = ("reports/__main__.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
@@ -178,11 +187,9 @@ def names_of(cases: list[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m pruning_oracle.reports", description=__doc__)
-    parser.add_argument(
-        "what", choices=["grade", "page", "show", "speed", "regress", "accept", "false-alarms", "fit", "pruning"]
-    )
-    parser.add_argument("cases", nargs="*", help="case names, or .py files that hold an @case")
+    parser = Parser(prog="python -m pruning_oracle.reports", description=__doc__)
+    parser.add_argument("what", choices=[*OF_RUNS, "speed"])
+    parser.add_argument("cases", nargs="*", default=[], help="case names, or .py files that hold an @case")
     add_number(parser, "--seeds", SEED, "of the cases, each once (0)", nargs="+", default=[0])
     parser.add_argument("--runs", type=Path, default=runs.RUNS, help="the folder of the run files")
     parser.add_argument("--out", type=Path, default=OUT, help="page, show: the report's folder")
@@ -192,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_number(parser, "--jobs", JOBS, "page: processes that draw (1)", default=1)
     add_number(parser, "--splits", COUNT, "false-alarms: how often examples are split in halves (20)", default=20)
     given = parser.parse_args(arguments)
+    check_used(parser, given, USED)
     if given.what == "speed":
         print_speed(given.record)
         return

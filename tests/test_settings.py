@@ -12,7 +12,8 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target
-from pruning_oracle.bench.runs.bounds import BATCH, COUNT, RATE, SEED, Bounds, each_once
+from pruning_oracle.bench.runs.bounds import BATCH, COUNT, RATE, SEED, Bounds
+from pruning_oracle.bench.runs.options import each_once
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 from pruning_oracle.bench.training.from_scratch import ScratchRecipe, train_from_scratch
 from pruning_oracle.oracle.estimated.goal import Goal
@@ -184,6 +185,25 @@ REFUSED = {
         "row 1437 is none of them; the training set has rows 0 to 1436",
     ),
     "two fresh ones": (["criteria", "vgg-digits", "--fresh", "2"], "--fresh is 2; allowed are whole numbers from 3"),
+    "no value": (["oracle", "vgg-digits", "--seed"], "argument --seed: expected one argument; python -m pruning_oracle.oracle"),
+    "dashes for a value": (["oracle", "vgg-digits", "--precision=--"], "--precision is '--': that is no value"),
+    "an option that is none": (["criteria", "vgg-digits", "--sed", "1"], "unrecognized arguments: --sed 1; python -m"),
+    "rows and how many": (["oracle", "vgg-digits", "--rows", "0:5", "--examples", "5"], "not allowed with argument"),
+    "rows in a long name": (["oracle", "vgg-digits", "--rows", "a" * 300], "--rows 'aaaaaaaaaa"),
+    "training by show": (["bench", "show", "vgg-digits", "--epochs", "5"], "--epochs is for train, not for show: leave it out"),
+    "a file for show": (["bench", "show", "vgg-digits", "--out", "x"], "--out is for train, not for show: leave it out"),
+    "baselines of a page": (
+        ["reports", "page", "vgg-digits", "--baselines", "x"],
+        "--baselines is for regress and accept, not",
+    ),
+    "seeds of a record": (
+        ["reports", "speed", "--seeds", "1"],
+        "--seeds is for grade and page and show and regress and accept",
+    ),
+    "no criterion": (["pruning", "vgg-digits", "--criterion", ""], "unknown criterion ''"),
+    "no case": (["pipeline", "oracle", "--cases", " "], "CASES is ' ': name at least one case"),
+    "weights without a network": (["pipeline", "oracle", "--weights", "a.pt"], "WEIGHTS is for NETWORK=torchvision:NAME or"),
+    "a size that is none": (["pipeline", "oracle", "--network", "timm:a", "--dataset", "npz:a", "--size", "-5"], "SIZE is -5"),
     "a sample seed": (
         ["criteria", "vgg-digits", "--sample-seed", "-1"],
         "--sample-seed is -1; allowed are whole numbers from 0",

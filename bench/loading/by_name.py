@@ -24,7 +24,8 @@ from pruning_oracle.bench.data.reading.videos import Screen
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading import fine_tuned
 from pruning_oracle.bench.registry import Definition
-from pruning_oracle.bench.runs.bounds import PIXELS, add_number
+from pruning_oracle.bench.runs.bounds import PIXELS
+from pruning_oracle.bench.runs.options import Parser, add_number
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, held_out
 from pruning_oracle.bench.weights import published, state_dict, trained
 
@@ -59,12 +60,12 @@ def case_line(given: argparse.Namespace) -> str:
 
 def definition(line: str) -> Definition:
     """The Definition that a line of `case_line` describes; BadInput if the line is wrong. Weights and data are read later."""
-    parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
+    parser = Parser(prog="the case", add_help=False)
     parser.add_argument("case")
     add_options(parser)
     try:
         given, more = parser.parse_known_args(shlex.split(line))
-    except (argparse.ArgumentError, ValueError) as error:
+    except (BadInput, ValueError) as error:
         raise BadInput(f"{line!r}: {error}") from error
     if more or not given.data:
         raise BadInput(f"{line!r}: " + (f"{more[0]!r} is unknown" if more else f"give its examples, --data {KINDS[0]}:PATH"))

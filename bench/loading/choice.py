@@ -8,7 +8,8 @@ from typing import Any
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.runs.bounds import EXAMPLES, SEED, add_number
+from pruning_oracle.bench.runs.bounds import EXAMPLES, SEED
+from pruning_oracle.bench.runs.options import add_number
 
 REST = "rest"  # --fresh rest: every example that is not shared
 LONGEST, MOST = 2**26, 10**7  # bytes of a file of rows, and rows
@@ -52,9 +53,9 @@ def parse_rows(text: str) -> tuple[int, ...]:
     """The rows that a text or the file of that name lists, each once; BadInput for anything else."""
     path, where = Path(text), f"--rows {text!a}"
     if not re.fullmatch(r"[\d:,]+", text, re.ASCII):
-        if not path.is_file():
-            raise BadInput(f"{where}: there is no such file; allowed is {ALLOWED}")
         try:
+            if not path.is_file():
+                raise BadInput(f"{where}: there is no such file; allowed is {ALLOWED}")
             if path.stat().st_size > LONGEST:
                 raise BadInput(f"{where} has {path.stat().st_size:,} bytes; a file of rows has at most {LONGEST:,}")
             text = path.read_text()

@@ -1,12 +1,10 @@
-"""The numbers that settings may have, with their bounds: read from a command line, and checked in Python, by the same rules."""
+"""The numbers that settings may have, with their bounds: read from texts and checked in Python by the same rules."""
 
 import dataclasses
 import numbers
 import re
 import typing
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from pruning_oracle.bench.errors import BadInput
@@ -71,18 +69,6 @@ WEIGHT_DECAY = Bounds(0, 10, whole=False)
 SMOOTHING = Bounds(0, 0.9999, whole=False)
 SECONDS = Bounds(0, 10**9, whole=False)
 PRICE = Bounds(0, 10**6, whole=False)
-
-
-def add_number(parser: Any, name: str, bounds: Bounds, text: str, **more: Any) -> None:
-    """Adds an option with a number within bounds to an argument parser or a group of one; `text` is its help."""
-    parser.add_argument(name, type=partial(bounds.read, name), help=text, metavar="N", **more)
-
-
-def each_once(name: str, values: Sequence[Any]) -> None:
-    """Raises BadInput if a value of the option `name` is given twice, which would count it twice."""
-    twice = [value for place, value in enumerate(values) if value in values[:place]]
-    if twice:
-        raise BadInput(f"{name} names {_shown(twice[0], quoted=False)} twice; allowed is each once")
 
 
 def check_fields(settings: Any) -> None:

@@ -17,7 +17,8 @@ from pruning_oracle.bench.command import fingerprint, open_for_measuring, stage_
 from pruning_oracle.bench.errors import exit_with
 from pruning_oracle.bench.loading.choice import choice_of
 from pruning_oracle.bench.runs import Arrays
-from pruning_oracle.bench.runs.bounds import COUNT, Bounds, add_number
+from pruning_oracle.bench.runs.bounds import COUNT, Bounds
+from pruning_oracle.bench.runs.options import add_number
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import EstimatedOracle, Sampling
 from pruning_oracle.oracle.exact.replay import Replay

@@ -17,6 +17,7 @@ from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network.flops import RECURRENT
 from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
+from pruning_oracle.bench.runs.options import Parser
 from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.pruning.cutting.padding import pad_amounts, set_pad_amounts
 
@@ -64,7 +65,7 @@ def setting_of(case: Case, facts: dict[str, Any], stage: str, source: str | None
 
 def network_options(stage: str, doc: str | None, suffix: str) -> argparse.ArgumentParser:
     """A parser for `python -m pruning_oracle.pruning.STAGE`, which takes a network file and writes beside it with `suffix`."""
-    parser = argparse.ArgumentParser(prog=f"python -m pruning_oracle.pruning.{stage}", description=doc)
+    parser = Parser(prog=f"python -m pruning_oracle.pruning.{stage}", description=doc)
     parser.add_argument("network", type=Path, help="a .network file that python -m pruning_oracle.pruning wrote")
     parser.add_argument("--source", help="the .py file of the case, if it is your own")
     parser.add_argument("--out", type=Path, help=f"the file to write (default: beside the network, {suffix})")

@@ -4,7 +4,6 @@ A record, `gpu.json`, is written after every part: a run cut short has lost one 
 measured yet.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.device import choose_device
 from pruning_oracle.bench.errors import exit_with
-from pruning_oracle.bench.runs.bounds import each_once
+from pruning_oracle.bench.runs.options import Parser, each_once
 
 # the most telling first; seconds that each may take, together under eight minutes
 PARTS = {"tests": 90, "oracles": 60, "vgg16": 150, "networks": 80, "criteria": 40, "pruning": 50}
@@ -48,7 +47,7 @@ def run_part(name: str, device: str, tiny: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Runs all parts, or those named, and writes the record; the exit status says whether any failed."""
-    parser = argparse.ArgumentParser(prog="make gpu", description=__doc__)
+    parser = Parser(prog="make gpu", description=__doc__)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--tiny", default="", help="anything: sizes for a rehearsal on a CPU")
     parser.add_argument("--record", type=Path, required=True, help="the folder to write gpu.json to")
