@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.bounds import EXAMPLES, SEED, Bounds
+from pruning_oracle.bench.runs.options import each_once
 from pruning_oracle.reports.pytest_plugin.items import PLAN, SAID, CriteriaFile, SessionPlan
 from pruning_oracle.reports.pytest_plugin.options import OPTION, OPTIONS
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Stores the plan of the session; raises pytest.UsageError for a mistake in the options."""
-    file, seeds, examples, reason = _file(config), _numbers(config, "seeds"), _numbers(config, "examples"), _reason(config)
+    file, reason = _file(config), _reason(config)
+    seeds, examples = _numbers(config, "seeds", SEED), _numbers(config, "examples", EXAMPLES)
     worker, baselines = getattr(config, "workerinput", None), _option(config, "baselines")
     folder = Path(worker[SAID] if worker else tempfile.mkdtemp(prefix="pruning-oracle-"))
     config.stash[PLAN] = SessionPlan(
@@ -82,12 +86,13 @@ def _file(config: pytest.Config) -> Path:
     return file
 
 
-def _numbers(config: pytest.Config, name: str) -> list[int]:
-    words = (_option(config, name) or "").split()
-    for word in words:
-        if not word.isdecimal():
-            raise pytest.UsageError(f"{OPTION}{name} has {word!r}: allowed are whole numbers")
-    return [int(word) for word in words]
+def _numbers(config: pytest.Config, name: str, bounds: Bounds) -> list[int]:
+    try:
+        found = [bounds.read(OPTION + name, word) for word in (_option(config, name) or "").split()]
+        each_once(OPTION + name, found)
+    except BadInput as error:
+        raise pytest.UsageError(str(error)) from error
+    return found
 
 
 def _reason(config: pytest.Config) -> str | None:

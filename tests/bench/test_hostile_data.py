@@ -105,7 +105,12 @@ def huge_header(photos):
     (photos / "a" / "9.png").write_bytes(bytes(content))
 
 
+def floating(photos):
+    Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)).save(photos / "a" / "9.tif")
+
+
 ODD_FILES = {
+    floating: "a/9.tif: floating-point pixels, of which nobody knows what is white",
     fifo: "a/9.jpg: a FIFO, not a file",
     bound_socket: "a/9.jpg: a socket, not a file",
     dangling: "a/9.jpg: a link to nothing",
@@ -347,6 +352,20 @@ def zipped(tmp_path, content, compression=zipfile.ZIP_STORED):
 def test_a_header_that_promises_what_is_not_there_is_not_believed(tmp_path, shape):
     with pytest.raises(BadInput, match=r"a\.npz: x says that it is uint8 .* bytes, but the file does not hold them"):
         arrays.load(zipped(tmp_path, header(shape) + bytes(10)))
+
+
+def test_sizes_that_compression_cannot_reach_are_not_believed(tmp_path):
+    """The archive's own list claims what the array's header does."""
+    content = header("(4000000000,)")
+    path = zipped(tmp_path, content, zipfile.ZIP_DEFLATED)
+    whole = bytearray(path.read_bytes())
+    listed = whole.index(b"PK\x01\x02")
+    whole[listed + 24 : listed + 28] = struct.pack("<I", 4_000_000_000 + len(content))
+    path.write_bytes(bytes(whole))
+    with pytest.raises(
+        BadInput, match=r"x says that it is uint8 \(4000000000,\), 4,000,000,000 bytes, but the file does not hold"
+    ):
+        arrays.load(path)
 
 
 def test_a_bomb_is_measured_by_the_memory_that_is_free(tmp_path, monkeypatch):

@@ -84,7 +84,9 @@ def test_from_the_first_measurement_to_a_regression(elsewhere):
     ("words", "message"),
     [
         (["--pruning-oracle-accept", " "], "*--pruning-oracle-accept is empty: a new baseline needs a reason"),
-        (["--pruning-oracle-seeds", "one"], "*--pruning-oracle-seeds has 'one': allowed are whole numbers"),
+        (["--pruning-oracle-seeds", "one"], "*--pruning-oracle-seeds is 'one'; allowed are whole numbers from 0 to 4294967295"),
+        (["--pruning-oracle-seeds", "1 1"], "*--pruning-oracle-seeds names 1 twice; allowed is each once"),
+        (["--pruning-oracle-examples", "0"], "*--pruning-oracle-examples is 0; allowed are whole numbers from 3 to 1000000000"),
         (["--pruning-oracle-criteria", "your.py"], "*--pruning-oracle-criteria is your.py: there is no such .py file"),
     ],
 )

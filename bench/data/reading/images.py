@@ -64,6 +64,8 @@ def decode_image(content: bytes) -> Image.Image:
         with Image.open(io.BytesIO(content), formats=formats()) as image:
             check_sides(*image.size)  # before its pixels are decoded
             image.load()
+            if image.mode == "F":
+                raise BadInput("floating-point pixels, of which nobody knows what is white")
             if image.mode.startswith("I"):  # 16 bits of grey, which PIL would cut at 255
                 return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
             return image.convert("RGB")
