@@ -22,7 +22,7 @@ def restore(model: nn.Module, case: str, seed: int) -> nn.Module:
 def weights_of(file: Path, case: str, seed: int) -> runs.Arrays:
     """The weights in a file, as arrays; BadInput if it says that they are of another case or seed."""
     content = runs.load(file, "weights")
-    own = content.facts.get("case"), content.facts.get("seed")
+    own = content.facts.get("case", case), content.facts.get("seed", seed)
     if own != (case, seed):
         raise BadInput(f"{file} holds the weights of {own[0]} seed {own[1]}, not of {case} seed {seed}: put its own there")
     return content.arrays

@@ -180,8 +180,8 @@ def test_torchvisions_own_folder_is_taken(tmp_path, monkeypatch):
     ("content", "message"),
     [
         (None, "no CIFAR-10 in .*expected cifar10/test_"),
-        (b"PK\x03\x04 half", "is truncated or holds no x and y"),
-        ({"x": np.zeros((2, 32, 32, 3))}, "is truncated or holds no x and y"),
+        (b"PK\x03\x04 half", "is truncated or no .npz"),
+        ({"x": np.zeros((2, 32, 32, 3))}, "holds x; expected x and y"),
         ({"x": np.zeros((2, 8, 8, 3)), "y": np.zeros(2)}, r"expected \[n, 32, 32, 3\]"),
         ({"x": np.zeros((2, 32, 32, 3)), "y": np.array([1, 12])}, "labels 0 to 9"),
     ],
