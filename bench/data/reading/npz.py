@@ -62,8 +62,11 @@ def free_memory() -> int:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
-        free += [int(limit) - int(used)] if limit.isdecimal() else []
-    except OSError:  # another system, or no container
+        limit, used, parts = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current", "stat"))
+        kept = next(
+            int(line.split()[1]) for line in parts.splitlines() if line.startswith("file ")
+        )  # copies of what is on disk
+        free += [int(limit) - int(used) + kept] if limit.isdecimal() else []
+    except (OSError, StopIteration):  # another system, or no container
         pass
     return max(0, min(free))
