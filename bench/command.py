@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils import _pytree as tree
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
@@ -136,8 +137,9 @@ def fingerprint(data: Examples, rows: Sequence[int]) -> str:
     """SHA-256 of the inputs and labels of the examples at `rows`; the batch size and the precision do not change it."""
     sha = hashlib.sha256()
     for row in rows:
-        for part in data[row]:
+        for path, part in tree.tree_leaves_with_path(tuple(data[row])):
             array = np.asarray(part)
-            sha.update(f"{array.dtype.str} {array.shape} ".encode())
+            place = tree.keystr(path[1:])  # within a label of several parts; else empty
+            sha.update(f"{place}{array.dtype.str} {array.shape} ".encode())
             sha.update(array.tobytes())
     return sha.hexdigest()

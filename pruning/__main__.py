@@ -16,7 +16,7 @@ from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
 from pruning_oracle.bench.runs.resumable import SECONDS
-from pruning_oracle.bench.scores import ORACLES
+from pruning_oracle.bench.scores import ORACLES, shown
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import unavailable
 from pruning_oracle.pruning.cutting import network_file
@@ -144,7 +144,7 @@ class ProgressBar:
         gone = 1 - last[target.quantity] / first[target.quantity] if target.quantity != "accuracy" else 0.0
         share = gone / (1 - target.value) if target.quantity != "accuracy" else 1 - last["maps"] / first["maps"]
         final = f", final update {state.final.updates} of {self.settings.final_updates}" if state.final.updates else ""
-        said = f"{last['maps']} of {first['maps']} maps, accuracy {last['test_accuracy']:.3f}{final}"
+        said = f"{last['maps']} of {first['maps']} maps, accuracy {shown(last['test_accuracy'], '.3f')}{final}"
         self.bar.set_postfix_str(said, refresh=False)
         self.bar.update(min(1.0, share) - self.bar.n)
 
@@ -158,7 +158,7 @@ def _report(case: Case, state: State, out: Path) -> None:
     shares = [f"{last[name] / first[name]:.1%} of its {name}" for name in ("maps", "flops", "parameters")]
     print(
         f"{case.name} seed {case.seed}: {', '.join(shares)} left after {last['updates']} updates;"
-        f" test accuracy {first['test_accuracy']:.4f} → {last['test_accuracy']:.4f}, in {out}"
+        f" test accuracy {' → '.join(shown(row['test_accuracy'], '.4f') for row in (first, last))}, in {out}"
     )
     if state.why:
         raise BadInput(f"{state.why}; the last good network is kept in {out.with_suffix('.network')}")

@@ -38,7 +38,7 @@ def gate_curvature(case: Case, rows: Sequence[int], size: int) -> dict[str, Floa
 
 def curvatures(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
     """One batch's curvatures, site by site."""
-    gates = open_gates(case, len(batch.labels))
+    gates = open_gates(case, batch.examples)
     found = [torch.zeros_like(gate) for gate in gates.values()]
     with differentiable(case.model), gated(case.model, gates):
         output = case.model(batch.inputs)
