@@ -53,7 +53,7 @@ def _brief(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     text = repr(value)
-    return f"{text if len(text) <= 40 else text[:40] + '…'}, a {type(value).__name__}"
+    return f"{text if len(text) <= 40 else text[:40] + '…'} of type {type(value).__name__}"
 
 
 def moved(labels: Any, device: torch.device, exact: torch.dtype) -> Any:

@@ -19,6 +19,7 @@ from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.scores import ORACLES, shown
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import unavailable
+from pruning_oracle.criteria.evidence.passes import slopeless
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.loop.loop import Loop
 from pruning_oracle.pruning.loop.resume import StateFile
@@ -90,6 +91,12 @@ def check_fit(case: Case, criterion: Criterion) -> None:
         raise BadInput(f"{case.name}: criterion {criterion.name!r} is unavailable here, since it needs {need}: {reason}")
 
 
+def check_learnable(case: Case, settings: PruningSettings) -> None:
+    """Raises BadInput if the settings ask for fine-tuning and the case's loss has no gradient."""
+    if (settings.updates or settings.final_updates) and (reason := slopeless(case)):
+        raise BadInput(f"{case.name}: fine-tuning is impossible, since {reason}: give --updates 0 and --final-updates 0")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with `arguments`, by default those of the command line."""
     given = pruning_options().parse_args(arguments)
@@ -105,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     opened = open_case(given, SOURCES, out_of, without=(), criteria=files_of([criterion] if criterion else []))
     case, out = opened.case, opened.out
     settings = dataclasses.replace(usual_of(given, case), **changes)
+    check_learnable(case, settings)
     if criterion:
         check_fit(case, criterion)
     learnt = fingerprint(case.train, range(min(TESTED, len(case.train))))

@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if runs.is_current(out, KIND, setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
+    if math.isnan(evaluate(case, case.test, range(min(settings.batch, len(case.test))))[1]):
+        raise BadInput(f"{case.name}: survival is judged by accuracy, which this case's outputs and labels do not have")
     state = start(case)
     wanted = list(subsets(case, given.each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []

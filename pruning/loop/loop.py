@@ -83,7 +83,7 @@ class Loop:
         state.rows.append(self._row({"train_loss": loss, "train_accuracy": accuracy}, {}, {}))
         if self.settings.target.quantity == "accuracy" and math.isnan(state.rows[0]["test_accuracy"]):
             raise BadInput(
-                f"{case.name}: {self.settings.target} needs an output of class scores, [example, class], and a class per example"
+                f"{case.name}: {self.settings.target} needs an output of class scores, [example, class], and one class each"
             )
         state.good = state.copied()
         self._checked(self._learn_and_score(state.rows[0]["seconds"]), {}, {})
