@@ -169,7 +169,7 @@ class Case:
 def _in_float32(loss: Loss) -> Loss:
     """A loss that converts floating-point outputs to float32 and then calls `loss`."""
 
-    def converted(output: Any, labels: Tensor) -> Tensor:
+    def converted(output: Any, labels: Any) -> Tensor:
         return loss(tree.tree_map_only(Tensor, lambda leaf: leaf.float() if leaf.is_floating_point() else leaf, output), labels)
 
     return converted

@@ -81,6 +81,7 @@ def open_case(
     runs.check_writable(out)
     weights = runs.digest(state_dict.arrays(case.model))
     case = case.to(given.device, given.precision)
+    _try(case)
     memory.keep_heap()
     setting = {
         "case": case.name,
@@ -93,6 +94,16 @@ def open_case(
         "threads": torch.get_num_threads(),
     }
     return OpenedCase(case, out, setting | runs.measured_by(stage, find(given.case).file, without, criteria))
+
+
+@torch.no_grad()
+def _try(case: Case) -> None:
+    """Raises BadInput if the network fails on one example in the case's precision, as one that makes float32 numbers may."""
+    try:
+        case.model(next(case.batches(case.train, [0], 1)).inputs)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{case.name}: the network fails in {case.precision} on {case.device.type}: {reason}") from error
 
 
 def open_for_measuring(

@@ -1,5 +1,8 @@
 """Cases with losses, outputs, labels and inputs of every kind, as the text of users' files."""
 
+import copy
+from typing import Any
+
 HEAD = """
 import torch
 from torch import nn
@@ -129,5 +132,13 @@ def mine(seed):
 
 def users_file(kind):
     """The text of a user's file whose case is of this kind."""
-    drawn = "data = [(inputs, label) for inputs, label in (data[row] for row in range(len(data)))]\n"
+    drawn = "data = [data[row] for row in range(len(data))]\n"
     return HEAD + "torch.manual_seed(0)\n" + KINDS[kind] + drawn + TAIL
+
+
+def case_of_kind(kind, untouched=False):
+    """The case of such a file, in float32; with `untouched`, also the network as the user made it."""
+    names: dict[str, Any] = {}
+    exec(users_file(kind).replace("@case", ""), names)  # noqa: S102 (the text above)
+    made = names["mine"](0)
+    return (made, copy.deepcopy(names["model"])) if untouched else made
