@@ -41,7 +41,7 @@ def test_every_command(tmp_path, kind):
 
 
 def check_reports(folder, plain, classes):
-    """Grading and both pages of the report, of a kind that has an accuracy if it is `plain`, and labels if they are `classes`."""
+    """Grading and both pages of the report; accuracy is defined if the kind is `plain`, and labels if they are `classes`."""
     done("reports", "grade", "mine", folder=folder)
     done("reports", "page", "mine", "--out", "out", folder=folder)
     page = (folder / "out/index.html").read_text()

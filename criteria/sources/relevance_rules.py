@@ -79,7 +79,7 @@ def prepared(model: fx.GraphModule, inputs: Tensor) -> fx.GraphModule:
     copied.recompile()
     for module in copied.modules():
         if isinstance(module, Operation):
-            module.rule = EpsilonRule()  # type: ignore[assignment]  # nn.Module types every attribute as Tensor or Module
+            module.rule = EpsilonRule()
     return copied
 
 
