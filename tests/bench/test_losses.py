@@ -199,9 +199,9 @@ def test_the_accuracy_of_classes_is_their_share(kind):
 def test_the_oracle_of_every_kind_is_deletion(kind):
     """A map is deleted where it is read: the weights that read it are set to 0 in the network as the user made it."""
     case, model = case_of_kind(kind, untouched=True)
-    exact = dict(rtol=1e-9, atol=1e-11)
+    exact = {"rtol": 1e-9, "atol": 1e-11}
     if kind == "bytes":  # this network makes float32 numbers of them, whatever its precision
-        exact = dict(rtol=1e-4, atol=1e-6)
+        exact = {"rtol": 1e-4, "atol": 1e-6}
     else:
         case, model = case.to("cpu", "float64"), model.double()
     rows = case.split()[0]
