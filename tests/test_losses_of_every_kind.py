@@ -82,7 +82,7 @@ def test_a_loss_of_the_whole_batch_is_refused_alike_by_every_command(tmp_path):
     ):
         done = command(*words, "mine.py", folder=tmp_path)
         assert done.returncode == 2
-        assert done.stderr == "error: the loss is (); it must give one number per example, (3,)\n"
+        assert done.stderr == "error: the loss is (); it must give one number per example, (2,)\n"
     assert not (tmp_path / "runs").exists()
 
 

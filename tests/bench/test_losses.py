@@ -50,7 +50,7 @@ REFUSED = {
         F.cross_entropy,
         r"the loss is \(\); it must give one number per example",
     ),
-    "one column": (lambda output, labels: each(output, labels)[:, None], r"the loss is \(3, 1\); it must give one number"),
+    "one column": (lambda output, labels: each(output, labels)[:, None], r"the loss is \(2, 1\); it must give one number"),
     "no tensor": (
         lambda output, labels: each(output, labels).tolist(),
         "the loss is list; it must give one number per example",
@@ -63,7 +63,7 @@ REFUSED = {
     "not finite": (lambda output, labels: each(output, labels) * math.nan, "the loss is nan on training example 0"),
     "raises": (
         lambda output, labels: output["scores"],
-        r"the loss fails on an output torch.float32 of shape \(3, 3\) and labels",
+        r"the loss fails on an output torch.float32 of shape \(2, 3\) and labels",
     ),
     "divided by the batch's sum": (lambda output, labels: each(output, labels) / each(output, labels).sum(), "other examples"),
     "divided by the batch's size": (
@@ -93,7 +93,7 @@ LABELS = {
     "a fraction": (lambda row: 0.5, "takes one whole number per example as its label, but gets torch.float32 of shape"),
     "several": (
         lambda row: torch.zeros(3),
-        r"one whole number per example as its label, but gets torch.float32 of shape \(3, 3\)",
+        r"one whole number per example as its label, but gets torch.float32 of shape \(2, 3\)",
     ),
     "a class too many": (lambda row: 3, "label 3 is out of range: the model has 3 classes, so labels are 0 to 2"),
 }
