@@ -14,6 +14,7 @@ from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost
 from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, RATE, SEED
 from pruning_oracle.bench.runs.options import Parser, add_number, check_used
+from pruning_oracle.bench.scores import shown
 from pruning_oracle.bench.training import train_and_save
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
@@ -37,7 +38,7 @@ def show(name: str, seed: int) -> None:
     for label, data in (("training", case.train), ("test", case.test)):
         count = len(data)
         loss, share = evaluate(case, data, range(count))
-        print(f"{label:9} {count:6} examples  accuracy {share:7.2%}  loss {loss:.4f} nats")
+        print(f"{label:9} {count:6} examples  accuracy {shown(share, '7.2%')}  loss {loss:.4f} nats")
     whole, maps = cost.whole(case), cost.maps(case)
     print(f"{whole.flops / 1e6:.2f} MFLOPs per example, {whole.parameters:,} parameters")
     print(f"{len(case.sites)} sites, {sum(site.maps for site in case.sites)} maps")

@@ -12,21 +12,33 @@ from torch import Tensor, nn
 from torch.utils import _pytree as tree
 from torch.utils.data import DataLoader, Subset
 
+from pruning_oracle.bench import labels as of_examples
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.device import PRECISIONS, check_precision, choose_device
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.runs.bounds import SEED
 
 # (model's output, labels) -> loss of every example, in nats
-Loss = Callable[[Any, Int[Tensor, " example"]], Float[Tensor, " example"]]
+Loss = Callable[[Any, Any], Float[Tensor, " example"]]
+Check = Callable[[Any, Any], None]  # of the same; raises BadInput
+LOSS_TYPES = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The inputs and labels of some examples."""
+    """The inputs and labels of some examples; labels are laid out as those of the data set are (see `bench/labels.py`)."""
 
     inputs: Tensor
-    labels: Int[Tensor, " example"]
+    labels: Any
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are."""
+        return len(self.inputs)
+
+    def labels_of(self, examples: Int[Tensor, " pair"]) -> Any:
+        """The labels of these examples of the batch, in this order; an example may occur many times."""
+        return of_examples.taken(self.labels, examples)
 
 
 @dataclass(frozen=True)
@@ -53,9 +65,17 @@ class LeftOut:
     reason: str
 
 
+def fits_any(output: Any, labels: Any) -> None:
+    """The default check of a case's outputs and labels: does nothing."""
+
+
 @dataclass(frozen=True)
 class Case:
-    """A trained model in eval mode with gates, its sites, its data, and a loss per example."""
+    """A trained model in eval mode with gates, its sites, its data, and a loss per example.
+
+    `check` raises BadInput if outputs and labels do not fit the loss. It is called once per batch, since it may wait for the
+    device; engines call `loss` alone.
+    """
 
     model: nn.Module
     sites: tuple[Site, ...]
@@ -65,6 +85,7 @@ class Case:
     loss: Loss
     examples: int  # how many training examples the oracle uses
     why: str  # the reason for that number
+    check: Check = fits_any
     name: str = "unnamed"
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -85,13 +106,28 @@ class Case:
 
     def losses(self, batch: Batch) -> Float[Tensor, " example"]:
         """Loss of every example of a batch, in nats; BadInput if the case's loss is not one number per example."""
-        return self.checked(self.loss(self.model(batch.inputs), batch.labels), batch)
+        return self.losses_of(self.model(batch.inputs), batch)
 
-    def checked(self, loss: Tensor, batch: Batch) -> Float[Tensor, " example"]:
-        """Returns `loss` as it is; BadInput if it is not one number per example of the batch."""
+    def losses_of(self, output: Any, batch: Batch) -> Float[Tensor, " example"]:
+        """Loss of every example of a batch, in nats, from the model's output for it.
+
+        BadInput if the loss fails, or if it is not one float32 or float64 number per example.
+        """
+        self.check(output, batch.labels)
+        try:
+            loss = self.loss(output, batch.labels)
+        except (BadInput, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # the loss is the user's code
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            given = f"an output {of_examples.described(output)} and labels {of_examples.described(batch.labels)}"
+            raise BadInput(f"the loss fails on {given}: {reason}") from error
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-        if shape != (len(batch.labels),):
-            raise BadInput(f"{self.name}: the loss is {shape}; it must give one number per example, ({len(batch.labels)},)")
+        if shape != (batch.examples,):
+            raise BadInput(f"the loss is {shape}; it must give one number per example, ({batch.examples},)")
+        if loss.dtype not in LOSS_TYPES:
+            allowed = " or ".join(map(str, LOSS_TYPES))
+            raise BadInput(f"the loss is of type {loss.dtype}; its numbers must be {allowed}")
         return loss
 
     def site(self, name: str) -> Site:
@@ -102,11 +138,17 @@ class Case:
         raise unknown("site", name, [site.name for site in self.sites])
 
     def batches(self, data: Examples, rows: Sequence[int], size: int) -> Iterator[Batch]:
-        """Batches of `size` examples: those of `data` at `rows`, in that order, on the case's device and in its precision."""
+        """Batches of `size` examples: those of `data` at `rows`, in that order, on the case's device and in its precision.
+
+        Whole numbers keep their type. Floating-point labels have the type in which the loss is computed: float64 in that
+        precision, else float32.
+        """
         part: Subset[Any] = Subset(data, rows)  # type: ignore[arg-type]  # torch's types ask for its Dataset, needlessly
-        for inputs, labels in DataLoader(part, batch_size=size):
-            exact = PRECISIONS[self.precision] if inputs.is_floating_point() else inputs.dtype
-            yield Batch(inputs.to(self.device, exact), labels.to(self.device))
+        exact = PRECISIONS[self.precision]
+        loss_type = torch.float64 if exact == torch.float64 else torch.float32
+        for inputs, labels in DataLoader(part, batch_size=size, collate_fn=of_examples.collate):
+            moved = inputs.to(self.device, exact if inputs.is_floating_point() else inputs.dtype)
+            yield Batch(moved, of_examples.moved(labels, self.device, loss_type))
 
     def split(
         self,
@@ -146,7 +188,7 @@ class Case:
 def _in_float32(loss: Loss) -> Loss:
     """A loss that converts floating-point outputs to float32 and then calls `loss`."""
 
-    def converted(output: Any, labels: Tensor) -> Tensor:
+    def converted(output: Any, labels: Any) -> Tensor:
         return loss(tree.tree_map_only(Tensor, lambda leaf: leaf.float() if leaf.is_floating_point() else leaf, output), labels)
 
     return converted

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils import _pytree as tree
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data.reading import unreadable
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.device import DEVICES, PRECISIONS, device_name
-from pruning_oracle.bench.errors import unknown
+from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading import by_name, choice
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost, memory
@@ -81,6 +82,7 @@ def open_case(
     runs.check_writable(out)
     weights = runs.digest(state_dict.arrays(case.model))
     case = case.to(given.device, given.precision)
+    _try(case)
     memory.keep_heap()
     setting = {
         "case": case.name,
@@ -93,6 +95,16 @@ def open_case(
         "threads": torch.get_num_threads(),
     }
     return OpenedCase(case, out, setting | runs.measured_by(stage, find(given.case).file, without, criteria))
+
+
+@torch.no_grad()
+def _try(case: Case) -> None:
+    """Raises BadInput if the network fails on two examples in the case's precision, as one that makes float32 numbers may."""
+    try:
+        case.model(next(case.batches(case.train, [0, 1], 2)).inputs)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{case.name}: the network fails in {case.precision} on {case.device.type}: {reason}") from error
 
 
 def open_for_measuring(
@@ -134,8 +146,9 @@ def fingerprint(data: Examples, rows: Sequence[int]) -> str:
     """SHA-256 of the inputs and labels of the examples at `rows`; the batch size and the precision do not change it."""
     sha = hashlib.sha256()
     for row in rows:
-        for part in data[row]:
+        for path, part in tree.tree_leaves_with_path(tuple(data[row])):
             array = np.asarray(part)
-            sha.update(f"{array.dtype.str} {array.shape} ".encode())
+            place = tree.keystr(path[1:])  # within a label of several parts; else empty
+            sha.update(f"{place}{array.dtype.str} {array.shape} ".encode())
             sha.update(array.tobytes())
     return sha.hexdigest()

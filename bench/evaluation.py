@@ -11,26 +11,38 @@ from torch.utils.data import DataLoader
 
 from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.data.reading.examples import Examples
+from pruning_oracle.bench.labels import are_classes
+
+
+def are_class_scores(output: Any, labels: Any) -> bool:
+    """Whether an output is scores `[example, class]` of several classes, and labels are one of these classes per example."""
+    if not (isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] > 1 and are_classes(labels)):
+        return False
+    return len(output) == len(labels) and bool(((labels >= 0) & (labels < output.shape[1])).all())
+
+
+def count_right(output: Any, labels: Any) -> float:
+    """How many examples have their highest score at their label; NaN unless `are_class_scores`."""
+    return float((output.argmax(1) == labels).sum()) if are_class_scores(output, labels) else math.nan
 
 
 @torch.no_grad()
 def evaluate_batches(
-    forward: Callable[[Tensor], Any], loss: Callable[[Any, Tensor], Tensor], batches: Iterable[Batch]
+    forward: Callable[[Tensor], Any], loss: Callable[[Any, Batch], Tensor], batches: Iterable[Batch]
 ) -> tuple[float, float]:
-    """Mean loss in nats and accuracy (0 to 1) over all examples; accuracy is NaN if outputs are not `[example, class]`."""
-    losses, hits = [], []
+    """Mean loss in nats and accuracy (0 to 1) over all examples; accuracy is NaN unless outputs are class scores."""
+    losses, right = [], 0.0
     for batch in batches:
         output = forward(batch.inputs)
-        losses.append(loss(output, batch.labels))
-        if isinstance(output, Tensor) and output.ndim == 2:
-            hits.append(output.argmax(1) == batch.labels)
-    accuracy = torch.cat(hits).double().mean().item() if hits else math.nan
-    return torch.cat(losses).double().mean().item(), accuracy
+        losses.append(loss(output, batch))
+        right += count_right(output, batch.labels)
+    every = torch.cat(losses).double()
+    return every.mean().item(), right / len(every)
 
 
 def evaluate(case: Case, data: Examples, rows: range | list[int], size: int = 128) -> tuple[float, float]:
     """Mean loss in nats and accuracy of a case on the examples of `data` at `rows`, `size` at a time."""
-    return evaluate_batches(case.model, case.loss, case.batches(data, rows, size))
+    return evaluate_batches(case.model, case.losses_of, case.batches(data, rows, size))
 
 
 def evaluate_network(model: nn.Module, data: Examples, size: int, device: torch.device) -> tuple[float, float]:
@@ -39,5 +51,7 @@ def evaluate_network(model: nn.Module, data: Examples, size: int, device: torch.
     loader: Any = DataLoader(data, batch_size=size)  # type: ignore[arg-type]  # torch's types ask for its Dataset
     batches = (Batch(inputs.to(device), labels.to(device)) for inputs, labels in loader)
     return evaluate_batches(
-        lambda inputs: model(inputs).float(), lambda scores, labels: F.cross_entropy(scores, labels, reduction="none"), batches
+        lambda inputs: model(inputs).float(),
+        lambda scores, batch: F.cross_entropy(scores, batch.labels, reduction="none"),
+        batches,
     )

@@ -4,6 +4,7 @@ A reduction turns a saliency `[example, map]`, of torch or numpy, into scores `[
 but decides the ranks across sites. This module imports no torch.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,11 @@ abs_mean = Reduction(_same, abs)
 
 REDUCTIONS = {"mean": mean, "mean_abs": mean_abs, "abs_mean": abs_mean}
 ORACLES = {"oracle_abs": abs_mean, "oracle_loss": mean}
+
+
+def shown(value: float, form: str) -> str:
+    """A figure as text, by a format such as `.2%`; `undefined` where it has no meaning (NaN)."""
+    return "undefined" if math.isnan(value) else format(value, form)
 
 
 def reduction_name(reduction: Reduction) -> str:

@@ -13,7 +13,7 @@ from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.loading.choice import choice_of
 from pruning_oracle.bench.scores import reduction_name
 from pruning_oracle.criteria.cost import measure_costs
-from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of, needs_of
+from pruning_oracle.criteria.criterion import Criterion, Evidence, choose_criteria, files_of, needs_of
 from pruning_oracle.criteria.evidence.collect import collect, unavailable
 
 SOURCES = (
@@ -35,6 +35,11 @@ def fitting(case: Case, chosen: list[Criterion], named: list[str]) -> tuple[list
         for name in sorted(criterion.needs)
         if name in reasons
     }
+    return _others(case, chosen, missing, named), missing
+
+
+def _others(case: Case, chosen: list[Criterion], missing: dict[str, str], named: list[str]) -> list[Criterion]:
+    """The chosen criteria that are not missing; BadInput if one of those `named` is, or if all are."""
     for name in named:
         if name in missing:
             raise BadInput(f"{case.name}: criterion {name!r} is unavailable here, since it needs {missing[name]}")
@@ -43,7 +48,23 @@ def fitting(case: Case, chosen: list[Criterion], named: list[str]) -> tuple[list
         raise BadInput(f"{case.name}: every criterion is unavailable here: {missing}")
     for name, reason in missing.items():
         print(f"left out: {name}, which needs {reason}")
-    return found, missing
+    return found
+
+
+def saliencies(
+    chosen: list[Criterion], evidence: dict[str, Evidence], lost: dict[str, str]
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
+    """Every criterion's saliencies by site; and what those lack that fail or need evidence in `lost`, by name."""
+    found, failed = {}, {}
+    for criterion in chosen:
+        if needed := sorted(criterion.needs & lost.keys()):
+            failed[criterion.name] = f"{needed[0]}: {lost[needed[0]]}"
+            continue
+        try:
+            found[criterion.name] = {site: criterion(seen).cpu().numpy() for site, seen in evidence.items()}
+        except BadInput as error:
+            failed[criterion.name] = f"a case on which it does not fail: {error}"
+    return found, failed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,15 +89,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
     arrays: runs.Arrays = {}
     for name, rows in splits.items():
-        start = time.perf_counter()
-        evidence = collect(case, rows, given.batch, needs_of(chosen), name)
-        for criterion in chosen:
-            for site, seen in evidence.items():
-                arrays[f"{name}/{criterion.name}/{site}"] = criterion(seen).cpu().numpy()
+        start, lost = time.perf_counter(), dict[str, str]()
+        evidence = collect(case, rows, given.batch, needs_of(chosen), name, lost)
+        found, failed = saliencies(chosen, evidence, lost)
+        chosen, missing = _others(case, chosen, failed, given.criteria), missing | failed
+        for criterion, by_site in found.items():
+            arrays |= {f"{name}/{criterion}/{site}": values for site, values in by_site.items()}
         arrays[f"{name}/rows"] = np.array(rows)
         facts[name] = {"examples": len(rows), "data": data[name], "seconds": round(time.perf_counter() - start, 2)}
+    arrays = {key: values for key, values in arrays.items() if key.split("/")[1] not in missing}
+    facts["left_out_criteria"] = missing
     price, facts["forward seconds per example"] = measure_costs(case, chosen, splits["shared"], given.batch)
-    facts["criteria"] = {name: of | {"forward passes": round(price[name], 2)} for name, of in said.items()}
+    facts["criteria"] = {name: said[name] | {"forward passes": round(spent, 2)} for name, spent in price.items()}
     runs.save(out, "criteria", arrays, facts | runs.provenance())
     seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]
     print(f"{case.name} seed {case.seed}: {len(chosen)} criteria in {seconds:.0f} s, in {out}")

@@ -13,7 +13,7 @@ from pruning_oracle.bench.loading.user_file import file_of, import_file, users_c
 from pruning_oracle.bench.scores import Reduction, abs_mean, mean, mean_abs
 from pruning_oracle.criteria.evidence.evidence import Evidence, PerExample
 from pruning_oracle.criteria.evidence.source import sources
-from pruning_oracle.criteria.evidence.statistics import SHARED_PASS
+from pruning_oracle.criteria.evidence.statistics import LABELS, SHARED_PASS
 
 __all__ = ["Criterion", "Evidence", "PerExample", "abs_mean", "criterion", "mean", "mean_abs"]
 
@@ -55,8 +55,8 @@ class Criterion:
         place = f"{self.file}: criterion {self.name!r} at site {site.site.name!r}"
         shape = tuple(saliency.shape) if isinstance(saliency, Tensor) else type(saliency).__name__
         most = [known.most for name, known in sources().items() if name in self.needs and known.most is not None]
-        if shape not in {(count, site.site.maps) for count in (1, min([len(site.labels), *most]))}:
-            raise BadInput(f"{place} gave {shape}; allowed is ({len(site.labels)}, {site.site.maps}) or (1, {site.site.maps})")
+        if shape not in {(count, site.site.maps) for count in (1, min([site.examples, *most]))}:
+            raise BadInput(f"{place} gave {shape}; allowed is ({site.examples}, {site.site.maps}) or (1, {site.site.maps})")
         if not (saliency.is_floating_point() and bool(saliency.isfinite().all())):
             raise BadInput(
                 f"{place} gave {saliency.dtype} with {int((~saliency.isfinite()).sum())} numbers that are not finite"
@@ -93,7 +93,7 @@ def criterion(
 
 def known_evidence() -> frozenset[str]:
     """The names of all evidence, which a criterion may need."""
-    return SHARED_PASS | frozenset(sources())
+    return SHARED_PASS | {LABELS} | frozenset(sources())
 
 
 def discover() -> dict[str, Criterion]:

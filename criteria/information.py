@@ -27,6 +27,7 @@ def information(site: Evidence, levels: int) -> PerExample:
     The plug-in estimate over n examples: biased upward by about (levels − 1)(classes − 1) / 2n nats, nearly alike for all maps.
     """
     quantised = quantise(site.mean, levels)
+    assert site.labels is not None
     labels = site.labels.unique(return_inverse=True)[1]
     joint = torch.zeros(quantised.shape[1], levels, int(labels.max()) + 1, dtype=torch.float64)
     maps = torch.arange(quantised.shape[1]).expand_as(quantised)
@@ -37,7 +38,7 @@ def information(site: Evidence, levels: int) -> PerExample:
     return torch.special.xlogy(joint, joint / independent.clamp(min=1e-300)).sum((1, 2)).to(site.mean.dtype)[None]
 
 
-@criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=PAPER)
+@criterion(needs={"mean", "labels"}, reduce=mean, unit="nats of information (not of loss)", source=PAPER)
 def mutual_information(site: Evidence) -> PerExample:
     """Mutual information of the label and a map's mean activation, quantised into 8 levels at its quantiles.
 
@@ -46,13 +47,13 @@ def mutual_information(site: Evidence) -> PerExample:
     return information(site, LEVELS)
 
 
-@criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 2 levels")
+@criterion(needs={"mean", "labels"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 2 levels")
 def mutual_information_2(site: Evidence) -> PerExample:
     """Mutual information of the label and a map's mean activation, quantised into 2 levels: above and below the median."""
     return information(site, 2)
 
 
-@criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 32 levels")
+@criterion(needs={"mean", "labels"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 32 levels")
 def mutual_information_32(site: Evidence) -> PerExample:
     """Mutual information of the label and a map's mean activation, quantised into 32 levels at its quantiles."""
     return information(site, 32)

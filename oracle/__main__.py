@@ -1,6 +1,5 @@
 """Measures a case's oracle: the change in loss of every example when each feature map is removed, in nats."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
     facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
+    loss, accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)  # first: what fails here costs no oracle
+    facts["test"] = {"loss": loss, "accuracy": accuracy, "examples": len(case.test)}
     with Units(out, setting).hold() as units, logged(out.with_suffix(".log")):
         engine = ENGINES[given.engine](case, given.memory, units.choices)
         if isinstance(engine, Replay) and not goal.exact:
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             oracle, arrays = measure(case, engine, rows, given.batch, units), dict[str, np.ndarray]()
         difference = recheck(case, oracle, rows, _measured(case, arrays))
         facts |= {"choices": dict(units.choices), "recheck": {"triples": CHECKED, "largest difference": difference}}
-        _save(case, given, out, facts, oracle, rows, arrays)
+        _save(out, facts, oracle, rows, arrays)
     size = f"{sum(site.maps for site in case.sites)} maps at {len(case.sites)} sites on {len(rows)} examples"
     print(f"{case.name} seed {case.seed}: {size} in {oracle.seconds:.0f} s, in {out}")
     print(f"measured again literally on {CHECKED} random (site, map, example) triples: largest difference {difference:.1g}")
@@ -81,19 +82,12 @@ def _measured(case: Case, arrays: runs.Arrays) -> dict[str, np.ndarray] | None:
     return {site.name: arrays[f"measured/{site.name}"] for site in case.sites} if arrays else None
 
 
-def _save(
-    case: Case,
-    given: argparse.Namespace,
-    out: Path,
-    facts: dict[str, Any],
-    oracle: Oracle,
-    rows: list[int],
-    more: runs.Arrays,
-) -> None:
-    loss, accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)
-    facts |= {"seconds": round(oracle.seconds, 2), "test": {"loss": loss, "accuracy": accuracy, "examples": len(case.test)}}
+def _save(out: Path, facts: dict[str, Any], oracle: Oracle, rows: list[int], more: runs.Arrays) -> None:
+    facts |= {"seconds": round(oracle.seconds, 2)}
     arrays = {f"change/{name}": change.numpy() for name, change in oracle.changes.items()}
-    arrays |= more | {"kept": oracle.kept.numpy(), "labels": oracle.labels.numpy(), "rows": np.array(rows)}
+    arrays |= more | {"kept": oracle.kept.numpy(), "rows": np.array(rows)}
+    if oracle.labels is not None:
+        arrays["labels"] = oracle.labels.numpy()
     runs.save(out, "oracle", arrays, facts | runs.provenance())
 
 

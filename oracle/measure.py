@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.labels import classes_of, joined_classes
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.runs import Arrays
@@ -38,11 +39,14 @@ TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "tf32": 0.05, "bfloat16": 0.3}
 
 @dataclass(frozen=True)
 class Oracle:
-    """A measured oracle: the change in loss by site and the loss with every map kept, in nats, and the labels."""
+    """A measured oracle: the change in loss by site and the loss with every map kept, in nats.
+
+    `labels` are the examples' classes; None where labels are not one whole number per example.
+    """
 
     changes: dict[str, Float[Tensor, "example map"]]
     kept: Float[Tensor, " example"]
-    labels: Int[Tensor, " example"]
+    labels: Int[Tensor, " example"] | None
     seconds: float = 0.0  # spent on measuring, by earlier runs too, but not on units that were interrupted
 
 
@@ -60,7 +64,7 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
         with torch.no_grad(), memory.memory_error_as_bad_input(case, len(own)):
             kept.append(case.losses(batch).cpu())
         check_loss(case, kept[-1], own)
-        labels.append(batch.labels.cpu())
+        labels.append(classes_of(batch.labels))
         for place, site in enumerate(case.sites):
             unit = _found(case, units, f"{block}-{place}", kept[-1])
             if unit is None:
@@ -76,7 +80,8 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
     progress.bar.close()
     said = f", {found} units of them found measured" if found else ""
     log.info("%s seed %d: %s pairs in %s%s", case.name, case.seed, f"{progress.total:,}", tqdm.format_interval(spent), said)
-    return Oracle({name: torch.cat(parts) for name, parts in changes.items()}, torch.cat(kept), torch.cat(labels), spent)
+    joined = {name: torch.cat(parts) for name, parts in changes.items()}
+    return Oracle(joined, torch.cat(kept), joined_classes(labels), spent)
 
 
 def _found(case: Case, units: Units | None, name: str, kept: Tensor) -> Arrays | None:

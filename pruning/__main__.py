@@ -20,9 +20,10 @@ from pruning_oracle.bench.runs.bounds import BATCH, COUNT, MOMENTUM, PRICE, RATE
 from pruning_oracle.bench.runs.bounds import SECONDS as LONG
 from pruning_oracle.bench.runs.options import add_number
 from pruning_oracle.bench.runs.resumable import SECONDS
-from pruning_oracle.bench.scores import ORACLES
+from pruning_oracle.bench.scores import ORACLES, shown
 from pruning_oracle.criteria.criterion import Criterion, choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import unavailable
+from pruning_oracle.criteria.evidence.passes import slopeless
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.loop.loop import Loop
 from pruning_oracle.pruning.loop.resume import StateFile
@@ -93,6 +94,12 @@ def check_fit(case: Case, criterion: Criterion) -> None:
         raise BadInput(f"{case.name}: criterion {criterion.name!r} is unavailable here, since it needs {need}: {reason}")
 
 
+def check_learnable(case: Case, settings: PruningSettings) -> None:
+    """Raises BadInput if the settings ask for fine-tuning and the case's loss has no gradient."""
+    if (settings.updates or settings.final_updates) and (reason := slopeless(case)):
+        raise BadInput(f"{case.name}: fine-tuning is impossible, since {reason}: give --updates 0 and --final-updates 0")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with `arguments`, by default those of the command line."""
     given = pruning_options().parse_args(arguments)
@@ -111,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if settings.tested > len(case.test):
         raise BadInput(f"--tested is {settings.tested}; {case.name} has {len(case.test)} test examples")
     case.split(settings.examples or None)  # BadInput if there are not so many
+    check_learnable(case, settings)
     if criterion:
         check_fit(case, criterion)
     learnt = fingerprint(case.train, range(min(TESTED, len(case.train))))
@@ -150,7 +158,7 @@ class ProgressBar:
         gone = 1 - last[target.quantity] / first[target.quantity] if target.quantity != "accuracy" else 0.0
         share = gone / (1 - target.value) if target.quantity != "accuracy" else 1 - last["maps"] / first["maps"]
         final = f", final update {state.final.updates} of {self.settings.final_updates}" if state.final.updates else ""
-        said = f"{last['maps']} of {first['maps']} maps, accuracy {last['test_accuracy']:.3f}{final}"
+        said = f"{last['maps']} of {first['maps']} maps, accuracy {shown(last['test_accuracy'], '.3f')}{final}"
         self.bar.set_postfix_str(said, refresh=False)
         self.bar.update(min(1.0, share) - self.bar.n)
 
@@ -164,7 +172,7 @@ def _report(case: Case, state: State, out: Path) -> None:
     shares = [f"{last[name] / first[name]:.1%} of its {name}" for name in ("maps", "flops", "parameters")]
     print(
         f"{case.name} seed {case.seed}: {', '.join(shares)} left after {last['updates']} updates;"
-        f" test accuracy {first['test_accuracy']:.4f} → {last['test_accuracy']:.4f}, in {out}"
+        f" test accuracy {' → '.join(shown(row['test_accuracy'], '.4f') for row in (first, last))}, in {out}"
     )
     if state.why:
         raise BadInput(f"{state.why}; the last good network is kept in {out.with_suffix('.network')}")

@@ -10,6 +10,7 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading.load import find
+from pruning_oracle.bench.scores import shown
 from pruning_oracle.bench.training.from_scratch import ScratchRecipe, train_from_scratch
 from pruning_oracle.pruning.cutting import network_file
 
@@ -59,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loss, accuracy = evaluate(trained, case.test, range(len(case.test)))
     said = setting | {"setting": runs.stamp(setting), "pruned": dict(zip(("loss", "accuracy"), before, strict=True))}
     runs.save(out, KIND, {}, said | {"scratch": {"loss": loss, "accuracy": accuracy}} | runs.provenance())
-    print(f"{case.name} seed {case.seed}: accuracy {before[1]:.4f} pruned, {accuracy:.4f} trained from nothing, in {out}")
+    pruned, anew = shown(before[1], ".4f"), shown(accuracy, ".4f")
+    print(f"{case.name} seed {case.seed}: accuracy {pruned} pruned, {anew} trained from nothing, in {out}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import case_options, open_case
-from pruning_oracle.bench.errors import exit_with
+from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.pruning_settings import PruningSettings
@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if runs.is_current(out, KIND, setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
+    if math.isnan(evaluate(case, case.test, range(min(settings.batch, len(case.test))))[1]):
+        raise BadInput(f"{case.name}: survival is judged by accuracy, which this case's outputs and labels do not have")
     state = start(case)
     wanted = list(subsets(case, given.each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []

@@ -32,6 +32,7 @@ from pruning_oracle.reports.inputs.read import (
     read_run,
     read_table,
     tables_are_current,
+    with_common_criteria,
     write_tables,
 )
 from pruning_oracle.reports.page.render import render, render_pruning
@@ -71,11 +72,13 @@ def grade_run(case: str, seed: int, root: Path) -> None:
 def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
     """Everything the report needs of one case."""
     folders = [runs.folder(case, seed, root) for seed in seeds]
-    found = [read_run(case, seed, root) for seed in seeds]
+    found = with_common_criteria([read_run(case, seed, root) for seed in seeds])
     check_alike(found)
     tables = [read_table(run, folder / "agreement.csv") for run, folder in zip(found, folders, strict=True)]
     curves = [file for run in found if (file := learning_curve(run))]
-    return CaseStudy(case, found, pd.concat(tables, ignore_index=True), read_table(found[0], folders[0] / "maps.csv"), curves)
+    agreement = pd.concat(tables, ignore_index=True)
+    agreement = agreement[~agreement.criterion.isin(found[0].criteria.facts["left_out_criteria"])]
+    return CaseStudy(case, found, agreement, read_table(found[0], folders[0] / "maps.csv"), curves)
 
 
 def page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:

@@ -2,44 +2,20 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pruning_oracle.bench.case import Case, Loss, Site
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.loading.losses import check_loss, cross_entropy, loss_and_check
 from pruning_oracle.bench.network import sites
 from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.runs.bounds import EXAMPLES
 
 # the network made for smaller inputs, and a batch of two such inputs
 Probe = tuple[nn.Module, Tensor]
-
-
-def cross_entropy(output: Any, labels: Tensor) -> Float[Tensor, " example"]:
-    """Cross-entropy per example, in nats, of scores `[example, class]`; BadInput for other outputs or labels out of range."""
-    if not isinstance(output, Tensor) or output.ndim != 2:
-        raise BadInput(
-            f"the default loss takes class scores [example, class], but the model gives {_describe(output)}:"
-            " give assemble a loss"
-        )
-    if labels.is_floating_point() or labels.ndim != 1:
-        raise BadInput(f"the default loss takes one whole number per example as its label, but gets {_describe(labels)}")
-    classes = output.shape[1]
-    outside = labels[(labels < 0) | (labels >= classes)]
-    if len(outside):
-        raise BadInput(
-            f"label {int(outside[0])} is out of range: the model has {classes} classes, so labels are 0 to {classes - 1}"
-        )
-    return F.cross_entropy(output, labels.long(), reduction="none")
-
-
-def _describe(value: Any) -> str:
-    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def assemble(
@@ -76,16 +52,18 @@ def assemble(
         raise BadInput(f"the model's {broken[0]} holds numbers that are not finite")
     inputs = _two(train)
     _try(model, inputs)
+    loss, check = loss_and_check(loss)
+    check_loss(Case(model, (), (), train, test, loss, examples, why, check))
     if carried:
         _check_carried(model, carried)
-        return Case(copy.deepcopy(model), tuple(carried), (), train, test, loss, examples, why)
+        return Case(copy.deepcopy(model), tuple(carried), (), train, test, loss, examples, why, check)
     gated, found, left_out = sites.find_sites(*(probe or (model, inputs)))
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
         raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")
     if probe:
         _take_over(gated, model, inputs)
-    return Case(gated, found, left_out, train, test, loss, examples, why)
+    return Case(gated, found, left_out, train, test, loss, examples, why, check)
 
 
 def _two(train: Examples) -> Tensor:

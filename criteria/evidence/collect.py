@@ -8,47 +8,83 @@ import torch
 
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.labels import are_classes, described
 from pruning_oracle.criteria.evidence.evidence import Evidence
 from pruning_oracle.criteria.evidence.filters import convolutions
 from pruning_oracle.criteria.evidence.gathered import GatheredEvidence
 from pruning_oracle.criteria.evidence.passes import differentiable, slopeless, stream
-from pruning_oracle.criteria.evidence.source import sources
-from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
+from pruning_oracle.criteria.evidence.source import Source, sources
+from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, LABELS, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
 from pruning_oracle.criteria.evidence.tally import BatchStatistics, SiteStatistics
 
 
-def collect(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> dict[str, Evidence]:
+def collect(
+    case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str, failed: dict[str, str] | None = None
+) -> dict[str, Evidence]:
     """The evidence at every site, from these rows of the training set in their order, `size` examples at a time.
 
-    `label` names the pass in the progress bar. Activations are never stored whole. Raises BadInput if evidence is not finite,
-    or if it needs a gradient that the loss does not have.
+    `label` names the pass in the progress bar. Activations are never stored whole. Raises BadInput if evidence is not finite or
+    cannot be gathered. With `failed`, such evidence is left out instead, and the reason noted there under its name.
     """
-    gathered, more = _pass(case, rows, size, needs, label), defaultdict[str, SiteStatistics](dict)
+    failed_here = {} if failed is None else failed
+    gathered, more = _pass(case, rows, size, needs, label, failed_here), defaultdict[str, SiteStatistics](dict)
     for name, source in sources().items():
         if name in needs:
             own = list(rows)[: source.most]
-            for site, values in source.gather(case, own, size).items():
-                _check_finite(case, case.site(site), {name: values}, own)
+            try:
+                found = source.gather(case, own, size)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:  # other libraries' code, and users'
+                failed_here[name] = _reason(case, error)
+                continue
+            for site, values in found.items():
+                _note_if_not_finite(case.site(site), {name: values}, own, failed_here)
                 more[site][name] = values.cpu()
-    return gathered.evidence(case.seed, len(rows), more)
+    if failed_here and failed is None:
+        name, reason = next(iter(failed_here.items()))
+        raise BadInput(f"{case.name}: evidence {name!r} is unavailable: {reason}")
+    return gathered.evidence(case.seed, len(rows), more, failed_here)
 
 
 def unavailable(case: Case, needs: frozenset[str]) -> dict[str, str]:
-    """The evidence among `needs` that a case cannot provide, by name, with the reason."""
-    reasons = {name: source.unfit(case) for name, source in sources().items() if name in needs}
+    """The evidence among `needs` that a case cannot provide, by name, with the reason; sources are tried on one example."""
+    reasons = {name: _refusal(case, source) for name, source in sources().items() if name in needs}
     if needs & DIFFERENTIATED:
         reasons |= dict.fromkeys(needs & DIFFERENTIATED, slopeless(case))
+    if LABELS in needs:
+        labels = next(case.batches(case.train, [0], 1)).labels
+        reasons[LABELS] = "" if are_classes(labels) else f"one whole number per example, and these are {described(labels)}"
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _pass(case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str) -> GatheredEvidence:
+def _refusal(case: Case, source: Source) -> str:
+    if reason := source.unfit(case):
+        return reason
+    try:
+        source.gather(case, [0], 1)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # other libraries' code, and users'
+        return _reason(case, error)
+    return ""
+
+
+def _reason(case: Case, error: Exception) -> str:
+    text = (str(error).splitlines() or ["no reason given"])[0]
+    return text.removeprefix(f"{case.name}: ") if isinstance(error, BadInput) else f"{type(error).__name__}: {text}"
+
+
+def _pass(
+    case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str, failed: dict[str, str]
+) -> GatheredEvidence:
     """Runs the shared pass: gathers its statistics, how many positions each map has, and the labels."""
     gathered = GatheredEvidence(case)
     for block, batch in stream(case, rows, size, f"{label} evidence"):
         gathered.batch(batch)
         for tally in _observe(case, batch, needs, gathered) if needs & SHARED_PASS else ():
             parts = tally.parts()
-            _check_finite(case, tally.site, parts, block)
+            _note_if_not_finite(tally.site, parts, block, failed)
             gathered.site(tally.site, parts, tally.counts)
     return gathered
 
@@ -57,7 +93,7 @@ def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: Gathered
     """Passes one batch through the network; returns a tally for every site, and adds the weights' gradients to `gathered`."""
     learning = list(convolutions(case).values()) if needs & {WEIGHT_GRAD, WEIGHT_PRODUCT} else []
     weights = [module.get_parameter("weight") for module in learning]
-    tallies = [BatchStatistics(case, site, len(batch.labels), needs) for site in case.sites]
+    tallies = [BatchStatistics(case, site, batch.examples, needs) for site in case.sites]
     with ExitStack() as stack:
         stack.enter_context(differentiable(case.model, weights))
         stack.enter_context(torch.set_grad_enabled(bool(needs & DIFFERENTIATED)))
@@ -77,12 +113,10 @@ def _observe(case: Case, batch: Batch, needs: frozenset[str], gathered: Gathered
     return tallies
 
 
-def _check_finite(case: Case, site: Site, parts: SiteStatistics, block: Sequence[int]) -> None:
+def _note_if_not_finite(site: Site, parts: SiteStatistics, block: Sequence[int], failed: dict[str, str]) -> None:
     for name, part in parts.items():
-        if not bool(part.isfinite().all()):
+        if name not in failed and not bool(part.isfinite().all()):
             row, column = (~part.isfinite()).nonzero()[0].tolist()
             where = f", on training example {block[row]}" if len(part) == len(block) else ""
             index = column if part.shape[1] == site.maps else row
-            raise BadInput(
-                f"{case.name}: evidence {name!r} is {part[row, column]} for map {index} of site {site.name!r}{where}"
-            )
+            failed[name] = f"it is {part[row, column]} for map {index} of site {site.name!r}{where}"

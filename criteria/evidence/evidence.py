@@ -13,8 +13,10 @@ PerExample = Float[Tensor, "example map"]  # a single row where a criterion judg
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a criterion may see of one site: its weights, the labels of the examples, and statistics.
+    """What a criterion may see of one site: its weights, how many examples there are and their labels, and statistics.
 
+    `labels` are the examples' classes, for criteria that name `labels` among their `needs`; None where the case's labels are
+    not one whole number per example.
     `weights` holds for each map every weight of the filters that make it, over all of the site's convolutions.
     `positions` is how many positions a map has in one example, over all gates and clips; NaN where no statistic was needed.
     Every statistic that the criterion `needs` is an attribute, most are `[example, map]`: `gate_grad`, `mean`, `mean_square`, …
@@ -24,7 +26,8 @@ class Evidence:
     case: str
     seed: int
     weights: Float[Tensor, "map weight"]
-    labels: Int[Tensor, " example"]
+    examples: int
+    labels: Int[Tensor, " example"] | None
     positions: Float[Tensor, " map"]
     statistics: Mapping[str, Tensor]
 

@@ -1,11 +1,13 @@
 """Gathers the statistics of every site batch by batch, and makes the evidence from them."""
 
 from collections import defaultdict
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.labels import classes_of, joined_classes
 from pruning_oracle.criteria.evidence.evidence import Evidence
 from pruning_oracle.criteria.evidence.filters import filters
 from pruning_oracle.criteria.evidence.statistics import WEIGHT_GRAD
@@ -19,12 +21,14 @@ class GatheredEvidence:
         self.case = case
         self.parts: dict[str, dict[str, list[Tensor]]] = {site.name: defaultdict(list) for site in case.sites}
         self.positions: dict[str, Tensor] = {}
-        self.labels: list[Tensor] = []
+        self.labels: list[Tensor | None] = []
+        self.examples = 0
         self.slopes: dict[nn.Module, Tensor] = {}
 
     def batch(self, batch: Batch) -> None:
         """Begins a batch: adds its labels."""
-        self.labels.append(batch.labels.cpu())
+        self.labels.append(classes_of(batch.labels))
+        self.examples += batch.examples
 
     def site(self, site: Site, parts: SiteStatistics, positions: Tensor) -> None:
         """Adds one site's statistics of the current batch; `positions`, `[map]`, is how many one example has."""
@@ -36,8 +40,10 @@ class GatheredEvidence:
         """Adds the gradient of the current batch's summed loss by a convolution's weight."""
         self.slopes[module] = self.slopes[module] + grad if module in self.slopes else grad.clone()
 
-    def evidence(self, seed: int, over: int, more: dict[str, SiteStatistics]) -> dict[str, Evidence]:
-        """The evidence at every site, with `more` statistics, by site.
+    def evidence(
+        self, seed: int, over: int, more: dict[str, SiteStatistics], without: Collection[str] = ()
+    ) -> dict[str, Evidence]:
+        """The evidence at every site, with `more` statistics, by site, and without those that are named in `without`.
 
         The weights' gradients, which are sums over examples, are divided by `over`, the number of examples.
         """
@@ -51,8 +57,9 @@ class GatheredEvidence:
                 case=self.case.name,
                 seed=seed,
                 weights=filters(self.case.model, site),
-                labels=torch.cat(self.labels) if self.labels else torch.zeros(1, dtype=torch.long),
+                examples=self.examples,
+                labels=joined_classes(self.labels),
                 positions=self.positions.get(site.name, torch.full((site.maps,), torch.nan)),
-                statistics=statistics,
+                statistics={name: values for name, values in statistics.items() if name not in without},
             )
         return found

@@ -16,7 +16,7 @@ def stream(case: Case, rows: Sequence[int], size: int, label: str) -> Iterator[t
     with tqdm(total=len(rows), desc=f"{case.name} seed {case.seed} {label}", unit="example", leave=False) as bar:
         for first, batch in zip(range(0, len(rows), size), case.batches(case.train, rows, size), strict=True):
             yield rows[first : first + size], batch
-            bar.update(len(batch.labels))
+            bar.update(batch.examples)
 
 
 def by_batch(
@@ -57,7 +57,14 @@ def differentiable(model: nn.Module, weights: Sequence[nn.Parameter] = ()) -> It
 
 def slopeless(case: Case) -> str:
     """Why a case's loss cannot be differentiated, tried on one example; empty if it can."""
-    batch = next(case.batches(case.train, [0], 1))
-    with differentiable(case.model), gated(case.model, open_gates(case, 1)):
+    batch, gates = next(case.batches(case.train, [0], 1)), open_gates(case, 1)
+    with differentiable(case.model), gated(case.model, gates):
         loss = case.loss(case.model(batch.inputs), batch.labels)
+        try:
+            if loss.requires_grad:
+                torch.autograd.grad(loss.sum(), list(gates.values()), allow_unused=True)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # an operation without a backward pass
+            return f"the loss has no gradient: {str(error).splitlines()[0]}"
     return "" if loss.requires_grad else "the loss has no gradient"

@@ -2,10 +2,11 @@
 
 import copy
 import dataclasses
+import functools
 import importlib.util
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -123,24 +124,24 @@ def importance_per_map(found: Grouped, importance: Callable[[Any], Tensor | None
     return result
 
 
-def refusal(case: Case, gather: Gather) -> str:
-    """Why Torch-Pruning cannot score a case, tried on one example; empty if it can."""
-    if importlib.util.find_spec("torch_pruning") is None:
-        return MISSING
-    try:
-        gather(case, [0], 1)
-    except BadInput as error:
-        return f"torch-pruning: {error}"
-    except Exception as error:  # the library has no errors of its own, so whatever fails inside it is a reason
-        said = str(error).splitlines() or ["no reason given"]
-        return f"torch-pruning: {type(error).__name__}: {said[0]}"
-    return ""
+def missing(case: Case) -> str:
+    """Why Torch-Pruning cannot be used; empty if it is installed."""
+    return "" if importlib.util.find_spec("torch_pruning") else MISSING
 
 
 def shipped(gather: Gather) -> Gather:
     """Decorator: registers a source of evidence, available where the library is installed and can score the case."""
 
-    def unfit(case: Case) -> str:
-        return refusal(case, gather)
+    @functools.wraps(gather)
+    def attributed(case: Case, rows: Sequence[int], size: int) -> dict[str, Tensor]:
+        try:
+            return gather(case, rows, size)
+        except BadInput as error:
+            raise BadInput(f"torch-pruning: {error}") from error
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # the library has no errors of its own, so whatever fails inside it is a reason
+            reason = (str(error).splitlines() or ["no reason given"])[0]
+            raise BadInput(f"torch-pruning: {type(error).__name__}: {reason}") from error
 
-    return source(unfit=unfit)(gather)
+    return source(unfit=missing)(attributed)

@@ -54,7 +54,7 @@ def nni_positive_share(case: Case, rows: Sequence[int], size: int) -> dict[str, 
 
 def rectified(case: Case, batch: Batch, of: Callable[[Tensor], Tensor]) -> list[Float[Tensor, "example map"]]:
     """For each site the mean of `of(output)` over the positions, calls and convolutions of each map."""
-    sums = {site: torch.zeros(len(batch.labels), site.maps, device=case.device) for site in case.sites}
+    sums = {site: torch.zeros(batch.examples, site.maps, device=case.device) for site in case.sites}
     counts = {site: torch.zeros(site.maps, device=case.device) for site in case.sites}
     with ExitStack() as stack, torch.no_grad():
         for site in case.sites:

@@ -61,16 +61,17 @@ def gate_conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Fl
     """How much of the change in loss from a zero input to the example goes through the map, in nats; 64 examples at most."""
     from captum.attr import LayerConductance  # noqa: PLC0415 (not needed by other criteria, and slow to import)
 
-    def losses(inputs: Tensor, labels: Tensor) -> Tensor:
-        return case.loss(case.model(inputs), labels)
-
     def of(block: Sequence[int], batch: Batch) -> list[Tensor]:
-        found = []
+        found, places = [], torch.arange(batch.examples, device=case.device)
+
+        def losses(inputs: Tensor, examples: Tensor) -> Tensor:  # captum repeats the places along the path, as the inputs
+            return case.loss(case.model(inputs), batch.labels_of(examples))
+
         with differentiable(case.model):
             for site in case.sites:
                 parts = [
                     LayerConductance(losses, gate).attribute(
-                        batch.inputs, additional_forward_args=batch.labels, n_steps=STEPS, method="riemann_trapezoid"
+                        batch.inputs, additional_forward_args=places, n_steps=STEPS, method="riemann_trapezoid"
                     )
                     for gate in gates_of(case, site)
                 ]

@@ -23,7 +23,7 @@ def matrix_ranks(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]
     """One batch's ranks, site by site."""
     found, counts = {}, {}
     for site in case.sites:
-        found[site] = torch.zeros(len(batch.labels), site.maps, device=case.device, dtype=torch.float64)
+        found[site] = torch.zeros(batch.examples, site.maps, device=case.device, dtype=torch.float64)
         counts[site] = torch.zeros(site.maps, device=case.device, dtype=torch.float64)
     with ExitStack() as stack, torch.no_grad():
         for site in case.sites:

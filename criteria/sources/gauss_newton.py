@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.labels import moved
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, open_gates, slopeless
 from pruning_oracle.criteria.evidence.source import source
@@ -23,10 +24,10 @@ MOST = 128  # the most outputs: each takes a backward pass
 def unfit(case: Case) -> str:
     """Why the curvature of a case is unavailable; empty if it is available."""
     with torch.no_grad():
-        output = case.model(next(case.batches(case.train, [0], 1)).inputs)
-    if isinstance(output, Tensor) and output.ndim == 2 and output.shape[1] <= MOST:
+        output = case.model(next(case.batches(case.train, [0, 1], 2)).inputs)
+    if isinstance(output, Tensor) and output.shape[:1] == (2,) and output[0].numel() <= MOST:
         return slopeless(case)
-    shape = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    shape = tuple(output[:1].shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
     return f"it takes an output [example, at most {MOST} numbers], and the network gives {shape}"
 
 
@@ -38,11 +39,12 @@ def gate_curvature(case: Case, rows: Sequence[int], size: int) -> dict[str, Floa
 
 def curvatures(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
     """One batch's curvatures, site by site."""
-    gates = open_gates(case, len(batch.labels))
+    gates = open_gates(case, batch.examples)
     found = [torch.zeros_like(gate) for gate in gates.values()]
     with differentiable(case.model), gated(case.model, gates):
-        output = case.model(batch.inputs)
-        for direction in _directions(_hessian(case, output.detach(), batch).to(output.dtype)):
+        shaped = case.model(batch.inputs)
+        output = shaped.flatten(1) if shaped.ndim > 1 else shaped[:, None]
+        for direction in _directions(_hessian(case, output.detach(), shaped.shape[1:], batch).to(output.dtype)):
             slopes = torch.autograd.grad(output, list(gates.values()), direction, retain_graph=True, allow_unused=True)
             for total, slope in zip(found, slopes, strict=True):
                 if slope is not None:
@@ -50,11 +52,13 @@ def curvatures(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
     return found
 
 
-def _hessian(case: Case, output: Tensor, batch: Batch) -> Float[Tensor, "example output output2"]:
-    """Second derivatives of every example's loss by the network's own output."""
+def _hessian(case: Case, output: Tensor, shape: torch.Size, batch: Batch) -> Float[Tensor, "example output output2"]:
+    """Second derivatives of every example's loss by the network's own output, `[example, number]`."""
     free = output.double().requires_grad_()
+    labels = moved(batch.labels, case.device, torch.float32 if case.precision == "bfloat16" else torch.float64)
     with torch.enable_grad():
-        slope = torch.autograd.grad(case.loss(free, batch.labels).sum(), free, create_graph=True)[0]
+        shaped = free.view(-1, *shape)
+        slope = torch.autograd.grad(case.loss(shaped, labels).sum(), free, create_graph=True)[0]
         if not slope.requires_grad:  # a loss that is linear in the output
             return output.new_zeros(*output.shape, output.shape[1])
         rows = [torch.autograd.grad(column.sum(), free, retain_graph=True)[0] for column in slope.unbind(1)]

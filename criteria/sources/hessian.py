@@ -31,7 +31,7 @@ def gate_hessian(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[
 
 def diagonal(case: Case, block: Sequence[int], batch: Batch) -> list[Float[Tensor, "example map"]]:
     """One batch's diagonals, site by site."""
-    gates = open_gates(case, len(batch.labels))
+    gates = open_gates(case, batch.examples)
     values = list(gates.values())
     found = [torch.zeros_like(gate) for gate in values]
     with differentiable(case.model), gated(case.model, gates):

@@ -25,7 +25,7 @@ def gate_path(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Ten
     """Each map's part of the change in loss, in nats, as all gates go from 1 to 0 together in 4 steps; 128 examples at most."""
 
     def of(block: Sequence[int], batch: Batch) -> list[Tensor]:
-        return list(integrate(case, batch, open_gates(case, len(batch.labels)), STEPS).values())
+        return list(integrate(case, batch, open_gates(case, batch.examples), STEPS).values())
 
     return by_batch(case, rows, size, "path", of)
 

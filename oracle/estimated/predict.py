@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.evaluation import are_class_scores
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.measure import check_loss
@@ -43,10 +44,10 @@ def first_order_moves(case: Case, batch: Batch, block: list[int]) -> Arrays:
     has no moves. Raises BadInput if a loss or a gradient is not finite; `block` holds the rows of the batch's examples.
     """
     like = next(case.model.parameters())
-    values = {site: like.new_ones(len(batch.labels), site.maps, requires_grad=True) for site in case.sites}
+    values = {site: like.new_ones(batch.examples, site.maps, requires_grad=True) for site in case.sites}
     with torch.enable_grad(), gated(case.model, values):
         output = case.model(batch.inputs)
-        loss = case.checked(case.loss(output, batch.labels), batch)
+        loss = case.losses_of(output, batch)
         check_loss(case, loss.detach(), block)
         odds = _odds(output, batch.labels, loss)
         moved = torch.where(odds.isnan(), loss, odds)
@@ -61,11 +62,11 @@ def first_order_moves(case: Case, batch: Batch, block: list[int]) -> Arrays:
     return arrays
 
 
-def _odds(output: Any, labels: Tensor, loss: Tensor) -> Tensor:
+def _odds(output: Any, labels: Any, loss: Tensor) -> Tensor:
     """Log-odds of all other classes against the label's, `[example]`; NaN where the loss is not their cross-entropy."""
-    if not isinstance(output, Tensor) or output.ndim != 2 or not output.is_floating_point() or output.shape[1] < 2:
+    if not are_class_scores(output, labels) or not output.is_floating_point():
         return torch.full_like(loss, torch.nan)
-    output, own = output.to(loss.dtype), labels[:, None].clamp(0, output.shape[1] - 1)  # bfloat16 has its loss in float32
+    output, own = output.to(loss.dtype), labels.long()[:, None]  # bfloat16 has its loss in float32
     odds = output.scatter(1, own, -torch.inf).logsumexp(1) - output.gather(1, own)[:, 0]
     same = torch.isclose(torch.nn.functional.softplus(odds.detach()), loss.detach(), rtol=1e-2, atol=1e-4)
     return torch.where(same, odds, torch.nan)

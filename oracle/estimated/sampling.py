@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.labels import classes_of
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.estimated.estimate import Estimates, estimates, filled
@@ -136,8 +137,8 @@ class Sampling:
     def look(self) -> dict[str, np.ndarray]:
         """Passes all examples forward and backward, and joins what the passes show.
 
-        Returns the arrays of `first_order_moves`, the `labels`, and `alive/SITE`, `[example, map]`: false for pairs known to
-        change nothing.
+        Returns the arrays of `first_order_moves`, the `labels` if these are classes, and `alive/SITE`, `[example, map]`: false
+        for pairs known to change nothing.
         """
         parts: dict[str, list[np.ndarray]] = {}
         for place, block in enumerate(self._blocks()):
@@ -152,7 +153,8 @@ class Sampling:
             arrays = self.engine.fitting(partial(self.steps.moves, self.case, batch, block))
         for site in self.case.sites:
             arrays[f"alive/{site.name}"] = self.engine.alive(site, batch).cpu().numpy()
-        return arrays | {"labels": batch.labels.cpu().numpy()}
+        classes = classes_of(batch.labels)
+        return arrays if classes is None else arrays | {"labels": classes.numpy()}
 
     def _batch(self, block: list[int]) -> Batch:
         """The batch of a block; as many blocks as memory allows pass through the network once, the others in every round."""
@@ -209,7 +211,8 @@ class Sampling:
         kept = torch.from_numpy(first["kept"])
         named = {site.name: sample for site, sample in zip(self.case.sites, samples, strict=True)}
         changes = {name: torch.from_numpy(filled(sample)).to(kept.dtype) for name, sample in named.items()}
-        oracle = Oracle(changes, kept, torch.from_numpy(first["labels"]), self.spent)
+        labels = torch.from_numpy(first["labels"]) if "labels" in first else None
+        oracle = Oracle(changes, kept, labels, self.spent)
         measured = {name: sample.known for name, sample in named.items()}
         return EstimatedOracle(
             oracle, measured, {name: estimates(sample) for name, sample in named.items()}, share, rounds, reached

@@ -56,7 +56,7 @@ class Replay:
     @torch.no_grad()
     def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
         """False for the pairs known to change nothing, because the map is zero all over the example; true for the others."""
-        with memory.memory_error_as_bad_input(self.case, len(batch.labels)):
+        with memory.memory_error_as_bad_input(self.case, batch.examples):
             return self._network(batch).alive(site)
 
     @torch.no_grad()
@@ -67,7 +67,7 @@ class Replay:
 
         Raises BadInput if memory does not suffice for a single pair.
         """
-        with memory.memory_error_as_bad_input(self.case, len(batch.labels)):
+        with memory.memory_error_as_bad_input(self.case, batch.examples):
             network = self._network(batch)
         change = self.kept.new_zeros(len(maps))
         done = 0
@@ -77,7 +77,7 @@ class Replay:
                 network.prepare(site, examples[:size], maps[:size])
                 size = min(size, max(1, self.room // max(1, network.pair_bytes(site))))
                 e, k = examples[done : done + size], maps[done : done + size]
-                change[done : done + size] = self.case.loss(network.removed(site, e, k), batch.labels[e]) - self.kept[e]
+                change[done : done + size] = self.case.loss(network.removed(site, e, k), batch.labels_of(e)) - self.kept[e]
                 done += size
                 continue
             except torch.OutOfMemoryError:

@@ -49,7 +49,7 @@ class Traced:
         """The network's output for a batch; keeps the values of this batch in place of the last one's."""
         self.values: Values = {}  # frees the last batch's values first
         self.values = self._run(fold_batch_norms.laid_out(batch.inputs, self.format))
-        self.examples = len(batch.labels)
+        self.examples = batch.examples
         return self.values[self.nodes[-1]]
 
     @property

@@ -27,7 +27,7 @@ class Untraced:
 
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
         """True for every pair: no map is known to be zero all over an example."""
-        return torch.ones(len(self.state.labels), site.maps, dtype=torch.bool, device=self.case.device)
+        return torch.ones(self.state.examples, site.maps, dtype=torch.bool, device=self.case.device)
 
     def prepare(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> None:
         """Does nothing: there is nothing to plan."""

@@ -144,7 +144,7 @@ def check_outputs(before: Case, after: Case, gone: Mapping[str, Collection[int]]
     """
     gates = {}
     for site in before.sites:
-        value = next(before.model.parameters()).new_ones(len(batch.labels), site.maps)
+        value = next(before.model.parameters()).new_ones(batch.examples, site.maps)
         value[:, list(gone.get(site.name, ()))] = 0
         gates[site] = value
     with gated(before.model, gates):

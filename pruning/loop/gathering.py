@@ -7,10 +7,10 @@ from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.criteria.criterion import Evidence
 from pruning_oracle.criteria.evidence.filters import convolutions
 from pruning_oracle.criteria.evidence.gathered import GatheredEvidence
-from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD
+from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, LABELS, SHARED_PASS, WEIGHT_GRAD
 from pruning_oracle.criteria.evidence.tally import BatchStatistics
 
-FREE = SHARED_PASS  # evidence that an update can give
+FREE = SHARED_PASS | {LABELS}  # evidence that an update can give
 
 
 class EvidenceFromUpdates:
@@ -24,7 +24,7 @@ class EvidenceFromUpdates:
     @contextmanager
     def watching(self, batch: Batch) -> Iterator[None]:
         """Adds the evidence of one update; the block must contain its forward and backward pass on `batch`."""
-        count = len(batch.labels)
+        count = batch.examples
         if not self.needs:
             yield
             return

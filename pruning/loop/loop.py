@@ -82,7 +82,9 @@ class Loop:
         loss, accuracy = evaluate(case, case.train, case.split(min(512, len(case.train) // 2))[0])
         state.rows.append(self._row({"train_loss": loss, "train_accuracy": accuracy}, {}, {}))
         if self.settings.target.quantity == "accuracy" and math.isnan(state.rows[0]["test_accuracy"]):
-            raise BadInput(f"{case.name}: {self.settings.target} needs an output of class scores, [example, class]")
+            raise BadInput(
+                f"{case.name}: {self.settings.target} needs an output of class scores, [example, class], and one class each"
+            )
         state.good = state.copied()
         self._checked(self._learn_and_score(state.rows[0]["seconds"]), {}, {})
         state.good = None

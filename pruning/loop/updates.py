@@ -1,7 +1,6 @@
 """Fine-tuning updates: SGD on minibatches that follow from the update's number and the seed, so that runs can be resumed."""
 
 import copy
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.device import PRECISIONS
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.evaluation import count_right
 from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.registry import CASES
 from pruning_oracle.bench.training.from_scratch import Augment, unchanged
@@ -84,19 +84,18 @@ def update_once(
 ) -> tuple[float, float]:
     """Makes one update on a minibatch, watched by `gathering`; returns its mean loss and how many examples were right.
 
-    The latter is NaN where the output is not class scores, `[example, class]`. Raises Diverged if the loss is not below WORST.
+    The latter is NaN where the output is not class scores (`are_class_scores`). Raises Diverged if the loss is not below WORST.
     """
     torch.manual_seed(update)  # for dropout
     step.zero_grad()
     with gathering.watching(batch):
         output = case.model(batch.inputs)
-        loss = case.checked(case.loss(output, batch.labels), batch).mean()
+        loss = case.losses_of(output, batch).mean()
         if not bool(loss < WORST):
             raise Diverged(f"{case.name}: the loss became {loss.item()} at fine-tuning update {update}: try a smaller --rate")
         loss.backward()
     step.step()
-    scores = isinstance(output, Tensor) and output.ndim == 2
-    return loss.item(), float((output.argmax(1) == batch.labels).sum()) if scores else math.nan
+    return loss.item(), count_right(output, batch.labels)
 
 
 def fine_tune(
@@ -119,7 +118,7 @@ def fine_tune(
             if rate:
                 step.param_groups[0]["lr"] = rate(learned.updates)
             loss, right = update_once(case, step, batch, update, gathering)
-            learned.add(loss, right, len(batch.labels))
+            learned.add(loss, right, batch.examples)
     finally:
         case.model.eval()
         step.zero_grad()

@@ -1,5 +1,6 @@
 """Reads the files of runs, and refuses to compare what does not belong together."""
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -103,6 +104,18 @@ def _same(first: RunFile, second: RunFile, what: str, one: Any, other: Any) -> N
     if one != other:
         values = f" ({one} and {other})" if isinstance(one, (str, int)) else ""
         raise BadInput(f"{first.path} and {second.path} are of different {what}{values}: delete one and measure it again")
+
+
+def with_common_criteria(found: list[Run]) -> list[Run]:
+    """The runs of several seeds without the criteria that were unavailable at one of them, which join those left out."""
+    lost = {name: why for run in found for name, why in run.criteria.facts["left_out_criteria"].items()}
+
+    def without(run: Run) -> Run:
+        kept = {name: of for name, of in run.criteria.facts["criteria"].items() if name not in lost}
+        facts = run.criteria.facts | {"criteria": kept, "left_out_criteria": lost}
+        return dataclasses.replace(run, criteria=dataclasses.replace(run.criteria, facts=facts))
+
+    return [without(run) for run in found]
 
 
 def check_alike(found: list[Run]) -> None:

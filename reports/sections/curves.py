@@ -1,4 +1,6 @@
-"""Accuracy against maps left and against FLOPs left, a line per pruning run, and a table of final results."""
+"""Accuracy (where undefined, the loss) against maps left and against FLOPs left, a line per run, and a table of results."""
+
+import math
 
 import numpy as np
 import pandas as pd
@@ -12,11 +14,20 @@ QUANTITIES = {"maps": "maps left", "flops": "FLOPs left"}
 POINTS = 101
 
 
-def accuracy_curve(rows: list[Step], quantity: str, grid: np.ndarray) -> np.ndarray:
-    """Test accuracy of one run at each share of a quantity in `grid`: linear between steps, NaN below the last step's share."""
+def judge(pruned: PruningStudy) -> str:
+    """What judges the networks of a study: `accuracy`, or `loss` where an accuracy is undefined."""
+    every = [row["test_accuracy"] for name in pruned.runs for rows in pruned.rows(name) for row in rows]
+    return "loss" if any(map(math.isnan, every)) else "accuracy"
+
+
+def accuracy_curve(rows: list[Step], quantity: str, grid: np.ndarray, by: str = "accuracy") -> np.ndarray:
+    """Test accuracy of one run at each share of a quantity in `grid`: linear between steps, NaN below the last step's share.
+
+    `by` may name the loss instead, as `judge` does.
+    """
     share = np.array([row[quantity] / rows[0][quantity] for row in rows])
-    accuracy = np.array([row["test_accuracy"] for row in rows])
-    found = np.interp(grid, share[::-1], accuracy[::-1])
+    height = np.array([row[f"test_{by}"] for row in rows])
+    found = np.interp(grid, share[::-1], height[::-1])
     return np.where(grid < share[-1] - 1e-9, np.nan, found)
 
 
@@ -27,45 +38,47 @@ def grid_of(pruned: PruningStudy, quantity: str) -> np.ndarray:
     return np.linspace(1, least, POINTS)
 
 
-def area(rows: list[Step], quantity: str, grid: np.ndarray) -> float:
-    """Mean test accuracy over the shares in `grid`: the area under the accuracy curve, divided by its width."""
-    return float(accuracy_curve(rows, quantity, grid).mean())
+def area(rows: list[Step], quantity: str, grid: np.ndarray, by: str = "accuracy") -> float:
+    """Mean test accuracy (or loss) over the shares in `grid`: the area under the curve, divided by its width."""
+    return float(accuracy_curve(rows, quantity, grid, by).mean())
 
 
-def section(pruned: PruningStudy, title: str = "Accuracy against what is left") -> Section:
+def section(pruned: PruningStudy, title: str = "") -> Section:
     """A line per run name, the median over seeds, with a band for their range; below it the table of results."""
+    by = judge(pruned)
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
     colours = dict(zip(pruned.runs, sns.color_palette("colorblind", len(pruned.runs)), strict=True))
     for panel, (quantity, label) in zip(panels, QUANTITIES.items(), strict=True):
         for name, colour in colours.items():
             lowest = max(rows[-1][quantity] / rows[0][quantity] for rows in pruned.rows(name))
             grid = np.linspace(1, lowest, POINTS)
-            lines = np.stack([accuracy_curve(rows, quantity, grid) for rows in pruned.rows(name)])
+            lines = np.stack([accuracy_curve(rows, quantity, grid, by) for rows in pruned.rows(name)])
             panel.plot(grid, np.median(lines, 0), color=colour, label=name, lw=1.4)
             panel.fill_between(grid, lines.min(0), lines.max(0), color=colour, alpha=0.15, lw=0)
         panel.set(xlabel=label)
         panel.invert_xaxis()
         panel.xaxis.set_major_formatter(lambda value, place: f"{value:.0%}")
-    panels[0].set(ylabel="test accuracy")
+    panels[0].set(ylabel=f"test {by}")
     panels[0].legend(frameon=False, fontsize=7, loc="lower left")
     sns.despine(figure)
+    title = title or f"{by.capitalize()} against what is left"
     return Section(f"{pruned.folder}-curves", title, _caption(pruned), figure, table(pruned))
 
 
 def table(pruned: PruningStudy) -> pd.DataFrame:
     """The results of every run name, as medians over seeds with their range, sorted by the area over FLOPs."""
-    grids = {quantity: grid_of(pruned, quantity) for quantity in QUANTITIES}
+    grids, by = {quantity: grid_of(pruned, quantity) for quantity in QUANTITIES}, judge(pruned)
     rows = []
     for name, files in pruned.runs.items():
         steps, whole = pruned.rows(name), [file.facts["rows"] for file in files]
         row: dict[str, str] = {"run": name}
         for quantity, label in QUANTITIES.items():
-            row[f"area, {label}"] = spread([area(found, quantity, grids[quantity]) for found in steps], "{:.3f}")
-        row["accuracy before"] = spread([found[0]["test_accuracy"] for found in steps], "{:.3f}")
-        row["pruned"] = spread([found[-1]["test_accuracy"] for found in steps], "{:.3f}")
-        row["and fine-tuned"] = spread([found[-1]["test_accuracy"] for found in whole], "{:.3f}")
+            row[f"area, {label}"] = spread([area(found, quantity, grids[quantity], by) for found in steps], "{:.3f}")
+        row[f"{by} before"] = spread([found[0][f"test_{by}"] for found in steps], "{:.3f}")
+        row["pruned"] = spread([found[-1][f"test_{by}"] for found in steps], "{:.3f}")
+        row["and fine-tuned"] = spread([found[-1][f"test_{by}"] for found in whole], "{:.3f}")
         if name in pruned.scratch:
-            row["from nothing"] = spread([file.facts["scratch"]["accuracy"] for file in pruned.scratch[name]], "{:.3f}")
+            row["from nothing"] = spread([file.facts["scratch"][by] for file in pruned.scratch[name]], "{:.3f}")
         row["maps left"] = spread([found[-1]["maps"] / found[0]["maps"] for found in steps], "{:.0%}")
         row["fewer FLOPs"] = spread([found[0]["flops"] / found[-1]["flops"] for found in steps], "{:.1f}×")
         row["fewer parameters"] = spread([found[0]["parameters"] / found[-1]["parameters"] for found in steps], "{:.1f}×")
@@ -77,8 +90,8 @@ def table(pruned: PruningStudy) -> pd.DataFrame:
         row["ranking, of the learning's time"] = spread(shares, "{:.1%}") if shares else "—"
         stopped = [file.facts["why"] for file in files if file.facts["why"]]
         row["and fine-tuned"] += f" ({len(stopped)} stopped: {stopped[0]})" if stopped else ""
-        rows.append((float(np.median([area(found, "flops", grids["flops"]) for found in steps])), row))
-    return pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: -pair[0])]).fillna("—")
+        rows.append((float(np.median([area(found, "flops", grids["flops"], by) for found in steps])), row))
+    return pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: pair[0] if by == "loss" else -pair[0])]).fillna("—")
 
 
 def spread(values: list[float], form: str) -> str:
@@ -89,23 +102,24 @@ def spread(values: list[float], form: str) -> str:
 
 def _caption(pruned: PruningStudy) -> str:
     """A caption that states the settings of the runs, with all values where they differ."""
-    every = [files[0].facts["settings"] for files in pruned.runs.values()]
+    every, by = [files[0].facts["settings"] for files in pruned.runs.values()], judge(pruned)
 
     def said(name: str) -> str:
         return " or ".join(str(value) for value in sorted({settings[name] for settings in every}))
 
     nothing = " From nothing: the architecture that was found, trained by the case's own recipe." if pruned.scratch else ""
+    undefined = " In nats: an accuracy is undefined here." if by == "loss" else ""
     own = (
         "gathered in the updates themselves"
         if any(known["updates"] and not known["examples"] for known in every)
         else "passes of their own"
     )
     return (
-        f"Test accuracy while maps are deleted, {said('remove')} at a time with {said('updates')} updates in between (SGD, rate"
+        f"Test {by} while maps are deleted, {said('remove')} at a time with {said('updates')} updates in between (SGD, rate"
         f" {said('rate')}, momentum {said('momentum')}, weight decay {said('weight_decay')}, batches of {said('batch')}); line:"
-        " median over seeds, band: their range. Areas are mean accuracies over the range that all runs reached, the table is"
+        " median over seeds, band: their range. Areas are means over the range that all runs reached, the table is"
         " sorted by the one over FLOPs. The last networks are shown as they were pruned and after"
         f" {said('final_updates')} further updates, whose rate falls to 0. Ranking is what scores take beside the updates; what"
-        f" criteria need is {own}, the oracles are measured. The accuracy is on the test set, which chose nothing but where a"
-        f" run with an accuracy as its target stops.{nothing} {pruned.said}."
+        f" criteria need is {own}, the oracles are measured. It is measured on the test set, which chose nothing but where a"
+        f" run with an accuracy as its target stops.{undefined}{nothing} {pruned.said}."
     )

@@ -5,6 +5,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from pruning_oracle.bench.runs import RunFile
+from pruning_oracle.bench.scores import shown
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 KINDS = {"loss": "training, as learnt", "validation loss": "validation"}
@@ -57,7 +58,7 @@ def _row(file: RunFile) -> dict[str, object]:
 
 
 def _share(accuracy: float | None) -> str:
-    return "no examples" if accuracy is None else f"{accuracy:.2%}"
+    return "no examples" if accuracy is None else shown(accuracy, ".2%")
 
 
 def _caption(file: RunFile) -> str:

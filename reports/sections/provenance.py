@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from pruning_oracle.bench.scores import shown
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
@@ -13,7 +14,7 @@ def section(study: CaseStudy) -> Section:
         rows.append(
             {
                 "seed": run.seed,
-                "test accuracy": f"{facts['test']['accuracy']:.2%} of {facts['test']['examples']}",
+                "test accuracy": f"{shown(facts['test']['accuracy'], '.2%')} of {facts['test']['examples']}",
                 "test loss": f"{facts['test']['loss']:.4f}",
                 "training loss": f"{run.oracle.arrays['kept'].mean():.4f}",
                 "oracle examples": facts["examples"],

@@ -149,6 +149,23 @@ def test_the_maps_file_has_a_row_per_map_with_its_interval(tmp_path):
     assert row.oracle_loss_high - row.oracle_loss_low == pytest.approx(2 * 1.96 * error, rel=0.15)
 
 
+def test_a_criterion_that_failed_at_one_seed_is_left_out_of_the_report_of_all(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path, case="toy", seed=seed)
+    path = runs.folder("toy", 1, tmp_path) / "criteria.safetensors"
+    file = runs.load(path, "criteria")
+    facts = file.facts | {"left_out_criteria": file.facts["left_out_criteria"] | {"opposite": "another seed"}}
+    facts["criteria"] = {name: of for name, of in facts["criteria"].items() if name != "opposite"}
+    runs.save(path, "criteria", {name: array for name, array in file.arrays.items() if "/opposite/" not in name}, facts)
+    for seed in (0, 1):
+        grade_run("toy", seed, tmp_path)
+    study = read_case_study("toy", [0, 1], tmp_path)
+    assert "opposite" not in set(study.agreement.criterion) > {"perfect", "constant"}
+    assert [run.criteria.facts["left_out_criteria"]["opposite"] for run in study.runs] == ["another seed"] * 2
+    alone = read_case_study("toy", [0], tmp_path)
+    assert "opposite" in set(alone.agreement.criterion)
+
+
 def test_the_report_is_one_escaped_page_with_its_tables_and_figures(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(records, "ROOT", tmp_path)  # without the committed ones, which grow in number
     write_run(tmp_path / "runs", case="toy", seed=0)
