@@ -6,6 +6,7 @@ recording cannot hold is a decision by the values of the data, which is refused 
 
 import functools
 import linecache
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +27,7 @@ from pruning_oracle.bench.errors import BadInput
 LOOKS = {"__bool__", "__int__", "__float__", "__index__", "__complex__", "__contains__", "__array__"}
 LOOKS |= {"item", "tolist", "numpy", "is_nonzero", "equal", "allclose"}
 ORDER = ["", "weights", "input"]  # what a tensor depends on: each outweighs those before it
-INTERNAL = (str(Path(torch.__file__).parent), __file__)
+INTERNAL = (f"{Path(torch.__file__).parent}{os.sep}", __file__)
 
 
 @dataclass(frozen=True)

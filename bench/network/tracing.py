@@ -13,6 +13,7 @@ from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network.follow_parameters import follow_parameters, run_with_dtypes
+from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.layer_kinds import MIXERS
 from pruning_oracle.bench.network.out_of_place import out_of_place
 from pruning_oracle.bench.network.recorded_graph import recorded_graph
@@ -23,11 +24,11 @@ OWN_GATES = "put gates (pruning_oracle.bench.network.gates.Gate) into it where m
 
 
 class Tracer(fx.Tracer):
-    """A tracer that keeps torch's own modules, and whatever derives from a layer that mixes maps, as single operations."""
+    """A tracer that keeps torch's own modules, gates and layers derived from those that mix maps as single operations."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         """Whether `module` stays a single operation."""
-        return isinstance(module, MIXERS) or super().is_leaf_module(module, name)
+        return isinstance(module, (*MIXERS, Gate)) or super().is_leaf_module(module, name)
 
     def function_called(self, function: Callable[..., Any], run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The call of a user's own function on symbolic values as an operation, which keeps the gradient that it defines."""

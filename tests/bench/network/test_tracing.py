@@ -19,7 +19,6 @@ from pruning_oracle.bench.network.plain_weights import plain_copy
 from pruning_oracle.bench.network.sites import find_sites
 from pruning_oracle.bench.network.tracing import Tracer, outputs_of, trace
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of torch.utils.checkpoint
 
 
