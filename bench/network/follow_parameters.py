@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils import _pytree as tree
 
 ANCHOR = "as_parameters"  # an empty buffer, which is moved with the parameters
 FROM_NOTHING = {torch.zeros, torch.ones, torch.empty, torch.full, torch.arange, torch.linspace, torch.eye, torch.tensor}
@@ -16,24 +17,23 @@ FROM_NOTHING |= {torch.rand, torch.randn}
 
 
 @torch.no_grad()
-def run_with_dtypes(graph: fx.GraphModule, inputs: Tensor) -> tuple[Any, dict[fx.Node, torch.dtype]]:
-    """What the graph gives for a copy of the inputs, and the type of every operation's value that is a tensor."""
-    dtypes: dict[fx.Node, torch.dtype] = {}
+def run_with_dtypes(graph: fx.GraphModule, inputs: Tensor) -> tuple[Any, dict[fx.Node, Any]]:
+    """What the graph gives for a copy of the inputs, and every operation's value with their types in place of tensors."""
+    dtypes: dict[fx.Node, Any] = {}
 
     class Noting(fx.Interpreter):
         def run_node(self, node: fx.Node) -> Any:
             value = super().run_node(node)
-            if isinstance(value, Tensor):
-                dtypes[node] = value.dtype
+            dtypes[node] = tree.tree_map_only(Tensor, lambda leaf: leaf.dtype, value)
             return value
 
     return Noting(graph).run(inputs.clone()), dtypes
 
 
-def follow_parameters(graph: fx.GraphModule, dtypes: Mapping[fx.Node, torch.dtype]) -> fx.GraphModule:
+def follow_parameters(graph: fx.GraphModule, dtypes: Mapping[fx.Node, Any]) -> fx.GraphModule:
     """Rewrites the graph in place so that devices, and float32 where it is made or named, are those of its parameters.
 
-    `dtypes` says of which type each operation's value is, with parameters in float32.
+    `dtypes` is what `run_with_dtypes` says of it, with parameters in float32.
     """
     made: dict[str, fx.Node] = {}  # the operations that give the parameters' type and device
 
@@ -59,7 +59,8 @@ def follow_parameters(graph: fx.GraphModule, dtypes: Mapping[fx.Node, torch.dtyp
         node.args, node.kwargs = fx.node.map_aggregate((node.args, node.kwargs), followed)
         if isinstance(node.kwargs.get("device"), str) or (node.target in FROM_NOTHING and "device" not in node.kwargs):
             node.kwargs = {**node.kwargs, "device": like("device")}
-        floats = [source for source in node.all_input_nodes if source in dtypes and dtypes[source].is_floating_point]
+        leaves = tree.tree_leaves([dtypes.get(source) for source in node.all_input_nodes])
+        floats = any(isinstance(leaf, torch.dtype) and leaf.is_floating_point for leaf in leaves)
         if dtypes.get(node) is torch.float32 and not floats and made.get("dtype") not in node.all_input_nodes:
             with graph.graph.inserting_after(node):
                 cast = graph.graph.call_method("to", (node,))

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils import _pytree as tree
 from torch.utils.checkpoint import checkpoint
+from toys import TOYS
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import tracing
@@ -250,6 +251,14 @@ def test_bytes_are_taken_to_the_precision_of_the_parameters():
     graph = trace(plain_copy(model), images)
     torch.testing.assert_close(outputs_of(graph, images), outputs_of(model, images))
     assert outputs_of(graph.double(), images).dtype is torch.float64
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_an_ordinary_graph_stays_as_torch_fx_made_it(name):
+    build, shape = TOYS[name]
+    graph = trace(plain_copy(build().eval()), torch.randn(2, *shape))
+    assert "as_parameters" not in graph.code
+    assert not graph._buffers
 
 
 @pytest.mark.parametrize("kind", [OwnFunction, OwnFunctionAndShape])
