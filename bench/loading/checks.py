@@ -83,16 +83,17 @@ def check_examples(model: nn.Module, inputs: Tensor) -> None:
 
 
 def check_plain(model: nn.Module, plain: nn.Module, inputs: Tensor) -> None:
-    """Raises BadInput if computed weights of the network, as `plain_copy` has them, give other outputs than it gives itself.
+    """Raises BadInput if a network with hooks or computed weights gives other outputs than its copy by `plain_copy`.
 
     A network in another precision or on another device is not compared.
     """
     computed = dict(model.named_parameters()).keys() != dict(plain.named_parameters()).keys()
+    hooked = any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     usual = all(value.device.type == "cpu" and value.dtype is torch.float32 for value in model.parameters())
-    if computed and usual and difference(outputs_of(plain, inputs), outputs_of(model, inputs)):
+    if (computed or hooked) and usual and difference(outputs_of(plain, inputs), outputs_of(model, inputs)):
         raise BadInput(
-            f"{type(model).__name__} computes its weights (weight_norm, torch.nn.utils.prune, a hook) in a way that cannot be"
-            " carried out once and for all: put the weights that it computes into ordinary parameters"
+            f"a copy of {type(model).__name__} gives other outputs: a hook holds on to the network itself, or computes a weight"
+            " from the data; write it into the forward pass"
         )
 
 

@@ -9,7 +9,7 @@ import linecache
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -74,7 +74,7 @@ def record(model: nn.Module, inputs: Tensor, is_leaf: Callable[[nn.Module, str],
     """
     recorder = _Recorder(model, inputs)
     with ExitStack() as stack:
-        for context in (_own_calls(recorder, model, is_leaf), without_autocast(), recorder):
+        for context in (_own_calls(recorder, model, is_leaf), in_eager_float32(), recorder):
             stack.enter_context(context)
         output = model(inputs)
     recorder.recording.output = recorder.sources(output)
@@ -82,13 +82,18 @@ def record(model: nn.Module, inputs: Tensor, is_leaf: Callable[[nn.Module, str],
 
 
 @contextmanager
-def without_autocast() -> Iterator[None]:
-    """Makes `torch.autocast` do nothing inside the block: the suite computes in the precision that it is told."""
+def in_eager_float32() -> Iterator[None]:
+    """Makes `torch.autocast` do nothing inside the block, and runs as Python what `torch.compile` has compiled.
+
+    The suite computes in the precision that it is told, and can see operations in Python only.
+    """
     kind: Any = torch.autocast
     kept = kind.__enter__, kind.__exit__
     kind.__enter__, kind.__exit__ = (lambda self: self), (lambda self, *_: None)
+    compiler = "torch._dynamo" in sys.modules  # it takes seconds to import, and nothing is compiled without it
     try:
-        yield
+        with torch.compiler.set_stance("force_eager") if compiler else nullcontext():
+            yield
     finally:
         kind.__enter__, kind.__exit__ = kept
 
@@ -100,14 +105,17 @@ def _own_calls(recorder: "_Recorder", model: nn.Module, is_leaf: Callable[[nn.Mo
     A leaf module's `forward` is replaced, so that its hooks, which run around it, are recorded as the calls that they make.
     """
     leaves: list[tuple[str, Any]] = [(name, module) for name, module in model.named_modules() if name and is_leaf(module, name)]
+    kept = [dict(module.__dict__) for _, module in leaves]
     try:
         for name, module in leaves:
             module.forward = partial(recorder.called, name, module.forward)
         with own_functions(recorder.called):
             yield
     finally:
-        for _, module in leaves:
-            module.__dict__.pop("forward", None)
+        for (_, module), attributes in zip(leaves, kept, strict=True):
+            module.__dict__.pop("forward")
+            if "forward" in attributes:
+                module.forward = attributes["forward"]
 
 
 @contextmanager
@@ -173,6 +181,8 @@ class _Recorder(TorchFunctionMode):
                 raise BadInput(f"its forward pass decides by the values of its data, {here()}")
             versions = [leaf._version for leaf in before]
             result = run(*args, **kwargs)
+            if getattr(target, "__name__", "") == "requires_grad_":  # it changes no numbers
+                return result
             written = [leaf for leaf, version in zip(before, versions, strict=True) if leaf._version != version]
             if written or any(_tensors(result)):
                 return self._note(target, (args, kwargs), before, written, result)

@@ -17,10 +17,12 @@ from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.layer_kinds import MIXERS
 from pruning_oracle.bench.network.out_of_place import out_of_place
 from pruning_oracle.bench.network.recorded_graph import recorded_graph
-from pruning_oracle.bench.network.recording import own_functions, without_autocast
+from pruning_oracle.bench.network.recording import in_eager_float32, own_functions
 
 # the advice in messages about a network that cannot be followed
 OWN_GATES = "put gates (pruning_oracle.bench.network.gates.Gate) into it where maps can be removed, and name them as sites"
+
+ORDINARY = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 class Tracer(fx.Tracer):
@@ -72,13 +74,13 @@ def _by_fx(model: nn.Module, inputs: Tensor, expected: Any) -> fx.GraphModule | 
     kind, kept = type(model), [(module, dict(module.__dict__)) for module in model.modules()]
     tracer = Tracer()
     try:
-        if len(inspect.signature(kind.forward).parameters) > 2:
+        if [taken.kind for taken in inspect.signature(kind.forward).parameters.values()] != 2 * [ORDINARY]:
 
             def forward(self: nn.Module, inputs: Any) -> Any:
                 return kind.forward(self, inputs)
 
             model.__class__ = type(kind.__name__, (kind,), {"forward": forward})
-        with without_autocast(), own_functions(tracer.function_called):
+        with in_eager_float32(), own_functions(tracer.function_called):
             traced = tracer.trace(model)
         graph = out_of_place(fx.GraphModule(tracer.root, traced, kind.__name__))
         ours, dtypes = run_with_dtypes(graph, inputs)
@@ -94,8 +96,8 @@ def _by_fx(model: nn.Module, inputs: Tensor, expected: Any) -> fx.GraphModule | 
 
 @torch.no_grad()
 def outputs_of(model: nn.Module, inputs: Tensor) -> Any:
-    """What a network gives for a copy of the inputs, without gradients, and with `torch.autocast` in it doing nothing."""
-    with without_autocast():
+    """What a network gives for a copy of the inputs, without gradients and without `torch.autocast`."""
+    with in_eager_float32():
         return model(inputs.clone())
 
 

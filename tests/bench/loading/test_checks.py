@@ -189,5 +189,20 @@ def test_weights_that_depend_on_the_data_are_refused():
         module.weight = module.weight_orig.data * (args[0].shape[2] if args else 1)
 
     model.conv.register_forward_pre_hook(compute)
-    with pytest.raises(BadInput, match=r"Small computes its weights .* cannot be carried out once and for all"):
+    with pytest.raises(BadInput, match=r"a copy of Small gives other outputs: a hook .* computes a weight from the data"):
         assembled(model)
+
+
+def test_a_hook_that_holds_on_to_the_network_itself_is_refused():
+    class Captured(Small):
+        def __init__(self):
+            super().__init__()
+            self.seen = {"conv": torch.zeros(1, 6, 1, 1)}
+            self.conv.register_forward_hook(lambda module, args, output: self.seen.update(conv=output))
+
+        def forward(self, images):
+            self.conv(images)
+            return self.read(F.relu(self.seen["conv"]).mean((2, 3)))
+
+    with pytest.raises(BadInput, match="a copy of Captured gives other outputs: a hook holds on to the network itself"):
+        assembled(Captured())

@@ -176,6 +176,27 @@ class Checkpointed(Small):
         return checkpoint(lambda part: self.norm(part) if part.shape[1] == 6 else part, maps, use_reentrant=True)
 
 
+@torch.compile(backend="eager")
+def compiled_swish(maps):
+    return scripted_swish(maps) if maps.shape[1] == 6 else maps
+
+
+class Compiled(Small):
+    def between(self, maps, _):
+        return compiled_swish(self.norm(maps))
+
+
+class OwnForward(Small):
+    """A layer whose `forward` was replaced, and arguments that are a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm.forward = lambda maps: 2 * maps
+
+    def forward(self, *images):
+        return self.head(self.norm(F.relu(self.a(images[0].requires_grad_()))))
+
+
 class Several(Small):
     """Outputs in a dictionary, a list and a tuple; further arguments with defaults."""
 
@@ -203,7 +224,7 @@ class Hooked(Small):
 
 
 RECORDED = [ChunkList, Shaped, TwiceAsMany, Deformable, Autocast, MadeInForward, Assigned, TwoNames, Called, Scripted]
-RECORDED += [OwnFunctionAndShape, Checkpointed, Several, Hooked]
+RECORDED += [OwnFunctionAndShape, Checkpointed, Compiled, OwnForward, Several, Hooked]
 
 
 def built(kind):
@@ -375,3 +396,7 @@ def test_what_recording_changes_it_restores():
     assert before == (torch.autocast.__enter__, torch.autograd.Function.__dict__["apply"], torch.jit.ScriptFunction.__call__)
     assert type(plain) is Branch
     assert not any("forward" in vars(module) for module in plain.modules())
+    replaced = plain_copy(built(OwnForward))
+    own = replaced.norm.forward
+    trace(replaced, torch.randn(2, 3, 8, 8))
+    assert replaced.norm.forward is own
