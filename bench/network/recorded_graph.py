@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network.nan_safe import deform_conv2d
 from pruning_oracle.bench.network.out_of_place import with_item
 from pruning_oracle.bench.network.recording import Call, Recording, Source, record
 
@@ -95,7 +96,7 @@ class _Graph:
             if hasattr(operator, name):
                 return self.graph.call_function(getattr(operator, name), args)
             return self.graph.call_method(name, args, kwargs)
-        return self.graph.call_function(function, args, kwargs)
+        return self.graph.call_function(deform_conv2d if name == "deform_conv2d" else function, args, kwargs)
 
     def _value(self, value: Any, other: Any, line: str) -> Any:
         """An argument of a node, from what stands for it in the two recordings."""

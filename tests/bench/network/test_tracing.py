@@ -274,6 +274,17 @@ def test_bytes_are_taken_to_the_precision_of_the_parameters():
     assert outputs_of(graph.double(), images).dtype is torch.float64
 
 
+def test_nans_in_offsets_do_not_crash_a_deformable_convolution():
+    model = built(Deformable)
+    graph = trace(plain_copy(model), torch.randn(2, 3, 8, 8))
+    nn.init.constant_(graph.offset.bias, float("nan"))
+    assert outputs_of(graph, torch.randn(2, 3, 8, 8)).isnan().all()
+    _, _, left_out = find_sites(model, torch.randn(2, 3, 8, 8))
+    reasons = {out.convolution: out.reason for out in left_out}
+    assert "deform_conv2d" in reasons["a"]
+    assert "deform_conv2d" in reasons["offset"]
+
+
 @pytest.mark.parametrize("name", TOYS)
 def test_an_ordinary_graph_stays_as_torch_fx_made_it(name):
     build, shape = TOYS[name]
