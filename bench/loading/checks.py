@@ -114,6 +114,8 @@ def _alone(outputs: Any, beside: Any) -> bool:
 
     They may lie along any axis; single numbers, such as a penalty that is returned beside them, do not count.
     """
+    if isinstance(outputs, (tuple, list)) and len(outputs) == 2 and not difference(outputs[0], beside[0]):
+        return True  # one output per example
     pairs = list(zip_longest(tree.tree_leaves(outputs), tree.tree_leaves(beside)))
     tensors = [(one, other) for one, other in pairs if isinstance(one, Tensor) and isinstance(other, Tensor)]
     tensors = [pair for pair in tensors if pair[0].ndim] or tensors

@@ -17,7 +17,7 @@ from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.layer_kinds import MIXERS
 from pruning_oracle.bench.network.out_of_place import out_of_place
 from pruning_oracle.bench.network.recorded_graph import recorded_graph
-from pruning_oracle.bench.network.recording import in_eager_float32, own_functions
+from pruning_oracle.bench.network.seen_calls import in_eager_float32, own_functions
 
 # the advice in messages about a network that cannot be followed
 OWN_GATES = "put gates (pruning_oracle.bench.network.gates.Gate) into it where maps can be removed, and name them as sites"

@@ -96,6 +96,18 @@ def test_examples_along_another_axis_and_a_penalty_are_no_coupling():
     assert [site.name for site in case.sites] == ["conv"]
 
 
+class OneEach(Small):
+    """A list of one output per example, as detectors give it."""
+
+    def forward(self, images):
+        return [{"scores": scores[scores > scores.mean()]} for scores in super().forward(images)]
+
+
+def test_one_output_per_example_is_no_coupling():
+    case = assembled(OneEach(), carried=(SITE,), loss=lambda output, _: torch.stack([one["scores"].sum() for one in output]))
+    assert [site.name for site in case.sites] == ["conv"]
+
+
 def test_only_real_numbers_that_are_there():
     lazy, meta, complex_, sparse = Small(nn.LazyConv2d(6, 1)), Small().to("meta"), Small(), Small()
     complex_.scale = nn.Parameter(torch.ones(1, dtype=torch.complex64))

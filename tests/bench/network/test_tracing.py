@@ -285,6 +285,13 @@ def test_nans_in_offsets_do_not_crash_a_deformable_convolution():
     assert "deform_conv2d" in reasons["offset"]
 
 
+@pytest.mark.parametrize("kind", [ChunkList, TwiceAsMany, Autocast, MadeInForward, Assigned, Several])
+def test_a_recorded_graph_follows_its_parameters_to_another_device(kind):
+    """The meta device stands in for one: an operation on tensors of two devices fails there, too."""
+    graph = trace(plain_copy(built(kind)), torch.randn(2, 3, 8, 8)).to("meta")
+    assert tree.tree_leaves(outputs_of(graph, torch.randn(5, 3, 8, 8, device="meta")))[0].is_meta
+
+
 @pytest.mark.parametrize("name", TOYS)
 def test_an_ordinary_graph_stays_as_torch_fx_made_it(name):
     build, shape = TOYS[name]
