@@ -329,7 +329,7 @@ def test_a_value_that_a_layer_passes_on_keeps_a_name_of_its_own():
     torch.testing.assert_close(outputs_of(graph, images), outputs_of(model, images))
 
 
-@pytest.mark.parametrize("kind", [Hooked, ChunkList])
+@pytest.mark.parametrize("kind", [Hooked, ChunkList, Assigned])
 def test_maps_are_removed_as_by_hand(kind):
     """The pre-hook adds a constant to what `b` reads, so that a map of zeros in front of it is not a map deleted."""
     model, images = built(kind), torch.randn(3, 3, 8, 8)
