@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 from pruning_oracle.bench.case import Site
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.assemble import assemble
-from pruning_oracle.bench.network.gates import Gate
+from pruning_oracle.bench.network.gates import Gate, gated
 
 
 class Small(nn.Module):
@@ -218,3 +218,41 @@ def test_a_hook_that_holds_on_to_the_network_itself_is_refused():
 
     with pytest.raises(BadInput, match="a copy of Captured gives other outputs: a hook holds on to the network itself"):
         assembled(Captured())
+
+
+class Tokens(nn.Module):
+    """Words and their places, embedded, behind a convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.places = nn.Embedding(20, 8), nn.Embedding(9, 8)
+        self.conv, self.read = nn.Conv1d(8, 6, 3), nn.Linear(6, 4)
+
+    def forward(self, words):
+        steps = self.words(words) + self.places(torch.arange(words.shape[1], device=words.device))
+        return self.read(F.relu(self.conv(steps.mT)).amax(2))
+
+
+class Bytes(Small):
+    def forward(self, images):
+        return super().forward(images / 255)
+
+
+@pytest.mark.parametrize(("kind", "shape", "dtype"), [(Tokens, (9,), torch.int64), (Bytes, (3, 6, 6), torch.uint8)])
+@pytest.mark.parametrize("precision", ["float64", "bfloat16"])
+def test_whole_numbers_as_inputs(kind, shape, dtype, precision):
+    torch.manual_seed(0)
+    model, inputs = kind().eval(), torch.randint(20, (12, *shape), dtype=dtype)
+    case = assembled(model, inputs).to("cpu", precision)
+    (site,) = case.sites
+    smaller = copy.deepcopy(model)
+    batch = next(case.batches(case.train, range(12), 12))
+    assert batch.inputs.dtype is dtype
+    with torch.no_grad():
+        smaller.read.weight[:, 1] = 0
+        value = torch.ones(12, 6, dtype=next(case.model.parameters()).dtype)
+        value[:, 1] = 0
+        with gated(case.model, {site: value}):
+            found = case.losses(batch).float()
+        expected = F.cross_entropy(smaller(inputs), batch.labels, reduction="none")
+    torch.testing.assert_close(found, expected, **({"rtol": 0.05, "atol": 0.05} if precision == "bfloat16" else {}))

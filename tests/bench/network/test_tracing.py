@@ -333,16 +333,20 @@ def test_a_value_that_a_layer_passes_on_keeps_a_name_of_its_own():
 def test_maps_are_removed_as_by_hand(kind):
     """The pre-hook adds a constant to what `b` reads, so that a map of zeros in front of it is not a map deleted."""
     model, images = built(kind), torch.randn(3, 3, 8, 8)
-    gated, sites, _ = find_sites(model, images)
-    by_name = {site.convolutions[-1]: site for site in sites}
-    last = "mix" if kind is ChunkList else "a"
-    for index in range(6):
-        smaller = copy.deepcopy(model)
-        with torch.no_grad():
-            smaller.b.weight[:, index] = 0
-            kept, deleted = model(images), smaller(images)
-            assert not torch.equal(kept, deleted)
-            torch.testing.assert_close(removed(gated, by_name[last], index, images), deleted)
+    gated, sites, left_out = find_sites(model, images)
+    read = "mix" if kind is ChunkList else "a"
+    channels = set()
+    for site in [site for site in sites if site.convolutions == (read,)]:
+        for index in range(site.maps):
+            channel = site.channels[0].index(index)
+            channels.add(channel)
+            smaller = copy.deepcopy(model)
+            with torch.no_grad():
+                smaller.b.weight[:, channel] = 0
+                kept, deleted = model(images), smaller(images)
+                assert not torch.equal(kept, deleted)
+                torch.testing.assert_close(removed(gated, site, index, images), deleted)
+    assert channels == set(range(6)), left_out
 
 
 class Branch(Small):
