@@ -1,6 +1,5 @@
 """Turns a trained model, its data and its loss into a Case: finds the sites, and refuses what would make an oracle wrong."""
 
-import copy
 from collections.abc import Sequence
 
 import torch
@@ -9,9 +8,12 @@ from torch import Tensor, nn
 from pruning_oracle.bench.case import Case, Loss, Site
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.loading.checks import check_examples, check_kind, check_plain
 from pruning_oracle.bench.loading.losses import check_loss, cross_entropy, loss_and_check
 from pruning_oracle.bench.network import sites
 from pruning_oracle.bench.network.gates import Gate
+from pruning_oracle.bench.network.plain_weights import plain_copy
+from pruning_oracle.bench.network.tracing import difference, first_line
 from pruning_oracle.bench.runs.bounds import EXAMPLES
 
 # the network made for smaller inputs, and a batch of two such inputs
@@ -36,38 +38,34 @@ def assemble(
     Where finding the sites on large inputs takes minutes, `probe` gives the same network made for smaller inputs, and a batch
     of two such inputs. BadInput names what is wrong with the model or the data.
     """
-    training = [name or "the model itself" for name, module in model.named_modules() if module.training]
-    if training:
-        raise BadInput(
-            f"the model is in train mode ({training[0]}): call model.eval(), since batch statistics would couple examples"
-        )
+    check_kind(model)
     EXAMPLES.check("examples", examples)
     if not len(test):
         raise BadInput("the test set holds no examples; at least 1 is needed")
     if len(train) < 6:
         raise BadInput(f"the training set holds {len(train)} examples; at least 6 are needed, 3 shared and 3 fresh")
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    broken = [name for name, tensor in tensors if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
-    if broken:
-        raise BadInput(f"the model's {broken[0]} holds numbers that are not finite")
-    inputs = _two(train)
-    _try(model, inputs)
+    inputs, plain = _two(train), plain_copy(model)
+    check_examples(plain, inputs)
+    check_plain(model, plain, inputs)
     loss, check = loss_and_check(loss)
-    check_loss(Case(model, (), (), train, test, loss, examples, why, check))
+    check_loss(Case(plain, (), (), train, test, loss, examples, why, check))
     if carried:
         _check_carried(model, carried)
-        return Case(copy.deepcopy(model), tuple(carried), (), train, test, loss, examples, why, check)
+        return Case(plain, tuple(carried), (), train, test, loss, examples, why, check)
     gated, found, left_out = sites.find_sites(*(probe or (model, inputs)))
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
         raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")
     if probe:
-        _take_over(gated, model, inputs)
+        _take_over(gated, plain, inputs)
     return Case(gated, found, left_out, train, test, loss, examples, why, check)
 
 
 def _two(train: Examples) -> Tensor:
-    """A batch of the inputs of the first two training examples; BadInput if these are not pairs with inputs of one shape."""
+    """The inputs of the first two training examples, as one batch on the CPU, in float32 unless they are whole numbers.
+
+    BadInput if the examples are not pairs with inputs of one shape.
+    """
     pairs = [train[row] for row in range(2)]
     for row, pair in enumerate(pairs):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], Tensor):
@@ -76,33 +74,25 @@ def _two(train: Examples) -> Tensor:
             )
     if pairs[0][0].shape != pairs[1][0].shape:
         raise BadInput(f"training inputs differ in shape: {tuple(pairs[0][0].shape)} and {tuple(pairs[1][0].shape)}")
-    return torch.stack([pair[0] for pair in pairs])
+    inputs = torch.stack([pair[0] for pair in pairs]).cpu()
+    return inputs.float() if inputs.is_floating_point() else inputs
 
 
 @torch.no_grad()
-def _try(model: nn.Module, inputs: Tensor) -> None:
-    """Raises BadInput if the model fails on inputs from its own data set."""
+def _take_over(gated: nn.Module, plain: nn.Module, inputs: Tensor) -> None:
+    """Puts the network's layers into `gated`, the gated copy of its probe; BadInput if that then gives other outputs."""
+    tensors = {*dict(plain.named_parameters()), *dict(plain.named_buffers())}
     try:
-        model(inputs)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInput(
-            f"{type(model).__name__} fails on its own data, {inputs.dtype} of {tuple(inputs.shape)}: {reason}"
-        ) from error
-
-
-@torch.no_grad()
-def _take_over(gated: nn.Module, model: nn.Module, inputs: Tensor) -> None:
-    """Puts the model's layers into `gated`, the gated copy of its probe; BadInput if that then gives other outputs."""
-    names = [name for name, module in gated.named_modules() if module._parameters or module._buffers]
-    try:
-        for name in names:
-            gated.set_submodule(name, copy.deepcopy(model.get_submodule(name)).cpu().float())
-        alike = torch.allclose(gated(inputs[:1]), model(inputs[:1]), rtol=1e-4, atol=1e-5)
+        for name, module in list(gated.named_modules()):
+            if name and (module._parameters or module._buffers):
+                gated.set_submodule(name, plain.get_submodule(name))
+        for held in (gated._parameters, gated._buffers):
+            held.update({name: getattr(plain, name) for name in held if name in tensors})
+        alike = not difference(gated(inputs[:1]), plain(inputs[:1]))
     except (AttributeError, RuntimeError, TypeError) as error:
-        raise BadInput(f"the probe is another network than {type(model).__name__}: {str(error).splitlines()[0]}") from error
+        raise BadInput(f"the probe is another network than {type(plain).__name__}: {first_line(error)}") from error
     if not alike:
-        raise BadInput(f"the probe is another network than {type(model).__name__}: their outputs differ")
+        raise BadInput(f"the probe is another network than {type(plain).__name__}: their outputs differ")
 
 
 def _check_carried(model: nn.Module, carried: Sequence[Site]) -> None:

@@ -19,6 +19,7 @@ from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, TRANSPOSED, TRANSPOSING
 from pruning_oracle.bench.network.nan_probes import NONE
 from pruning_oracle.bench.network.reading import INPUT_WEIGHTS, Read
+from pruning_oracle.bench.network.tracing import outputs_of
 
 ROUNDS = 2  # how often a map of every site is drawn
 BLOCKING = 2  # a site of so few maps is tried alone: without one of them, little of the network is left to be compared
@@ -97,7 +98,7 @@ def untrue_sites(
         for site, index in drawn.items():
             values[site][:, index] = 0
         with readers.deleted(original, [labels[site][index] for site, index in drawn.items()]) as possible:
-            deleted = tree.tree_leaves(original(inputs.clone())) if possible else []
+            deleted = tree.tree_leaves(outputs_of(original, inputs)) if possible else []
         with gated(gates, values):
             removed = tree.tree_leaves(gates(inputs.clone())) if possible else []
         return all(_close(*pair) for pair in zip(removed, deleted, strict=True) if isinstance(pair[0], Tensor))

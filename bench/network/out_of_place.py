@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -23,6 +24,13 @@ def out_of_place(model: fx.GraphModule) -> fx.GraphModule:
     graph.lint()
     rewritten.recompile()
     return rewritten.eval()
+
+
+def with_item(value: Tensor, index: Any, item: Any) -> Tensor:
+    """A copy of a tensor with `item` at `index`: the assignment `value[index] = item`, which returns what it assigned to."""
+    copied = value.clone()
+    copied[index] = item
+    return copied
 
 
 def _after(graph: fx.Graph, node: fx.Node) -> set[fx.Node]:

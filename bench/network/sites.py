@@ -20,7 +20,7 @@ from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
 from pruning_oracle.bench.network.map_following import follow_maps
 from pruning_oracle.bench.network.nan_probes import NONE
-from pruning_oracle.bench.network.out_of_place import out_of_place
+from pruning_oracle.bench.network.plain_weights import plain_copy
 from pruning_oracle.bench.network.small_inputs import inputs_to_study
 from pruning_oracle.bench.network.tracing import trace
 
@@ -37,19 +37,18 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
     """
     if not any(isinstance(module, CONVOLUTIONS) for module in model.modules()):
         raise BadInput(f"{type(model).__name__} has no convolution, so it has no feature maps to remove")
-    plain = copy.deepcopy(model).cpu().float()
-    graph = out_of_place(trace(copy.deepcopy(plain)))
+    plain, two = plain_copy(model), inputs[:2].cpu()
+    two = two.float() if two.is_floating_point() else two
+    graph = trace(copy.deepcopy(plain), two)
     called = {str(node.target) for node in graph.graph.nodes}
     graph.graph.eliminate_dead_code(_may_write)
     graph.recompile()
-    two = inputs[:2].cpu()
-    two = two.float() if two.is_floating_point() else two
     studied = inputs_to_study(plain, graph, two)
     learned, reads = follow_maps(graph, studied)
     places = GatePlaces(learned)
     found = places.find([read.source for read in reads])
     sites, left_out = _sites(learned, places, found)
-    for name, module in model.named_modules():
+    for name, module in plain.named_modules():
         if isinstance(module, CONVOLUTIONS) and name not in learned.made:
             reason = "the network's output does not follow from it" if name in called else "the forward pass does not call it"
             left_out.append(LeftOut(name, module.out_channels, reason))

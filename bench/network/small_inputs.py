@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.network.tracing import OWN_GATES
+from pruning_oracle.bench.network.tracing import OWN_GATES, difference, outputs_of
 
 ENOUGH = 1 << 18  # numbers in all values of one example: a network with fewer is studied on its own inputs
 STEPS = (8, 4, 2)  # every so many positions of each axis are kept
@@ -67,7 +67,5 @@ class _Shapes(fx.Interpreter):
 def _agreed(original: nn.Module, graph: fx.GraphModule, inputs: Tensor) -> Shapes | None:
     """The shapes of every operation's results on these inputs; None if the outputs are not those of the original network."""
     interpreter = _Shapes(graph)
-    ours, theirs = (tree.tree_leaves(network(inputs.clone())) for network in (interpreter.run, original))
-    pairs = [pair for pair in zip(ours, theirs, strict=True) if isinstance(pair[0], Tensor)]
-    same = all(torch.allclose(*pair, rtol=1e-4, atol=1e-5, equal_nan=True) for pair in pairs)
+    same = not difference(interpreter.run(inputs.clone()), outputs_of(original, inputs))
     return interpreter.shapes if same else None

@@ -144,7 +144,9 @@ class Untraceable(nn.Module):
 
 def test_a_network_that_cannot_be_traced_carries_its_own_gates():
     data = TensorDataset(torch.randn(8, 1, 2, 2), torch.zeros(8, dtype=torch.long))
-    with pytest.raises(BadInput, match=r"Untraceable cannot be traced by torch.fx .* put gates"):
+    with pytest.raises(
+        BadInput, match=r"Untraceable .* the values of its data, .*test_sites.py, line \d+, `if maps.sum\(\) < 0:`: put gates"
+    ):
         assemble(Untraceable().eval(), data, data)
     site = Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))
     assert assemble(Untraceable().eval(), data, data, carried=[site]).sites == (site,)
@@ -159,7 +161,7 @@ def test_bad_networks():
     with pytest.raises(BadInput, match=r"in train mode \(the model itself\): call model.eval\(\)"):
         assemble(Pixel(), data, data)
     with pytest.raises(BadInput, match=r"no map that can be removed \(0: its maps are the network's output"):
-        assemble(nn.Sequential(nn.Conv2d(1, 2, 1)).eval(), data, data)
+        assemble(nn.Sequential(nn.Conv2d(1, 2, 1)).eval(), data, data, loss=lambda output, _: output.mean((1, 2, 3)))
 
 
 def zeroed_reader(model, kind, inputs, index):
@@ -212,18 +214,6 @@ def test_a_network_that_assigns_in_place_is_refused():
 
     with pytest.raises(BadInput, match=r"_foreach_add_ .* writes into a value that it was given"):
         find_sites(Assigns().eval(), torch.randn(2, 1, 1, 1))
-
-
-def test_a_trace_that_is_another_function_is_refused():
-    class Alias(Pixel):
-        def forward(self, images):
-            maps = self.relu(self.conv(images))
-            same = maps
-            maps += 1.0
-            return self.read((maps + same).flatten(1))
-
-    with pytest.raises(BadInput, match=r"torch\.fx traces Alias as another function"):
-        find_sites(Alias().eval(), torch.randn(2, 1, 1, 1))
 
 
 def test_names_that_collide_get_gates_of_their_own():

@@ -1,12 +1,13 @@
 """A large network is studied on smaller inputs if it behaves on them as on its own, and the gates are the same."""
 
+import copy
+
 import pytest
 import torch
 from networks import network
 from torch import nn
 
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.network.out_of_place import out_of_place
 from pruning_oracle.bench.network.sites import find_sites
 from pruning_oracle.bench.network.small_inputs import inputs_to_study
 from pruning_oracle.bench.network.tracing import trace
@@ -14,7 +15,7 @@ from pruning_oracle.bench.network.tracing import trace
 
 def studied(model, *shape):
     inputs = torch.randn(2, *shape)
-    return tuple(inputs_to_study(model, out_of_place(trace(model)), inputs).shape[1:])
+    return tuple(inputs_to_study(model, trace(copy.deepcopy(model), inputs), inputs).shape[1:])
 
 
 def test_the_smallest_inputs_are_taken_on_which_no_axis_shrinks_to_one():
@@ -57,4 +58,4 @@ def test_a_trace_that_is_another_function_on_the_whole_inputs_alone_is_refused()
     other.load_state_dict(original.state_dict())
     original.factor, other.factor = 1.0, 2.0
     with pytest.raises(BadInput, match="traces Sized as another function"):
-        inputs_to_study(original, trace(other), torch.randn(2, 3, 128, 128))
+        inputs_to_study(original, trace(other, torch.randn(2, 3, 8, 8)), torch.randn(2, 3, 128, 128))

@@ -19,7 +19,6 @@ from toys import randomise
 from pruning_oracle.bench.case import Site
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.network.gates import Gate, gated
-from pruning_oracle.bench.network.out_of_place import out_of_place
 from pruning_oracle.bench.network.tracing import trace
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.exact.traced import Traced
@@ -86,7 +85,7 @@ def test_convnext_whose_gates_are_put_in_by_hand(monkeypatch):
     for name, parameter in model.named_parameters():
         if name.endswith("layer_scale"):
             nn.init.ones_(parameter)  # as it begins, a millionth, it hides every block
-    traced = out_of_place(trace(model))
+    traced = trace(model, torch.randn(2, 3, 32, 32))
     sites = []
     for node in [node for node in traced.graph.nodes if node.op == "call_module"]:
         conv = traced.get_submodule(node.target)
