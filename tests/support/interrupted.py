@@ -15,8 +15,8 @@ import torch
 from toys import toy_case
 
 from pruning_oracle.bench import runs
+from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
 from pruning_oracle.oracle.measure import measure
 from pruning_oracle.oracle.resume import Units
 
@@ -54,7 +54,7 @@ def main() -> None:
     out, seed = Path(sys.argv[1]), int(sys.argv[2])
     generator = np.random.default_rng(abs(seed))
     choices = {"memory format": "channels last"} | {site.name: "linear step" for site in toy_case("residual").sites}
-    TimedChoices.fastest = lambda self, question, ways: self.setdefault(question, choices.get(question, min(ways)))
+    Choices.fastest = lambda self, question, ways: self.setdefault(question, choices.get(question, min(ways)))
     killed = went_on = 0
     while True:
         pid = child(out, {"seed": seed})
