@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from pruning_oracle.bench.case import Case, Loss, Site
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import sites
+from pruning_oracle.bench.network.any_batch import check_batch_of_one, keep_axes
 from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.runs.bounds import EXAMPLES
 
@@ -78,14 +79,17 @@ def assemble(
     _try(model, inputs)
     if carried:
         _check_carried(model, carried)
-        return Case(copy.deepcopy(model), tuple(carried), (), train, test, loss, examples, why)
+        own = copy.deepcopy(model)
+        if isinstance(own, fx.GraphModule):
+            keep_axes(own, inputs)
+        return check_batch_of_one(Case(own, tuple(carried), (), train, test, loss, examples, why), type(model).__name__)
     gated, found, left_out = sites.find_sites(*(probe or (model, inputs)))
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
         raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")
     if probe:
         _take_over(gated, model, inputs)
-    return Case(gated, found, left_out, train, test, loss, examples, why)
+    return check_batch_of_one(Case(gated, found, left_out, train, test, loss, examples, why), type(model).__name__)
 
 
 def _two(train: Examples) -> Tensor:
