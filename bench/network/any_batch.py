@@ -39,12 +39,12 @@ def keep_axes(model: fx.GraphModule, inputs: Tensor) -> None:
     with torch.no_grad():
         watched.run(inputs)
     for node, axes in watched.dropped.items():
-        node.args, node.kwargs = (node.all_input_nodes[0], axes), {}
+        node.op, node.target, node.args, node.kwargs = "call_function", torch.squeeze, (node.all_input_nodes[0], axes), {}
     model.recompile()
 
 
 def _squeezes(node: fx.Node) -> bool:
-    return node.target in ("squeeze", torch.squeeze)
+    return node.target in ("squeeze", torch.squeeze) or str(node.target).startswith("aten.squeeze")
 
 
 @torch.no_grad()

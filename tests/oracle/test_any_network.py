@@ -106,6 +106,7 @@ SQUEEZES = {
     "first": lambda x: x.mean((2, 3)).squeeze(0),
     "several": lambda x: x.mean((2, 3), keepdim=True).squeeze(dim=(0, 2, 3)),
     "twice": lambda x: x.mean(3, keepdim=True).squeeze(-1).mean(2, keepdim=True).squeeze(2),
+    "as an export records it": lambda x: torch.ops.aten.squeeze.default(x.mean((2, 3), keepdim=True)),
     "back": lambda x: x.mean((2, 3), keepdim=True).squeeze().unsqueeze(2).flatten(1),
 }
 
@@ -345,6 +346,21 @@ def test_whole_numbers_as_inputs():
 
     site = Site("conv", 4, ("inner.0",), ("inner.1",), ((0, 1, 2, 3),))
     exact(assemble(traced(Bytes()), data, data, carried=[site]).to("cpu", "float64"))
+
+
+def test_a_network_that_changes_the_precision_on_its_way_runs_whole():
+    """As a trace of calls records it: nodes that enter and leave the context, of which nothing else takes a result."""
+    graph = traced(Twice())
+    _, first, *_, last = graph.graph.nodes
+    with graph.graph.inserting_before(first):
+        entered = graph.graph.call_function(torch.amp.autocast_mode._enter_autocast, ("cpu", torch.bfloat16, True, None))
+    with graph.graph.inserting_before(last):
+        graph.graph.call_function(torch.amp.autocast_mode._exit_autocast, (entered,))
+    graph.recompile()
+    case = case_of(graph, carried=[Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))]).to("cpu", "float32")
+    batch, engine = next(case.batches(case.train, range(4), 4)), Replay(case)
+    torch.testing.assert_close(engine(case.sites[0], batch), literal(case, case.sites[0], batch))
+    assert engine.network.why == "it changes the precision in the middle of its forward pass"
 
 
 class Coupled(Buffers):
