@@ -1,4 +1,4 @@
-"""Replay engines whose choices are fixed instead of timed, so that two of them round alike."""
+"""Replay engines whose choices are fixed, so that two of them round alike."""
 
 from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.replay import Replay
