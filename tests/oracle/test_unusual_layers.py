@@ -3,10 +3,23 @@
 import types
 
 import pytest
-from hard_networks import Net, case_of, exact
+from hard_networks import Net, exact, traced_with_gates
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 from toys import randomise
+
+from pruning_oracle.bench.case import Site
+from pruning_oracle.bench.network.gates import Gate
+
+SITES = (
+    Site("first", 6, ("first",), ("one",), (tuple(range(6)),)),
+    Site("second", 4, ("second",), ("two",), (tuple(range(4)),)),
+)
+
+
+def gated_net():
+    """A network with gates of its own, which is traced as it is: whatever its layers do is left to the engine."""
+    return Net(lambda net, x: net.one(x), lambda net, x: net.read(net.two(x).mean((2, 3))), one=Gate(6), two=Gate(4))
 
 
 class Halved(nn.Module):
@@ -18,7 +31,7 @@ class Halved(nn.Module):
 
 def computed(kind):
     """A network whose convolutions have computed weights; in front of a batch norm and behind one."""
-    net = Net()
+    net = gated_net()
     for module in (net.first, net.second, net.read):
         if kind == "pruned":
             prune.l1_unstructured(module, "weight", 0.5)
@@ -51,7 +64,7 @@ def computed(kind):
     ],
 )
 def test_computed_weights(kind):
-    exact(case_of(computed(kind)))
+    exact(traced_with_gates(computed(kind), *SITES))
 
 
 def doubled(module, x):
@@ -59,7 +72,7 @@ def doubled(module, x):
 
 
 def hooked(kind):
-    net = Net()
+    net = gated_net()
     for module in (net.first, net.second, net.norm, net.read):
         if kind == "after":
             module.register_forward_hook(lambda module, args, output: 2 * output)
@@ -72,7 +85,7 @@ def hooked(kind):
 
 @pytest.mark.parametrize("kind", ["after", "before", "forward of an instance"])
 def test_hooks_and_forward_passes_of_single_modules(kind):
-    exact(case_of(hooked(kind)))
+    exact(traced_with_gates(hooked(kind), *SITES))
 
 
 class Standardised(nn.Conv2d):
@@ -83,6 +96,6 @@ class Standardised(nn.Conv2d):
 
 
 def test_a_convolution_with_a_method_of_its_own():
-    net = Net()
+    net = gated_net()
     net.second = randomise(Standardised(6, 4, 3))
-    exact(case_of(net))
+    exact(traced_with_gates(net, *SITES))
