@@ -4,7 +4,7 @@ import pytest
 import torch
 from hard_networks import Net, case_of, shuffled
 from torch import nn
-from toys import toy_case
+from toys import randomise, toy_case
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.oracle.exact import linear_step, traced
@@ -131,3 +131,24 @@ def test_a_site_replays_what_depends_on_its_maps_and_no_sizes():
     engine.network.traced.layout.expand = lambda node, *given: taken.append(str(node)) or kept(node, *given)
     engine(case.site("third"), engine.batch)
     assert taken == ["relu_2"]
+
+
+class Borrowed(nn.Module):
+    """Two branches, of which the second takes its number of rows from the first."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.third = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1)
+        self.read, self.other = nn.Linear(4, 3), nn.Linear(64, 3)
+
+    def forward(self, x):
+        one, two = torch.relu(self.one(x)), torch.relu(self.two(x))
+        line = torch.relu(self.third(two)).view(one.size(0), -1)
+        return self.read(one.mean((2, 3))) + self.other(line)
+
+
+def test_a_size_of_what_depends_on_a_map_changes_nothing():
+    case = case_of(randomise(Borrowed()))
+    engine = Replay(case)
+    exact(case, engine)
+    assert replayed(case, engine, "one") == ["gates_one", "mean", "read", "add", "output"]
