@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from hard_networks import Answer, Net, case_of, exact, loss_of, shuffled
+from hard_networks import Answer, Net, case_of, exact, loss_of, shuffled, traced
 from torch import nn
 from torch.nn import functional as F
 from toys import randomise
 
+from pruning_oracle.bench.case import Site
+from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import measure, recheck
 
@@ -125,11 +127,11 @@ def test_outputs_of_every_form(kind):
 
 
 class Branches(nn.Module):
-    """A branch that reaches no output, and a head that only one of the convolutions feeds."""
+    """A branch that reaches no output, and heads that only one of the convolutions feeds; it carries its own gates."""
 
     def __init__(self):
         super().__init__()
-        self.stem, self.side, self.dead, self.unread = (nn.Conv2d(3, 4, 3) for _ in range(4))
+        self.stem, self.side, self.dead = (nn.Sequential(nn.Conv2d(3, 4, 3), Gate(4)) for _ in range(3))
         self.one, self.two, self.last = nn.Linear(4, 3), nn.Linear(4, 3), nn.Linear(4, 3)
 
     def forward(self, x):
@@ -139,8 +141,9 @@ class Branches(nn.Module):
 
 
 def test_maps_that_reach_no_output_or_only_one_of_them():
-    case = case_of(randomise(Branches()), loss=loss_of)
+    sites = [Site(name, 4, (f"{name}.0",), (f"{name}.1",), ((0, 1, 2, 3),)) for name in ("stem", "side", "dead")]
+    case = case_of(traced(randomise(Branches())), loss=loss_of, carried=sites)
     exact(case)
-    dead = next(site for site in case.sites if "dead" in site.convolutions)
+    dead = case.site("dead")
     batch = next(case.batches(case.train, range(4), 4))
     assert torch.equal(Replay(case)(dead, batch), torch.zeros(4, 4, dtype=torch.float64))
