@@ -13,13 +13,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.device import PRECISIONS
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.labels import classes_of, joined_classes
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.runs import Arrays
+from pruning_oracle.oracle.exact.choices import Choices
+from pruning_oracle.oracle.exact.proof import TOLERANCE
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.progress import Progress
 from pruning_oracle.oracle.resume import Units
@@ -28,13 +30,11 @@ log = logging.getLogger("oracle")
 
 Engine = Callable[[Site, Batch], Float[Tensor, "example map"]]  # for one case
 # makes each engine from a case, the bytes it may hold beyond the model, and the choices it must follow and may add to
-ENGINES: dict[str, Callable[[Case, int, TimedChoices], Engine]] = {
+ENGINES: dict[str, Callable[[Case, int, Choices], Engine]] = {
     "replay": Replay,
     "literal": lambda case, held, choices: partial(literal, case),
 }
 CHECKED = 8  # (site, map, example) triples that are measured again by the literal engine
-# relative to the largest loss involved, or to 1 nat; coarse precisions round differently in every order of operations
-TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "tf32": 0.05, "bfloat16": 0.3}
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def recheck(case: Case, oracle: Oracle, rows: Sequence[int], measured: Mapping[s
 
 @torch.no_grad()
 def _loss(case: Case, site: Site, index: int, batch: Batch, gate: float) -> float:
-    value = torch.ones(1, site.maps, device=case.device, dtype=next(case.model.parameters()).dtype)
+    value = torch.ones(1, site.maps, device=case.device, dtype=PRECISIONS[case.precision])
     value[0, index] = gate
     with gated(case.model, {site: value}):
         return float(case.loss(case.model(batch.inputs), batch.labels)[0])

@@ -17,7 +17,7 @@ from typing import Any
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.exact.choices import Choices
 
 log = logging.getLogger("oracle")
 
@@ -29,7 +29,7 @@ class Units:
         self.root = out.with_suffix(".units")
         self.setting = hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()
         self.folder = self.root / self.setting[:16]
-        self.choices = TimedChoices()  # the choices of the engine, stored in every unit
+        self.choices = Choices()  # the choices of the engine, stored in every unit
 
     @contextmanager
     def hold(self) -> "Iterator[Units]":

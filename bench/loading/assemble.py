@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from pruning_oracle.bench.case import Case, Loss, Site
 from pruning_oracle.bench.data.reading.examples import Examples
@@ -11,6 +11,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.checks import check_examples, check_kind, check_plain
 from pruning_oracle.bench.loading.losses import check_loss, cross_entropy, loss_and_check
 from pruning_oracle.bench.network import sites
+from pruning_oracle.bench.network.any_batch import check_batch_of_one, keep_axes
 from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.plain_weights import plain_copy
 from pruning_oracle.bench.network.tracing import difference, first_line
@@ -51,14 +52,18 @@ def assemble(
     check_loss(Case(plain, (), (), train, test, loss, examples, why, check))
     if carried:
         _check_carried(model, carried)
-        return Case(plain, tuple(carried), (), train, test, loss, examples, why, check)
+        if isinstance(plain, fx.GraphModule):
+            keep_axes(plain, inputs)
+        own = Case(plain, tuple(carried), (), train, test, loss, examples, why, check)
+        return check_batch_of_one(own, type(model).__name__)
     gated, found, left_out = sites.find_sites(*(probe or (model, inputs)))
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
         raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")
     if probe:
         _take_over(gated, plain, inputs)
-    return Case(gated, found, left_out, train, test, loss, examples, why, check)
+    own = Case(gated, found, left_out, train, test, loss, examples, why, check)
+    return check_batch_of_one(own, type(model).__name__)
 
 
 def _two(train: Examples) -> Tensor:

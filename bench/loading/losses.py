@@ -26,7 +26,8 @@ def cross_entropy(output: Any, labels: Any) -> Float[Tensor, " example"]:
 
 
 def _cross_entropy(output: Any, labels: Any) -> Float[Tensor, " example"]:
-    return F.cross_entropy(output, labels.long(), reduction="none")
+    scores = output if output.dtype is torch.float64 else output.float()  # a network may end in half precision
+    return F.cross_entropy(scores, labels.long(), reduction="none")
 
 
 def loss_and_check(loss: Loss) -> tuple[Loss, Check]:

@@ -48,7 +48,7 @@ def groups_of(learned: MapLabels, node: fx.Node, module: nn.Module | None) -> in
         return int(getattr(module, "groups", 1))
     if node.target not in CONVOLVING and node.target not in TRANSPOSING:
         return 1
-    return int(argument(learned, node, "groups", 6 if node.target in CONVOLVING else 5, 1))
+    return int(argument(learned, node, "groups", 6, 1))
 
 
 def read(learned: MapLabels, node: fx.Node, module: nn.Module | None) -> Read | None:

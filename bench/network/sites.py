@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from pruning_oracle.bench.case import LeftOut, Site
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network.any_batch import keep_axes
 from pruning_oracle.bench.network.coupling import MapLabels
 from pruning_oracle.bench.network.deletion_check import Readers, untrue_sites
 from pruning_oracle.bench.network.gate_places import GatePlaces, Places
@@ -43,6 +44,7 @@ def find_sites(model: nn.Module, inputs: Tensor) -> tuple[fx.GraphModule, tuple[
     called = {str(node.target) for node in graph.graph.nodes}
     graph.graph.eliminate_dead_code(_may_write)
     graph.recompile()
+    keep_axes(graph, two)
     studied = inputs_to_study(plain, graph, two)
     learned, reads = follow_maps(graph, studied)
     places = GatePlaces(learned)

@@ -21,10 +21,10 @@ def inputs_to_study(original: nn.Module, graph: fx.GraphModule, inputs: Tensor) 
     Smaller ones are taken if the network is large and every value keeps its axes on them: it has as many, those that held one
     number still do, and all others hold several. BadInput if the graph gives other outputs than the network on its own inputs.
     """
-    try:
+    whole = None
+    with suppress(Exception):  # many a network takes no batch of one, or gives something else for it
         whole = _agreed(original, graph, inputs[:1])
-    except (RuntimeError, ValueError, IndexError, TypeError):  # some networks do not take a batch of one
-        whole = _agreed(original, graph, inputs)
+    whole = _agreed(original, graph, inputs) if whole is None else whole
     if whole is None:
         raise BadInput(
             f"torch.fx traces {type(original).__name__} as another function (an in-place operation on a value that has two"

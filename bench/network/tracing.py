@@ -1,5 +1,6 @@
 """A network as a graph of operations: by torch.fx, or by recording a pass where torch.fx fails; proven by equal outputs."""
 
+import dataclasses
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
@@ -106,7 +107,7 @@ def outputs_of(model: nn.Module, inputs: Tensor) -> Any:
 
 def difference(ours: Any, theirs: Any) -> str:
     """What is different about two outputs of a network, in a few words; nothing if they are equal up to rounding."""
-    (left, _), (right, _) = tree.tree_flatten(ours), tree.tree_flatten(theirs)
+    left, right = _leaves(ours), _leaves(theirs)
     if len(left) != len(right) or _type(ours) is not _type(theirs):
         return f"a {_type(ours).__name__} of {len(left)} in place of a {_type(theirs).__name__} of {len(right)}"
     for one, other in zip(left, right, strict=True):
@@ -120,6 +121,15 @@ def difference(ours: Any, theirs: Any) -> str:
         elif not isinstance(one, (int, float, str, bool, type(None))):
             return f"a {type(one).__name__} among its outputs, which may be tensors, numbers and nests of them"
     return ""
+
+
+def _leaves(value: Any) -> list[Any]:
+    """The tensors and numbers of an output, those in dataclasses among them."""
+    found = []
+    for leaf in tree.tree_leaves(value):
+        plain = dataclasses.is_dataclass(leaf) and not isinstance(leaf, type)
+        found += _leaves([getattr(leaf, field.name) for field in dataclasses.fields(leaf)]) if plain else [leaf]
+    return found
 
 
 def same_numbers(one: Tensor, other: Tensor) -> bool:

@@ -65,7 +65,10 @@ def commit() -> str:
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout
+    # without the lock that `git status` would take to refresh the index, and leave behind if it were killed
+    return subprocess.run(
+        ["git", "--no-optional-locks", "-C", str(ROOT), *words], capture_output=True, text=True, check=True
+    ).stdout
 
 
 @functools.cache

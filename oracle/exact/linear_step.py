@@ -13,25 +13,28 @@ from pruning_oracle.bench.network.consumers import Channels
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.network.layer_kinds import MIXERS
 from pruning_oracle.bench.network.nan_probes import decode_owners, probes
+from pruning_oracle.bench.network.plain import is_plain
 from pruning_oracle.oracle.exact.batch_layout import Rows, Values
 
 CONVOLVE: dict[type[nn.Module], Callable[..., Tensor]] = {nn.Conv1d: F.conv1d, nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
 RunNodes = Callable[[list[fx.Node]], Values]
 
 
-def layers_with_linear_step(model: fx.GraphModule, site: Site, nodes: list[fx.Node], run: RunNodes) -> dict[fx.Node, Channels]:
+def layers_with_linear_step(
+    model: fx.GraphModule, site: Site, nodes: list[fx.Node], run: RunNodes, device: torch.device
+) -> dict[fx.Node, Channels]:
     """The layers among `nodes` that can take the linear step, and the channels of each map of the site in their input.
 
     They are the layers in whose input a removed map turns to zeros and nothing else changes. `nodes` are the operations behind
-    the site's gates, in order; `run` runs some of them on a kept example with the gates as they are set. A map is followed by
-    setting its gate to NaN, as in `bench/network/map_following.py`.
+    the site's gates, in order; `run` runs some of them on a kept example, on `device`, with the gates as they are set. A map is
+    followed by setting its gate to NaN, as in `bench/network/map_following.py`.
     """
     between, layers = _between(model, site, nodes)
     if not layers:
         return {}
 
     def probe(value: Tensor) -> Values:
-        with gated(model, {site: value.to(next(model.parameters()))[None]}):
+        with gated(model, {site: value.to(device)[None]}):
             return run(between)
 
     passes = [probe(torch.where(followed, math.nan, 1.0)) for followed in probes(site.maps)]
@@ -57,7 +60,7 @@ def _between(model: fx.GraphModule, site: Site, nodes: list[fx.Node]) -> tuple[l
         module = model.get_submodule(str(node.target)) if node.op == "call_module" else None
         if beyond & set(node.all_input_nodes) or isinstance(module, MIXERS) or node.op == "output":
             beyond.add(node)
-            source = node.args[0]
+            source = node.args[0] if node.args else None
             if _takes_step(module) and isinstance(source, fx.Node) and source in between:
                 layers[node] = source
         else:
@@ -66,12 +69,9 @@ def _between(model: fx.GraphModule, site: Site, nodes: list[fx.Node]) -> tuple[l
 
 
 def _base(module: nn.Module | None) -> type[nn.Module] | None:
-    """The linear or convolution class whose forward pass a module uses; None if there is none."""
+    """The linear or convolution class that a module computes as; None if there is none."""
     bases: tuple[type[nn.Module], ...] = (nn.Linear, *CONVOLVE)
-    for base in bases:
-        if isinstance(module, base) and type(module).forward is base.forward:
-            return base
-    return None
+    return next((base for base in bases if module is not None and is_plain(module, base)), None)
 
 
 def _takes_step(module: nn.Module | None) -> bool:

@@ -2,7 +2,8 @@
 
 Three things make it fast. What does not depend on a map is computed once per batch (`traced.py`). Where a map is zero all
 over an example, removing it needs no computation. And the layer that reads the maps can take the linear step
-(`linear_step.py`). A network whose values cannot be kept runs as a whole for every removal (`untraced.py`), just as exactly.
+(`linear_step.py`). Each site's replay is proved on a few pairs; a site that cannot be replayed, and a network whose values
+cannot be kept, runs as a whole for every removal, just as exactly (`network.py`).
 """
 
 import logging
@@ -17,10 +18,8 @@ from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.device import release_memory
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import memory
-from pruning_oracle.oracle.exact.batch_layout import Unreplayable
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
-from pruning_oracle.oracle.exact.traced import Traced
-from pruning_oracle.oracle.exact.untraced import Untraced
+from pruning_oracle.oracle.exact.choices import Choices
+from pruning_oracle.oracle.exact.network import Network
 
 FOLD = 1024  # pairs side by side, if memory allows: more are no faster on a CPU
 log = logging.getLogger("oracle")
@@ -32,18 +31,17 @@ class Replay:
 
     Of the `held` bytes that it may hold beyond the model, a quarter is for pairs, since the heap may lose as much again between
     tensors, and half for the values of batches: the current one, and those told to `stay`, which the caller must bound.
-    Choices already in `choices` are followed, new ones are timed and added to it. At most `fold` pairs run side by side.
+    Choices already in `choices` are followed, new ones are added to it. At most `fold` pairs run side by side.
     """
 
-    def __init__(self, case: Case, held: int = memory.DEFAULT, choices: TimedChoices | None = None, fold: int = FOLD) -> None:
+    def __init__(self, case: Case, held: int = memory.DEFAULT, choices: Choices | None = None, fold: int = FOLD) -> None:
         self.case, self.room, self.fold = case, held // 4, fold
-        self.choices = TimedChoices() if choices is None else choices
-        self.network: Traced | Untraced | None = None
+        self.choices = Choices() if choices is None else choices
+        self.network = Network(case, self.choices)
         self.batch: Batch | None = None
         self.staying: dict[int, Batch] = {}  # batches told to stay, by `id`
         self.stayed: dict[int, tuple[Any, Tensor]] = {}  # of these, once computed: the network's values, and the loss
         self.crowded = False  # memory has run out once: no batch stays any more
-        self.why = ""  # if every removal runs the whole network: the reason
 
     def __call__(self, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
         """Loss with the map removed minus loss with every map kept, in nats; equals `literal` up to rounding."""
@@ -57,7 +55,8 @@ class Replay:
     def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
         """False for the pairs known to change nothing, because the map is zero all over the example; true for the others."""
         with memory.memory_error_as_bad_input(self.case, batch.examples):
-            return self._network(batch).alive(site)
+            self._keep(batch)
+            return self.network.alive(site)
 
     @torch.no_grad()
     def pairs(
@@ -68,16 +67,16 @@ class Replay:
         Raises BadInput if memory does not suffice for a single pair.
         """
         with memory.memory_error_as_bad_input(self.case, batch.examples):
-            network = self._network(batch)
+            self._keep(batch)
         change = self.kept.new_zeros(len(maps))
         done = 0
         while done < len(maps):
             size = self.fold
             try:
-                network.prepare(site, examples[:size], maps[:size])
-                size = min(size, max(1, self.room // max(1, network.pair_bytes(site))))
+                self.network.prepare(site, examples[:size], maps[:size], self.room)
+                size = min(size, max(1, self.room // max(1, self.network.pair_bytes(site))))
                 e, k = examples[done : done + size], maps[done : done + size]
-                change[done : done + size] = self.case.loss(network.removed(site, e, k), batch.labels_of(e)) - self.kept[e]
+                change[done : done + size] = self.case.loss(self.network.removed(site, e, k), batch.labels_of(e)) - self.kept[e]
                 done += size
                 continue
             except torch.OutOfMemoryError:
@@ -86,24 +85,17 @@ class Replay:
                 self._halve(site, size)
         return change
 
-    def _network(self, batch: Batch) -> Traced | Untraced:
-        """The network with this batch's values; whether it is `Traced` or `Untraced` is decided on the first batch."""
-        if self.network is None:
-            try:
-                self.network = Traced(self.case, batch, self.choices, self.room)
-            except Unreplayable as reason:
-                self.network, self.why = Untraced(self.case), str(reason)
-                log.warning("%s: every removal runs the whole network, since %s", self.case.name, self.why)
-        if batch is not self.batch:
-            if id(batch) in self.stayed:
-                self.network.state, self.kept = self.stayed[id(batch)]
-            else:
-                network = self.network
-                self.kept = self.fitting(lambda: self.case.loss(network.keep(batch), batch.labels))
-            if id(batch) in self.staying:
-                self.stayed[id(batch)] = self.network.state, self.kept
-            self.batch = batch
-        return self.network
+    def _keep(self, batch: Batch) -> None:
+        """Passes a batch through the network, unless that is done; pairs refer to its examples from now on."""
+        if batch is self.batch:
+            return
+        if id(batch) in self.stayed:
+            self.network.state, self.kept = self.stayed[id(batch)]
+        else:
+            self.kept = self.fitting(lambda: self.case.loss(self.network.keep(batch), batch.labels))
+        if id(batch) in self.staying:
+            self.stayed[id(batch)] = self.network.state, self.kept
+        self.batch = batch
 
     def stay(self, batch: Batch) -> None:
         """Keeps this batch's values, once computed, until `leave` is called; does nothing if memory has run out before."""

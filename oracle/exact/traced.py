@@ -1,10 +1,11 @@
 """A network as a graph of operations whose values are kept, so that a removal recomputes only what depends on the map.
 
 One ordinary pass keeps every value. To remove maps, only the operations behind the site's gates run again, with many
-(example, map) pairs side by side; whatever else they read is taken from the kept values of the pair's example.
+(example, map) pairs side by side; whatever else they read is taken from the kept values of the pair's example. Sizes, and what
+is made of them alone, are no part of what depends on a map.
 """
 
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -13,43 +14,47 @@ from torch import Tensor, fx
 from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.network.consumers import Channels
 from pruning_oracle.bench.network.gates import Gate, gated
-from pruning_oracle.oracle.exact import fold_batch_norms
+from pruning_oracle.oracle.exact import choices, fold_batch_norms
 from pruning_oracle.oracle.exact.batch_layout import Unreplayable, Values, learn_layout
 from pruning_oracle.oracle.exact.linear_step import layers_with_linear_step, output_without_maps
-from pruning_oracle.oracle.exact.plan import Plan, Way, plan
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.exact.plan import LINEAR, WHOLE, Plan, Way, make_way
 from pruning_oracle.oracle.exact.untraced import one_removed
-
-TRIAL = 128  # pairs that a site's two ways are timed on
 
 
 class Traced:
     """A case's network, with a layout learned from a first batch; raises Unreplayable if its values cannot be kept.
 
-    `room` is how many bytes pairs may hold. The memory format and each site's way are taken from `choices`, or timed and added.
+    The memory format and each site's way are taken from `chosen`, or chosen by rule and added to it.
     """
 
-    def __init__(self, case: Case, batch: Batch, choices: TimedChoices, room: int) -> None:
+    def __init__(self, case: Case, batch: Batch, chosen: choices.Choices) -> None:
         if not isinstance(case.model, fx.GraphModule):
             raise Unreplayable("it is not a traced network")
-        self.case, self.choices, self.room = case, choices, room
+        self.case, self.chosen = case, chosen
+        formats = {fold_batch_norms.PLAIN, fold_batch_norms.LAST}
+        self.format = chosen.follow("memory format", choices.memory_format(case.device, case.precision), formats)
         plain = fold_batch_norms.fold(case.model)
-        formats = {fold_batch_norms.PLAIN: plain, fold_batch_norms.LAST: fold_batch_norms.channels_last(plain)}
-        passes = {name: partial(model, fold_batch_norms.laid_out(batch.inputs, name)) for name, model in formats.items()}
-        self.format = choices.fastest("memory format", passes)
-        self.model = formats[self.format]
+        self.model = fold_batch_norms.channels_last(plain) if self.format == fold_batch_norms.LAST else plain
         self.nodes: list[fx.Node] = list(self.model.graph.nodes)
         self.interpreter = fx.Interpreter(self.model)
-        self.gates = {node.target: node for node in self.nodes if isinstance(self._module(node), Gate)}
+        if any("autocast" in str(node.target) for node in self.nodes):
+            raise Unreplayable("it changes the precision in the middle of its forward pass")
         self.plans: dict[Site, Plan] = {}
-        self.layout = learn_layout(self._run, fold_batch_norms.laid_out(batch.inputs, self.format))
+        self.layout = learn_layout(self.nodes, self._run, self._step, fold_batch_norms.laid_out(batch.inputs, self.format))
 
     def keep(self, batch: Batch) -> Any:
-        """The network's output for a batch; keeps the values of this batch in place of the last one's."""
+        """The network's output for a batch; keeps the values of this batch in place of the last one's.
+
+        Raises Unreplayable if they are not laid out as the layout says.
+        """
         self.values: Values = {}  # frees the last batch's values first
         self.values = self._run(fold_batch_norms.laid_out(batch.inputs, self.format))
         self.examples = batch.examples
+        for node, value in self.values.items():
+            if not self.layout.fits(node, value, self.examples):
+                raise Unreplayable(f"the layout of {node} depends on how many examples there are")
         return self.values[self.nodes[-1]]
 
     @property
@@ -64,26 +69,23 @@ class Traced:
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
         """Where a map is not zero all over the example; removing it anywhere else changes nothing."""
         alive = torch.zeros(self.examples, site.maps, dtype=torch.bool, device=self.case.device)
-        for name in site.gates:
-            gate = self.model.get_submodule(name)
-            assert isinstance(gate, Gate)
-            channels = self.values[self.gates[name]].movedim(gate.axis, 1).ne(0).flatten(2).any(2)
-            channels = channels.unflatten(0, (self.examples, -1)).any(1)
+        for node in self._gates(site):
+            gate = self._module(node)
+            if not isinstance(gate, Gate):
+                return torch.ones_like(alive)  # the gate lies inside a module that is one operation
+            lines = self.values[node].movedim(gate.axis, 1).ne(0)
+            channels = lines.reshape(self.examples, -1, lines.shape[1], lines[0, 0].numel()).any(3).any(1)
             for channel, index in enumerate(gate.maps):
                 if index >= 0:
                     alive[:, index] |= channels[:, channel]
         return alive
 
-    def prepare(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> None:
-        """Plans a site unless that is done; times on the first of these pairs whether the linear step is faster."""
-        if site in self.plans:
-            return
-        made = self._plan(site)
-        few = max(1, min(TRIAL, self.room // max(1, *(way.held for way in made.ways.values()))))
-        examples, maps = examples[:few], maps[:few]
-        ways = {name: partial(self._replay, site, way, examples, maps) for name, way in made.ways.items()}
-        made.taken = self.choices.fastest(site.name, ways)
-        self.plans[site] = made
+    def prepare(self, site: Site) -> None:
+        """Plans a site unless that is done."""
+        if site not in self.plans:
+            made = self._plan(site)
+            made.taken = self.chosen.follow(site.name, made.taken, made.ways)
+            self.plans[site] = made
 
     def pair_bytes(self, site: Site) -> int:
         """The most bytes that one (example, map) pair holds at any time."""
@@ -96,6 +98,12 @@ class Traced:
     def _module(self, node: fx.Node) -> Any:
         return self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
 
+    def _gates(self, site: Site) -> list[fx.Node]:
+        """The operations that call the site's gates, or modules that hold them."""
+        gates = {self.model.get_submodule(name) for name in site.gates}
+        called = [(node, self._module(node)) for node in self.nodes if node.op == "call_module"]
+        return [node for node, module in called if gates & set(module.modules())]
+
     def _run(self, inputs: Tensor) -> Values:
         """Every operation's value on these inputs; raises Unreplayable if an operation overwrites a value."""
         values: Values = {}
@@ -107,10 +115,12 @@ class Traced:
             raise Unreplayable("an operation overwrites a value in a way that cannot be rewritten")
         return values
 
-    def _step(self, node: fx.Node, values: Values, examples: Int[Tensor, " pair"] | None = None) -> Any:
+    def _step(self, node: fx.Node, values: Mapping[fx.Node, Any], examples: Int[Tensor, " pair"] | None = None) -> Any:
         """Runs one operation; inputs that are not in `values` are taken from the kept values of each pair's example."""
 
         def get(source: fx.Node) -> Any:
+            if examples is not None and node in self.layout.counters:
+                return self.layout.stand_in(source, self.values[source], len(examples))
             if source in values or examples is None:
                 return values[source]
             return self.layout.expand(source, self.values[source], examples)
@@ -135,27 +145,51 @@ class Traced:
         return values[way.nodes[-1]]
 
     def _plan(self, site: Site) -> Plan:
-        """Plans a site: finds what depends on its gates or counts the examples, and which layers can take the linear step."""
-        changed = {self.gates[name] for name in site.gates} | self.layout.counts
+        """Plans a site: finds what depends on its gates, and the layers among it that take the linear step."""
+        changed = set(self._gates(site))
         for node in self.nodes:
-            changed |= {node} if changed & set(node.all_input_nodes) else set()
-        nodes = [node for node in self.nodes if node in changed]
+            if node not in self.layout.counters and changed & set(node.all_input_nodes):
+                changed.add(node)
+        found = self._steps(site, changed)
+        ways = {
+            name: make_way(
+                self._needed(self.nodes[-1:], changed, steps), steps, self.layout.counters, self.values, self.examples
+            )
+            for name, steps in {WHOLE: {}, LINEAR: found}.items()
+            if name == WHOLE or steps
+        }
+        worth = any(choices.worth_a_linear_step(self._module(node), self.values[node], self.examples) for node in found)
+        return Plan(ways, LINEAR if worth else WHOLE)
+
+    def _needed(self, wanted: Iterable[fx.Node], changed: set[fx.Node], steps: Iterable[fx.Node] = ()) -> list[fx.Node]:
+        """The operations that must run for `wanted` where `changed` depend on a site's gates; `steps` need no inputs."""
+        needed = set(wanted)
+        for node in reversed(self.nodes):
+            if node in needed and node not in self.layout.counters and node not in steps:
+                needed |= {source for source in node.all_input_nodes if source in changed or source not in self.layout.rows}
+        return [node for node in self.nodes if node in needed]
+
+    def _steps(self, site: Site, changed: set[fx.Node]) -> dict[fx.Node, Channels]:
+        """The layers that can take the linear step, with the channels of each map."""
         first = torch.zeros(1, dtype=torch.long, device=self.case.device)
 
         def run(some: list[fx.Node]) -> Values:
             values: Values = {}
-            for node in some:
+            for node in self._needed(some, changed):
                 values[node] = self._step(node, values, first)
             return values
 
-        found = {
-            node: channels
-            for node, channels in layers_with_linear_step(self.model, site, nodes, run).items()
-            if self._first_axis(node)
-        }
-        return plan(nodes, found, self.values, self.examples)
+        behind = [node for node in self.nodes if node in changed]
+        try:
+            steps = layers_with_linear_step(self.model, site, behind, run, self.case.device)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # operations may refuse the NaNs by which maps are followed; the whole operations remain
+            return {}
+        return {node: channels for node, channels in steps.items() if self._first_axis(node)}
 
     def _first_axis(self, node: fx.Node) -> bool:
         """Whether a layer's input and output hold the batch in the same layout, along their first axis."""
-        rows = [self.layout.rows[place][0] for place in (node, node.all_input_nodes[0])]
-        return rows[0] == rows[1] and rows[0] is not None and rows[0].axis == 0
+        places = node, node.all_input_nodes[0]
+        rows = [self.layout.rows[place][0] for place in places if place in self.layout.rows]
+        return len(rows) == 2 and rows[0] == rows[1] and rows[0] is not None and rows[0].axis == 0

@@ -14,21 +14,12 @@ from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.scores import ORACLES, SCALINGS, regularised
 from pruning_oracle.criteria.criterion import Criterion, Evidence
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
 from pruning_oracle.oracle.measure import measure
-
-
-class FirstWay(TimedChoices):
-    """Always takes the first way to compute instead of timing them, so that a resumed run gives the same bits."""
-
-    def fastest(self, question: str, ways: Mapping[str, object]) -> str:
-        """The name of the first way."""
-        return next(iter(ways))
 
 
 def by_oracle(case: Case, name: str, rows: Sequence[int], size: int) -> list[np.ndarray]:
     """The scores `[map]` of every site by the oracle `name`, measured on the training examples `rows`, `size` at a time."""
-    found = measure(case, Replay(case, memory.default_memory(case.device), FirstWay()), rows, size).changes
+    found = measure(case, Replay(case, memory.default_memory(case.device)), rows, size).changes
     return [np.asarray(ORACLES[name](found[site.name]).double()) for site in case.sites]
 
 

@@ -16,9 +16,10 @@ from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network import memory
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
+from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.plan import LINEAR, WHOLE
+from pruning_oracle.oracle.exact.proof import PAIRS
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
 from pruning_oracle.oracle.exact.traced import Traced
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
@@ -54,7 +55,7 @@ import sys
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.models.vgg import VGG16
 from timings.networks import random_weights
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.plan import WHOLE
 from pruning_oracle.oracle.exact.replay import Replay
 
@@ -64,7 +65,7 @@ case.losses(batch)
 memory.keep_heap()
 memory.forget_peak(case.device)
 before = memory.peak(case.device)
-engine = Replay(case, int(sys.argv[1]), TimedChoices({site.name: WHOLE for site in case.sites}))
+engine = Replay(case, int(sys.argv[1]), Choices({site.name: WHOLE for site in case.sites}))
 engine(case.sites[0], batch)
 print(memory.peak(case.device) - before)
 """
@@ -74,7 +75,7 @@ ESTIMATED = """
 import sys
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.loading.load import load
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
+from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.exact.plan import WHOLE
 from pruning_oracle.oracle.exact.replay import Replay
@@ -85,7 +86,7 @@ case.losses(next(case.batches(case.train, range(16), 16)))
 memory.keep_heap()
 memory.forget_peak(case.device)
 before = memory.peak(case.device)
-engine = Replay(case, int(sys.argv[1]), TimedChoices({site.name: WHOLE for site in case.sites}))
+engine = Replay(case, int(sys.argv[1]), Choices({site.name: WHOLE for site in case.sites}))
 Sampling(case, engine, range(64), 16).run(Goal(0.02))
 print(memory.peak(case.device) - before)
 """
@@ -118,14 +119,14 @@ def test_memory_bounds_the_blocks_whose_values_stay():
 def test_memory_bounds_the_pairs_side_by_side(monkeypatch):
     case, seen = toy_case("plain"), folds(monkeypatch)
     batch = next(case.batches(case.train, range(6), 6))
-    engine = Replay(case, choices=TimedChoices({"features.0": WHOLE}))
+    engine = Replay(case, choices=Choices({"features.0": WHOLE}))
     expected = engine(case.sites[0], batch)
     pairs, each = int(engine.network.alive(case.sites[0]).sum()), engine.network.pair_bytes(case.sites[0])
     assert each >= 2 * 5 * 64 * 8  # an output of the first gate and the product that made it
-    assert seen == [pairs]
+    assert seen == [PAIRS, pairs]
     few = Replay(case, 4 * 7 * each, engine.choices)
     torch.testing.assert_close(few(case.sites[0], batch), expected, rtol=1e-9, atol=1e-12)
-    assert seen == [pairs, *[7] * (pairs // 7), *[pairs % 7][: pairs % 7]]
+    assert seen[2:] == [PAIRS, *[7] * (pairs // 7), *[pairs % 7][: pairs % 7]]
 
 
 def test_out_of_memory_halves_the_fold_and_goes_on(monkeypatch, caplog):
@@ -134,7 +135,8 @@ def test_out_of_memory_halves_the_fold_and_goes_on(monkeypatch, caplog):
     engine = Replay(case, fold=20)
     change = engine(case.sites[0], batch)
     torch.testing.assert_close(change, literal(case, case.sites[0], batch), rtol=1e-9, atol=1e-12)
-    assert set(seen[:-1]) == {5}
+    assert seen[0] == PAIRS
+    assert set(seen[1:-1]) == {5}
     said = "unnamed: out of memory at site features.0: {} removals side by side from now on"
     assert [record.message for record in caplog.records] == [said.format(10), said.format(5)]
     assert engine.choices["features.0"] in {WHOLE, LINEAR}

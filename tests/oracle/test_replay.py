@@ -15,10 +15,10 @@ from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.tracing import trace
+from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.fold_batch_norms import LAST, PLAIN
 from pruning_oracle.oracle.exact.plan import LINEAR
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure, recheck
 
@@ -28,7 +28,7 @@ def check(case, examples, fold=50):
     batch = next(case.batches(case.train, range(examples), examples))
     expected = {site: literal(case, site, batch) for site in case.sites}
     for form in (PLAIN, LAST):
-        engine = Replay(case, choices=TimedChoices({"memory format": form}), fold=fold)
+        engine = Replay(case, choices=Choices({"memory format": form}), fold=fold)
         for site in case.sites:
             assert expected[site].abs().max() > 1e-7
             for found in every_way(case, engine, site, batch):
@@ -40,7 +40,7 @@ def check(case, examples, fold=50):
 @pytest.mark.parametrize("name", TOYS)
 def test_toys_at_every_fold(name, fold):
     engine = check(toy_case(name), 6, fold)
-    assert engine.why == ""
+    assert engine.network.why == ""
 
 
 def test_batches_of_any_size_one_after_another():
@@ -133,7 +133,7 @@ def case_of(model, shape, **settings):
 )
 def test_hard_networks(build, shape, settings):
     engine = check(case_of(build(), shape, **settings), 5)
-    assert engine.why == ""
+    assert engine.network.why == ""
 
 
 def test_what_cannot_be_kept_runs_whole_and_says_so_once(caplog):
@@ -144,7 +144,7 @@ def test_what_cannot_be_kept_runs_whole_and_says_so_once(caplog):
     for _ in range(2):
         batch = next(case.batches(data, range(5), 5))
         torch.testing.assert_close(engine(site, batch), literal(case, site, batch), rtol=1e-9, atol=1e-12)
-    assert engine.why == "it is not a traced network"
+    assert engine.network.why == "it is not a traced network"
     said = "unnamed: every removal runs the whole network, since it is not a traced network"
     assert [record.message for record in caplog.records] == [said]
 
@@ -175,8 +175,8 @@ def test_embedded_cases(name):
     case = load(name, 0).to("cpu", "float64")
     few = dataclasses.replace(case, sites=case.sites[:: 4 if name == "vgg-digits" else 3])
     engine = check(few, 3, fold=200)
-    assert engine.why == ""
-    assert all(LINEAR in engine.network.plans[site].ways for site in few.sites)
+    assert engine.network.why == ""
+    assert all(LINEAR in engine.network.traced.plans[site].ways for site in few.sites)
 
 
 def test_a_wrong_engine_is_caught_by_the_recheck():

@@ -61,7 +61,7 @@ def agree(case, chosen, monkeypatch, least=1e-6):
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
             moved = max(moved, float(expected.abs().max()))
     assert moved > least
-    assert engine.why == ""
+    assert engine.network.why == ""
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

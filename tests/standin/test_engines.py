@@ -14,8 +14,8 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
+from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.exact.timed_choices import TimedChoices
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
 
@@ -28,7 +28,7 @@ def both(case, precision="float64"):
 def engine_of(case, fold=None):
     """A replay engine whose choices are fixed, so that two of them round alike."""
     chosen = {"memory format": "contiguous"} | {site.name: "whole operations" for site in case.sites}
-    return Replay(case, choices=TimedChoices(chosen)) if fold is None else Replay(case, fold=fold, choices=TimedChoices(chosen))
+    return Replay(case, choices=Choices(chosen)) if fold is None else Replay(case, fold=fold, choices=Choices(chosen))
 
 
 def assert_same(found, expected, name, precision="float64"):

@@ -1,12 +1,10 @@
 """The changes in loss that an engine measures in each of its ways to compute them."""
 
-from pruning_oracle.oracle.exact.traced import Traced
-
 
 def every_way(case, engine, site, batch):
     """The changes in loss `[example, map]` at a site: first as the engine chooses to compute them, then in each way it has."""
     found = [engine(site, batch)]
-    plan = engine.network.plans.get(site) if isinstance(engine.network, Traced) else None
+    plan = engine.network.traced.plans.get(site) if engine.network.traced else None
     for way in plan.ways if plan else ():
         plan.taken = way
         found.append(engine(site, batch))

@@ -1,0 +1,114 @@
+"""A case's network for the fast engine: replayed site by site where that is proved, and run as a whole elsewhere.
+
+Whatever goes wrong in learning, planning or replaying becomes the reason why removals run the whole network; it is logged once.
+"""
+
+import logging
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.oracle.exact import proof
+from pruning_oracle.oracle.exact.batch_layout import Unreplayable
+from pruning_oracle.oracle.exact.choices import ENTIRE, Choices
+from pruning_oracle.oracle.exact.traced import Traced
+from pruning_oracle.oracle.exact.untraced import Untraced
+
+ALLOCATOR = "DefaultCPUAllocator"  # named by what torch raises where a CPU lacks memory
+log = logging.getLogger("oracle")
+
+
+class Network:
+    """A case's network, with the values of one batch at a time where they can be kept."""
+
+    def __init__(self, case: Case, choices: Choices) -> None:
+        self.case, self.choices = case, choices
+        self.whole = Untraced(case)
+        self.traced: Traced | None = None
+        self.why = ""  # if every removal runs the whole network: the reason
+        self.reasons: set[str] = set()  # why single sites do
+
+    def keep(self, batch: Batch) -> Any:
+        """The network's output for a batch, to whose examples pairs refer from now on."""
+        self.whole.batch = batch
+        if not self.why:
+            try:
+                self.traced = self.traced or Traced(self.case, batch, self.choices)
+                return self.traced.keep(batch)
+            except Exception as error:
+                self.traced, self.why = None, _reason(error)
+            log.warning("%s: every removal runs the whole network, since %s", self.case.name, self.why)
+        return self.case.model(batch.inputs)
+
+    @property
+    def state(self) -> tuple[Batch, Any]:
+        """The batch that pairs refer to, with its kept values; setting it returns to that batch after others were kept."""
+        return self.whole.batch, self.traced and self.traced.state
+
+    @state.setter
+    def state(self, kept: tuple[Batch, Any]) -> None:
+        self.whole.batch = kept[0]
+        if self.traced:
+            self.traced.state = kept[1]
+
+    def alive(self, site: Site) -> Bool[Tensor, "example map"]:
+        """False where a map is known to be zero all over the example, so that removing it changes nothing."""
+        try:
+            if self.traced:
+                return self.traced.alive(site)
+        except Exception as error:
+            self._give_up(site, error)
+        return torch.ones(self.whole.batch.examples, site.maps, dtype=torch.bool, device=self.case.device)
+
+    def prepare(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"], room: int) -> None:
+        """Plans a site's replay and proves it on a few of these pairs, unless that is done; pairs may hold `room` bytes."""
+        if not self.traced or site in self.traced.plans or self._entire(site):
+            return
+        try:
+            self.traced.prepare(site)
+            few = proof.some(len(maps), room // max(1, self.whole.held)).to(maps.device)
+            found, expected = (each.removed(site, examples[few], maps[few]) for each in (self.traced, self.whole))
+            if proof.differ(found, expected, self.case.precision):
+                raise Unreplayable("the replay gives other outputs than the network itself")
+        except Exception as error:
+            self.traced.plans.pop(site, None)
+            self._give_up(site, error)
+
+    def pair_bytes(self, site: Site) -> int:
+        """The most bytes that one (example, map) pair of a prepared site holds at any time."""
+        return self.whole.held if self.traced is None or self._entire(site) else self.traced.pair_bytes(site)
+
+    def removed(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
+        """The network's output for every (example, map) pair of a prepared site with that map removed."""
+        try:
+            if self.traced and not self._entire(site):
+                return self.traced.removed(site, examples, maps)
+        except Exception as error:
+            self._give_up(site, error)
+        return self.whole.removed(site, examples, maps)
+
+    def _entire(self, site: Site) -> bool:
+        return self.choices.get(site.name) == ENTIRE
+
+    def _give_up(self, site: Site, error: Exception) -> None:
+        """Lets every removal at a site run the whole network from now on, and says so, but once for each reason."""
+        reason = _reason(error)
+        self.choices[site.name] = ENTIRE
+        if reason not in self.reasons:
+            log.warning("%s: removals at site %s run the whole network, since %s", self.case.name, site.name, reason)
+        self.reasons.add(reason)
+
+
+def _reason(error: Exception) -> str:
+    """Why the engine cannot replay, from what an attempt raised; raises what is no such reason: lack of memory, a bad input."""
+    if isinstance(error, (torch.OutOfMemoryError, BadInput)):
+        raise error
+    if isinstance(error, MemoryError) or ALLOCATOR in str(error):
+        raise torch.OutOfMemoryError(str(error)) from error
+    if isinstance(error, Unreplayable):
+        return str(error)
+    return f"replaying it fails ({type(error).__name__}: {' '.join(str(error).split())[:160]})"
