@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.cutting.trial import prepared
 from pruning_oracle.bench.data.reading import unreadable
 from pruning_oracle.bench.device import DEVICES, choose_device
 from pruning_oracle.bench.errors import BadInput, exit_with
@@ -49,6 +51,16 @@ def show(name: str, seed: int) -> None:
         print(f"  {site.name:40} {site.maps:5} maps {price.made / 1e6:11.4f} {price.saved / 1e6:21.4f}{more}")
     for out in case.left_out:
         print(f"  left out: {out.convolution}, {out.maps} maps: {out.reason}")
+    _show_uncut(case)
+
+
+def _show_uncut(case: Case) -> None:
+    """Prints which maps pruning cannot delete, though gates can remove them, and why."""
+    try:
+        for out in prepared(case).uncut:
+            print(f"  pruning cannot delete: {out.convolution}, {out.maps} maps: {out.reason}")
+    except BadInput as error:
+        print(f"  pruning is not possible: {error}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -128,11 +128,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     keeper = StateFile(out.with_suffix(".state"), setting, given.keep)
     state = keeper.found(case)
+    for left in state.pruned.uncut:
+        print(f"{case.name} seed {case.seed}: site {left.convolution!r} keeps its {left.maps} maps: {left.reason}")
     with ProgressBar(case, settings, keeper) as shown:
         state = Loop(state, settings, criterion, shown).run()
-    results = {"rows": state.rows, "sites": [site.name for site in state.pruned.whole], "why": state.why}
+    results = {
+        "rows": state.rows,
+        "sites": [site.name for site in state.pruned.whole.sites],
+        "uncut": [dataclasses.asdict(out) for out in state.pruned.uncut],
+        "why": state.why,
+    }
     facts = setting | {"setting": runs.stamp(setting)} | results | runs.provenance()
-    network_file.save_network(out.with_suffix(".network"), state.pruned.case, facts)
+    network_file.save_network(out.with_suffix(".network"), state.pruned, facts)
     runs.save(out, KIND, {}, facts)
     keeper.path.unlink(missing_ok=True)
     _report(case, state, out)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import case_options, open_case
+from pruning_oracle.bench.cutting.surgery import Pruned, cut
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading import by_name
@@ -25,7 +26,6 @@ from pruning_oracle.bench.runs.bounds import BATCH, COUNT, RATE_OR_NONE, UPDATES
 from pruning_oracle.bench.runs.options import add_number
 from pruning_oracle.criteria.criterion import choose_criteria, files_of
 from pruning_oracle.criteria.evidence.collect import collect
-from pruning_oracle.pruning.cutting.surgery import cut
 from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, lowest
 from pruning_oracle.pruning.loop.state import State, TrainingTotals, start
@@ -37,12 +37,13 @@ CHOSEN = ("taylor", "weight_l2", "activation_mean")
 DISTURBED = 0.5  # standard deviation of the noise added to the logarithm of a score
 
 
-def subsets(case: Case, each: int, size: int, seed: int) -> Iterator[tuple[str, float, dict[str, list[int]]]]:
+def subsets(pruned: Pruned, each: int, size: int, seed: int) -> Iterator[tuple[str, float, dict[str, list[int]]]]:
     """Yields subsets of maps to delete: who chose it (`random` or a criterion), the share of all maps, and the maps by site.
 
     There are `each` subsets of every share at random, and as many by each criterion; `size` is examples per pass.
     """
     random = np.random.default_rng(seed)
+    case = pruned.case
     rows = case.split(None)[0]
     ranked: dict[str, list[np.ndarray]] = {"random": [np.ones(site.maps) for site in case.sites]}
     for criterion in choose_criteria(CHOSEN):
@@ -54,7 +55,7 @@ def subsets(case: Case, each: int, size: int, seed: int) -> Iterator[tuple[str, 
             for _ in range(each):
                 noise = [random.normal(0, 5.0 if name == "random" else DISTURBED, len(score)) for score in scores]
                 disturbed = [score * np.exp(part) for score, part in zip(scores, noise, strict=True)]
-                yield name, share, lowest(case, disturbed, round(share * total))
+                yield name, share, lowest(case, disturbed, round(share * total), pruned.needed)
 
 
 def survive(case: Case, settings: PruningSettings, state: State, gone: dict[str, list[int]]) -> tuple[float, float]:
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if math.isnan(evaluate(case, case.test, range(min(settings.batch, len(case.test))))[1]):
         raise BadInput(f"{case.name}: survival is judged by accuracy, which this case's outputs and labels do not have")
     state = start(case)
-    wanted = list(subsets(case, given.each, settings.batch, case.seed))
+    wanted = list(subsets(state.pruned, given.each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []
     for name, share, gone in tqdm(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False):
         try:

@@ -42,9 +42,9 @@ class NanPattern:
 def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, list[tuple[str, Channels]]]:
     """For every site, the layers that its maps feed, in order of their calls: each layer's name, and each map's input channels.
 
-    A channel counts if it carries the map and nothing else in every call of the layer. The layers are those that mix maps, and
-    modules of the types in `also`. A depthwise convolution is listed unless it is one of the site's own. Layers that are called
-    as functions (`torch.nn.functional.conv2d`) are not seen, and packed sequences are not followed.
+    A channel counts if it carries the map and nothing else in every call of the layer, all of one width. The layers are those
+    that mix maps, and modules of the types in `also`. A depthwise convolution is listed unless it is one of the site's own.
+    Layers that are called as functions (`torch.nn.functional.conv2d`) are not seen, and packed sequences are not followed.
     """
     along: set[Call] = set()
     while True:  # a linear layer along positions mixes no maps: layers behind it show once it may pass NaNs on
@@ -59,6 +59,8 @@ def consumers(case: Case, also: tuple[type[nn.Module], ...] = ()) -> dict[str, l
         calls[name].append(_owners(sights))
     found: dict[str, list[tuple[str, Channels]]] = {site.name: [] for site in case.sites}
     for name, lines in calls.items():
+        if len({len(line) for line in lines}) > 1:
+            continue  # it serves several widths, so it holds nothing of single channels
         depthwise = is_depthwise(case.model.get_submodule(name))
         read: dict[int, Channels] = {}
         for channel, owners in enumerate(zip(*lines, strict=True)):
@@ -122,8 +124,9 @@ def _followed(
             return None
         call = (name, calls[name])
         calls[name] += 1
-        axis = given.ndim - 1 if isinstance(module, (nn.Linear, nn.RNNBase, nn.RNNCellBase)) else 1
-        lines = given.movedim(axis, 0).flatten(1)
+        last = isinstance(module, (nn.Linear, nn.RNNBase, nn.RNNCellBase))
+        axis = given.ndim - 1 if last else min(1, given.ndim - 1)
+        lines = given.movedim(axis, 0).reshape(given.shape[axis], -1)
         nans = lines.isnan()
         arrived[name] = some = nans.any(1)
         only, even, level = (nans | (lines == 0)).all(1), torch.equal(some, nans.all(1)), bool((nans == nans[:1]).all())

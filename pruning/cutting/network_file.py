@@ -1,59 +1,40 @@
-"""Stores a pruned network in a file: its tensors and the sizes of its layers, from which any process can load it."""
+"""Stores a pruned network in a file: its tensors and which maps are left, so that any process can cut the whole one alike."""
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from pruning_oracle.bench import runs
-from pruning_oracle.bench.case import Case, Site
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.cutting.plan import UncuttableError
+from pruning_oracle.bench.cutting.surgery import Pruned, of_sites, uncut, without
 from pruning_oracle.bench.device import device_name
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import find, load
-from pruning_oracle.bench.network.flops import RECURRENT
-from pruning_oracle.bench.network.gates import Gate
-from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
 from pruning_oracle.bench.runs.options import Parser
 from pruning_oracle.bench.weights import state_dict
-from pruning_oracle.pruning.cutting.padding import pad_amounts, set_pad_amounts
 
-SIZES: dict[tuple[type[nn.Module], ...], tuple[str, ...]] = {
-    CONVOLUTIONS: ("in_channels", "out_channels", "groups"),
-    (nn.Linear,): ("in_features",),
-    (_NormBase,): ("num_features",),
-    (nn.PReLU,): ("num_parameters",),
-    RECURRENT: ("input_size",),
-}
 KIND = "network"
 
 
-def layer_sizes(case: Case) -> dict[str, Any]:
-    """The shape of a case's network: sizes of its layers, maps of its gates, amounts of its channel paddings, and its sites."""
-    layers = {
-        name: {size: getattr(module, size) for size in sizes}
-        for name, module in case.model.named_modules()
-        for types, sizes in SIZES.items()
-        if isinstance(module, types)
-    }
-    gates = {name: list(module.maps) for name, module in case.model.named_modules() if isinstance(module, Gate)}
-    sites = [dataclasses.asdict(site) for site in case.sites]
-    return {"layers": layers, "gates": gates, "pads": pad_amounts(case.model), "sites": sites}
+def description(pruned: Pruned) -> dict[str, Any]:
+    """The shape of a pruned network: the maps that are left of each site, by the numbers that they had in the whole network."""
+    return {"maps": {name: list(maps) for name, maps in pruned.maps.items()}}
 
 
-def save_network(path: Path, case: Case, facts: dict[str, Any]) -> None:
-    """Writes a case's network to a file, with `facts` and the shape that `layer_sizes` gives."""
-    runs.save(path, KIND, state_dict.arrays(case.model), facts | {"case": case.name, "seed": case.seed} | layer_sizes(case))
+def save_network(path: Path, pruned: Pruned, facts: dict[str, Any]) -> None:
+    """Writes a pruned network to a file, with `facts` and its `description`."""
+    case = pruned.case
+    runs.save(path, KIND, state_dict.arrays(case.model), facts | {"case": case.name, "seed": case.seed} | description(pruned))
 
 
 def load_network(path: Path, source: str | None = None) -> tuple[Case, dict[str, Any]]:
     """The case with the pruned network of a file, and the file's facts; `source` is the .py file of a user's own case."""
     file = runs.load(path, KIND)
     whole = load(source or file.facts["case"], file.facts["seed"])
-    return rebuild(whole, file.facts, file.arrays, str(path)), file.facts | {"network": file.checksum}
+    return rebuild(uncut(whole), file.facts, file.arrays, str(path)).case, file.facts | {"network": file.checksum}
 
 
 def setting_of(case: Case, facts: dict[str, Any], stage: str, source: str | None) -> dict[str, Any]:
@@ -79,43 +60,34 @@ def open_network(given: argparse.Namespace, suffix: str) -> tuple[Case, dict[str
     return *load_network(given.network, given.source), out
 
 
-def rebuild(whole: Case, description: dict[str, Any], arrays: runs.Arrays, where: str) -> Case:
-    """The case `whole` with its network cut, in place, to `description` (from `layer_sizes`) and filled with `arrays`.
+def rebuild(whole: Pruned, facts: dict[str, Any], arrays: runs.Arrays, where: str) -> Pruned:
+    """The uncut case `whole` without the maps that the facts of a file do not list (see `description`), filled with `arrays`.
 
-    `where` names the file in errors. Raises BadInput if the network lacks a described layer.
+    `where` names the file in errors. Raises BadInput if the network has no such maps, or other tensors.
     """
-    model = whole.model
-    modules = dict(model.named_modules())
-    missing = [name for part in ("layers", "gates") for name in description[part] if name not in modules]
-    if missing:
-        raise BadInput(f"{where} describes {missing[0]}, which the network of {whole.name} has not")
-    for name, sizes in description["layers"].items():
-        for size, value in sizes.items():
-            setattr(modules[name], size, value)
-    for name, maps in description["gates"].items():
-        gate: Any = modules[name]
-        gate.maps = range(len(maps)) if maps == list(range(len(maps))) else tuple(maps)
-    set_pad_amounts(model, description["pads"])
-    _resize(model, arrays)
-    state_dict.fill(model, arrays, where)
-    return dataclasses.replace(whole, model=model, sites=tuple(_site(site) for site in description["sites"]))
+    left = _checked(whole.case, facts.get("maps"), where)
+    sites = tuple(site for site in whole.case.sites if site.name in left)
+    cuttable = of_sites(whole, sites)
+    gone = {(site.name, index) for site in sites for index in set(range(site.maps)) - set(left[site.name])}
+    try:
+        pruned = without(cuttable, gone)
+    except UncuttableError as error:
+        raise BadInput(f"{where} describes maps of {whole.case.name} that cannot be deleted: {error.reason}") from error
+    state_dict.fill(pruned.case.model, arrays, where)
+    return pruned
 
 
-def _resize(model: nn.Module, arrays: runs.Arrays) -> None:
-    """Replaces parameters and buffers by zeros of the shape that the array of the same name has."""
-    for prefix, module in model.named_modules():
-        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
-            array = arrays.get(f"{prefix}.{name}" if prefix else name)
-            if array is not None and array.shape != tuple(tensor.shape) and array.ndim == tensor.ndim:
-                empty = tensor.detach().new_zeros(array.shape)
-                setattr(module, name, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
-
-
-def _site(facts: dict[str, Any]) -> Site:
-    return Site(
-        facts["name"],
-        facts["maps"],
-        tuple(facts["convolutions"]),
-        tuple(facts["gates"]),
-        tuple(tuple(channels) for channels in facts["channels"]),
-    )
+def _checked(case: Case, maps: Any, where: str) -> dict[str, list[int]]:
+    """The maps that a file lists by site; BadInput if they are none of the case's."""
+    if not isinstance(maps, dict) or not maps:
+        raise BadInput(f"{where} does not say which maps are left: it is of an older version, or damaged")
+    known = {site.name: site.maps for site in case.sites}
+    for name, left in maps.items():
+        if name not in known:
+            raise BadInput(f"{where} describes a site {name!r}, which the network of {case.name} has not")
+        whole = isinstance(left, list) and all(type(index) is int and 0 <= index < known[name] for index in left)
+        if not whole or not left or left != sorted(set(left)):
+            raise BadInput(
+                f"{where}: the maps of site {name!r} must be numbers from 0 to {known[name] - 1}, each once, in order"
+            )
+    return maps

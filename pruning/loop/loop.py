@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from pruning_oracle.bench.cutting.check import check_outputs, comparison_batch
+from pruning_oracle.bench.cutting.surgery import cut
 from pruning_oracle.bench.device import finish
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate
@@ -19,7 +21,6 @@ from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.training.from_scratch import cosine
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.criteria.evidence.collect import collect
-from pruning_oracle.pruning.cutting.surgery import check_outputs, comparison_batch, cut
 from pruning_oracle.pruning.loop.gathering import FREE, EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, by_oracle, lowest, removable, scaled
 from pruning_oracle.pruning.loop.state import Row, State, TrainingTotals
@@ -32,7 +33,6 @@ from pruning_oracle.pruning.loop.updates import (
     momentum_of,
     optimizer,
     training_minibatches,
-    with_momenta,
 )
 
 JUDGED = 5  # an accuracy target is compared with the median of the last steps, as a single one fluctuates
@@ -96,7 +96,7 @@ class Loop:
         count = self.settings.remove
         if target.quantity == "maps":
             count = min(count, self._left() - target.least(state.rows[0]["maps"]))
-        gone = lowest(state.pruned.case, state.scores, count)
+        gone = lowest(state.pruned.case, state.scores, count, state.pruned.needed)
         removed = sorted(owner for name, maps in gone.items() for owner in state.pruned.owners(name, maps))
         state.good = state.good or state.marked()
         start = time.perf_counter()
@@ -119,7 +119,7 @@ class Loop:
         else:
             state.good = None
             state.done = target.reached(first, row)
-        state.done = state.done or not removable(state.pruned.case)
+        state.done = state.done or not removable(state.pruned)
         if state.done:
             state.take_back()
 
@@ -130,10 +130,9 @@ class Loop:
         """Deletes maps from the network, its momentum and the scores, and checks its outputs against the gated network's."""
         state = self.state
         case = state.pruned.case
-        twin = with_momenta(case.model, state.momenta)
-        smaller = cut(state.pruned, gone, [twin])
+        smaller = cut(state.pruned, gone)
         check_outputs(case, smaller.case, gone, comparison_batch(case))
-        state.momenta = {name: dict(twin.named_parameters())[name].detach() for name in state.momenta}
+        state.momenta = {name: state.pruned.moved(smaller, name, momentum) for name, momentum in state.momenta.items()}
         state.scores = [np.delete(score, gone.get(site.name, [])) for site, score in zip(case.sites, state.scores, strict=True)]
         state.pruned = smaller
 

@@ -1,13 +1,17 @@
 """Ranking: scores of all maps, from a criterion's evidence or from the oracle itself, and which maps to delete next."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.cutting.needed import by_site, may_go, one_of_each_site
+from pruning_oracle.bench.cutting.surgery import Pruned
+from pruning_oracle.bench.cutting.wiring import Owner
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import cost, memory
 from pruning_oracle.bench.pruning_settings import PruningSettings
@@ -39,24 +43,23 @@ def scaled(case: Case, scores: list[np.ndarray], settings: PruningSettings) -> l
     return regularised(found, [mflops[site.name] / 1e6 for site in case.sites], settings.flops_lambda)
 
 
-def lowest(case: Case, scores: Sequence[np.ndarray], count: int) -> dict[str, list[int]]:
-    """The `count` maps to delete next, by site: those of the lowest scores, but never a site's last map.
+def lowest(
+    case: Case, scores: Sequence[np.ndarray], count: int, needed: Collection[frozenset[Owner]] | None = None
+) -> dict[str, list[int]]:
+    """The `count` maps to delete next, by site: those of the lowest scores, but never the last of a set of `needed`.
 
-    Raises BadInput for a NaN score.
+    By default one map of every site is needed. Raises BadInput for a NaN score.
     """
     order = sorted((float(score), place, index) for place, site in enumerate(scores) for index, score in enumerate(site))
-    left = [site.maps for site in case.sites]
-    gone: dict[str, list[int]] = {}
     for score, place, index in order:
         if math.isnan(score):
             raise BadInput(f"{case.name}: the score of map {index} of site {case.sites[place].name!r} is undefined")
-        if count and left[place] > 1:
-            gone.setdefault(case.sites[place].name, []).append(index)
-            left[place] -= 1
-            count -= 1
-    return gone
+    owners = [(case.sites[place].name, index) for _, place, index in order]
+    going = may_go(one_of_each_site(case) if needed is None else needed, owners)
+    return by_site(itertools.islice(going, count))
 
 
-def removable(case: Case) -> int:
-    """How many maps can still be deleted: all but one of each site."""
-    return sum(site.maps - 1 for site in case.sites)
+def removable(pruned: Pruned) -> bool:
+    """Whether a map can still be deleted."""
+    every = [(site.name, index) for site in pruned.case.sites for index in range(site.maps)]
+    return any(True for _ in may_go(pruned.needed, every))

@@ -11,8 +11,7 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.runs.resumable import SECONDS, ResumableFile, by_first_part
 from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.pruning.cutting import network_file
-from pruning_oracle.pruning.cutting.surgery import Pruned
-from pruning_oracle.pruning.loop.state import State, TrainingTotals, copied, start
+from pruning_oracle.pruning.loop.state import State, TrainingTotals, start
 
 KIND = "pruning state"
 PLAIN = ("update", "scored", "rows", "done", "finished", "why")
@@ -50,21 +49,17 @@ class StateFile:
         file = self.kept.found()
         if file is None:
             return start(case)
-        state = self._unpacked(case, file.arrays, file.facts)
+        first = start(case)
+        state = self._unpacked(first, file.arrays, file.facts)
         if "good" in file.facts:
-            state.good = self._unpacked(case, by_first_part(file.arrays, ("good",))["good"], file.facts["good"])
+            state.good = self._unpacked(first, by_first_part(file.arrays, ("good",))["good"], file.facts["good"])
         return state
 
-    def _unpacked(self, case: Case, arrays: runs.Arrays, facts: dict[str, Any]) -> State:
-        first = start(case)
-        gone = {
-            (name, index) for name, maps in first.pruned.wiring.maps.items() for index in set(maps) - set(facts["maps"][name])
-        }
+    def _unpacked(self, first: State, arrays: runs.Arrays, facts: dict[str, Any]) -> State:
         parts = by_first_part(arrays, ("network", "momentum", "scores"))
-        smaller = network_file.rebuild(copied(case), facts, parts["network"], str(self.path))
-        momenta = {name: torch.tensor(array).to(case.device) for name, array in parts["momentum"].items()}
-        scores = [parts["scores"][site.name] for site in smaller.sites] if parts["scores"] else []
-        pruned = Pruned(smaller, first.pruned.whole, first.pruned.wiring.without(gone))
+        pruned = network_file.rebuild(first.pruned, facts, parts["network"], str(self.path))
+        momenta = {name: torch.tensor(array).to(pruned.case.device) for name, array in parts["momentum"].items()}
+        scores = [parts["scores"][site.name] for site in pruned.case.sites] if parts["scores"] else []
         return State(pruned, momenta, scores, **{name: facts[name] for name in PLAIN}, final=TrainingTotals(**facts["final"]))
 
 
@@ -74,5 +69,5 @@ def packed(state: State) -> tuple[runs.Arrays, dict[str, Any]]:
     arrays = {f"network/{name}": array for name, array in state_dict.arrays(case.model).items()}
     arrays |= {f"momentum/{name}": tensor.detach().cpu().numpy() for name, tensor in state.momenta.items()}
     arrays |= {f"scores/{site.name}": score for site, score in zip(case.sites, state.scores, strict=bool(state.scores))}
-    facts = {name: getattr(state, name) for name in PLAIN} | {"maps": dict(state.pruned.wiring.maps)}
-    return arrays, facts | {"final": dataclasses.asdict(state.final)} | network_file.layer_sizes(case)
+    facts = {name: getattr(state, name) for name in PLAIN} | {"final": dataclasses.asdict(state.final)}
+    return arrays, facts | network_file.description(state.pruned)

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from pruning_oracle.bench.case import Case
-from pruning_oracle.pruning.cutting.surgery import Pruned
-from pruning_oracle.pruning.cutting.wiring import wire
+from pruning_oracle.bench.cutting.surgery import Pruned
+from pruning_oracle.bench.cutting.trial import prepared
 
 Row = dict[str, Any]
 
@@ -74,8 +74,12 @@ class State:
 
 
 def start(case: Case) -> State:
-    """The state before the first step; it holds a copy of the case's network, so that the case is not changed."""
-    return State(Pruned(copied(case), case.sites, wire(case)))
+    """The state before the first step; it holds a copy of the case's network, so that the case is not changed.
+
+    Its sites are those whose maps can be deleted. Raises BadInput if there is none.
+    """
+    pruned = prepared(case)
+    return State(dataclasses.replace(pruned, case=copied(pruned.case)))
 
 
 def copied(case: Case) -> Case:

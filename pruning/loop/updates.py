@@ -1,6 +1,5 @@
 """Fine-tuning updates: SGD on minibatches that follow from the update's number and the seed, so that runs can be resumed."""
 
-import copy
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -67,16 +66,6 @@ def momentum_of(model: nn.Module, of: torch.optim.SGD) -> dict[str, Tensor]:
     """The optimizer's momentum of every parameter that has any, by parameter name."""
     buffers = {name: of.state[parameter].get("momentum_buffer") for name, parameter in model.named_parameters()}
     return {name: buffer for name, buffer in buffers.items() if buffer is not None}
-
-
-def with_momenta(model: nn.Module, known: dict[str, Tensor]) -> nn.Module:
-    """A copy of a model whose parameters hold their momenta instead, so that momenta can be cut like parameters."""
-    twin = copy.deepcopy(model)
-    with torch.no_grad():
-        for name, parameter in twin.named_parameters():
-            if name in known:
-                parameter.copy_(known[name])
-    return twin
 
 
 def update_once(

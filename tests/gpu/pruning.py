@@ -1,7 +1,6 @@
-"""A pruning step with surgery, where Torch-Pruning is there, and latencies of a whole and a narrower network."""
+"""A pruning step with surgery, and latencies of a whole and a narrower network."""
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ SIZES = (1, 16, 128)
 
 def facts(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     """What a step took and left; then milliseconds per pass at each number of examples, by turns."""
-    yield step(device) if find_spec("torch_pruning") else {"skipped": "a pruning step: torch-pruning is not installed"}
+    yield step(device)
     both = [vgg16(share, 16 if tiny else 1).to(device) for share in (1.0, 0.5)]
     for size in (1, 2) if tiny else SIZES:
         images = torch.randn(size, 3, 32 if tiny else 224, 32 if tiny else 224, device=device)

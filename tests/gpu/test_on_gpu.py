@@ -26,7 +26,9 @@ from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
+from pruning_oracle.pruning.loop.loop import Loop
 from pruning_oracle.pruning.loop.resume import StateFile
+from pruning_oracle.pruning.loop.state import start
 
 HERE, THERE = "cpu", os.environ.get("GPU", "standin" if os.environ.get("STANDIN") else "cuda")
 ABSENT = THERE == HERE or (THERE.startswith("cuda") and not torch.cuda.is_available())
@@ -104,10 +106,6 @@ def test_the_gesture_network_with_its_recurrent_layer():
 
 
 def test_a_killed_pruning_run_is_taken_up_on_the_other_device(tmp_path):
-    pytest.importorskip("torch_pruning", reason="torch-pruning, which cuts layers, is not installed")
-    from pruning_oracle.pruning.loop.loop import Loop  # noqa: PLC0415 (needs torch-pruning)
-    from pruning_oracle.pruning.loop.state import start  # noqa: PLC0415
-
     settings = PruningSettings(remove=2, updates=2, rate=0.01, batch=4, target=Target("maps", 0.5), flops_lambda=0.0)
     taylor, keeper = choose_criteria(["taylor"])[0], StateFile(tmp_path / "a.state", {"a": 1}, seconds=0.0)
     seen = []

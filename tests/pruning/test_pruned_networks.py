@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
@@ -16,16 +17,14 @@ from pruned_networks import network_case, pruned, third
 from toys import toy_case
 
 from pruning_oracle.bench import runs
+from pruning_oracle.bench.cutting.surgery import cut
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.weights import shipped
 from pruning_oracle.pruning import latency
 from pruning_oracle.pruning.cutting import network_file
-from pruning_oracle.pruning.cutting.surgery import cut
 from pruning_oracle.pruning.export import export
 from pruning_oracle.pruning.scratch import reset, train_from_nothing
-
-pytest.importorskip("torch_pruning", reason="torch-pruning, which cuts layers, is not installed")
 
 MINE = CASE.format(label=1, mode=".eval()")
 FEW = [
@@ -47,7 +46,11 @@ FEW = [
 
 
 def smaller(case):
-    return cut(pruned(case), third(case, torch.Generator().manual_seed(0))).case
+    return smaller_network(case).case
+
+
+def smaller_network(case):
+    return cut(pruned(case), third(case, torch.Generator().manual_seed(0)))
 
 
 @pytest.mark.parametrize(
@@ -59,18 +62,36 @@ def test_what_is_described_is_loaded(name):
     def whole():
         return load(name, 0) if "-" in name else toy_case(name) if name == "clips" else network_case(name)
 
-    case = smaller(whole())
-    found = network_file.rebuild(whole(), network_file.layer_sizes(case), shipped.arrays(case.model), "a test")
+    less = smaller_network(whole())
+    case = less.case
+    facts = json.loads(json.dumps(network_file.description(less)))
+    found = network_file.rebuild(pruned(whole()), facts, shipped.arrays(case.model), "a test").case
     inputs = next(case.batches(case.train, range(3), 3)).inputs
     with torch.no_grad():
         assert torch.equal(found.model(inputs), case.model(inputs))
     assert found.sites == case.sites
 
 
-def test_a_description_of_another_network_is_refused():
-    case = smaller(toy_case("plain"))
-    with pytest.raises(BadInput, match="describes features"):
-        network_file.rebuild(toy_case("clips"), network_file.layer_sizes(case), shipped.arrays(case.model), "a test")
+WRONG = {
+    "another network": ({"features.0": [0]}, "describes a site 'features.0', which the network of unnamed has not"),
+    "a map beyond": ({"conv": [0, 3]}, "the maps of site 'conv' must be numbers from 0 to 2, each once, in order"),
+    "a map twice": ({"conv": [1, 1]}, "each once"),
+    "no map": ({"conv": []}, "each once"),
+    "text": ({"conv": "01"}, "each once"),
+    "truth": ({"conv": [True]}, "each once"),
+    "nothing": ({}, "does not say which maps are left"),
+    "a list": ([1], "does not say which maps are left"),
+    "missing": (None, "does not say which maps are left"),
+    "other tensors": ({"conv": [0]}, "holds weights for another architecture"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_description_of_another_network_is_refused(wrong):
+    maps, message = WRONG[wrong]
+    arrays = shipped.arrays(smaller(toy_case("clips")).model)
+    with pytest.raises(BadInput, match=message):
+        network_file.rebuild(pruned(toy_case("clips")), {"maps": maps}, arrays, "a test")
 
 
 def test_pruned_by_one_process_loaded_and_exported_by_another(tmp_path):

@@ -15,8 +15,6 @@ from pruning_oracle.pruning.loop.loop import Loop
 from pruning_oracle.pruning.loop.resume import StateFile
 from pruning_oracle.pruning.loop.state import start
 
-pytest.importorskip("torch_pruning", reason="torch-pruning, which cuts layers, is not installed")
-
 QUICK = PruningSettings(remove=2, updates=2, rate=0.01, batch=4, target=Target("maps", 0.5), flops_lambda=0.0, final_updates=3)
 DEVICES = ("cpu", "standin")
 

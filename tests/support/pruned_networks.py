@@ -4,9 +4,8 @@ import torch
 from networks import network
 from torch.utils.data import TensorDataset
 
+from pruning_oracle.bench.cutting.surgery import uncut
 from pruning_oracle.bench.loading.assemble import assemble
-from pruning_oracle.pruning.cutting.surgery import Pruned
-from pruning_oracle.pruning.cutting.wiring import wire
 
 NETWORKS = {
     "squeezenet1_0": (3, 64, 64),
@@ -24,7 +23,7 @@ def network_case(name):
 
 
 def pruned(case):
-    return Pruned(case, case.sites, wire(case))
+    return uncut(case)
 
 
 def third(case, generator):
