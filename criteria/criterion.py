@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pruning_oracle.bench.device import at_least_float32
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading.user_file import file_of, import_file, users_code
 from pruning_oracle.bench.scores import Reduction, abs_mean, mean, mean_abs
@@ -46,7 +47,7 @@ class Criterion:
         return not dear and not self.saliency.__module__.startswith(f"{PACKAGE}.peers.")
 
     def __call__(self, site: Evidence) -> PerExample:
-        """The saliency at a site, `[example, map]` or `[1, map]`.
+        """The saliency at a site, `[example, map]` or `[1, map]`, in float32 at least.
 
         Raises BadInput, which names the file, if the function fails or does not give finite numbers of that shape.
         """
@@ -61,7 +62,7 @@ class Criterion:
             raise BadInput(
                 f"{place} gave {saliency.dtype} with {int((~saliency.isfinite()).sum())} numbers that are not finite"
             )
-        return saliency
+        return at_least_float32(saliency)
 
 
 ALL, QUICK = "all", "quick"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.device import at_least_float32
 from pruning_oracle.bench.labels import classes_of, joined_classes
 from pruning_oracle.criteria.evidence.evidence import Evidence
 from pruning_oracle.criteria.evidence.filters import filters
@@ -38,6 +39,7 @@ class GatheredEvidence:
 
     def slope(self, module: nn.Module, grad: Tensor) -> None:
         """Adds the gradient of the current batch's summed loss by a convolution's weight."""
+        grad = at_least_float32(grad)
         self.slopes[module] = self.slopes[module] + grad if module in self.slopes else grad.clone()
 
     def evidence(

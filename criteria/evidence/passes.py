@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.device import exact_enough
 from pruning_oracle.bench.network.gates import gated
 
 
@@ -32,7 +33,7 @@ def by_batch(
 
 def open_gates(case: Case, examples: int, value: float = 1.0) -> dict[Site, Tensor]:
     """For every site, gate values `[example, map]` that the loss can be differentiated by, all equal to `value`."""
-    dtype = next(case.model.parameters()).dtype
+    dtype = exact_enough(next(case.model.parameters()).dtype)
     return {
         site: torch.full((examples, site.maps), value, device=case.device, dtype=dtype).requires_grad_() for site in case.sites
     }
