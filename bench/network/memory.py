@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,15 @@ def batch_size(case: Case, memory: int) -> int:
     The other half is for what is computed from them.
     """
     return max(1, min(128, memory // 2 // max(1, activations(case))))
+
+
+def check_least(held: int, asked: bool, least: int, what: str) -> None:
+    """Raises BadInput if `what` takes at `least` more than the `held` bytes that were `asked` for; if none were, says so."""
+    if least > held:
+        said = f"{what} takes at least {math.ceil(least / 2**20)}MiB"
+        if asked:
+            raise BadInput(f"--memory is {held / 2**20:g}MiB; {said}")
+        print(f"{said}, more than the usual {held / 2**20:g}MiB", flush=True)
 
 
 @contextmanager

@@ -115,7 +115,9 @@ def importance_per_map(found: Grouped, importance: Callable[[Any], Tensor | None
     Raises BadInput if the library finds no layer of a group that it scores.
     """
     model = found.case.model
-    model.to(exact_enough(next(model.parameters()).dtype))  # the copy's parameters and their gradients
+    own = next(model.parameters()).dtype
+    if exact_enough(own) != own:
+        model.to(exact_enough(own))  # the copy's parameters, and their gradients
     result = {}
     for site, group in found.groups.items():
         values = importance(group)
@@ -148,4 +150,4 @@ def shipped(gather: Gather) -> Gather:
             reason = (str(error).splitlines() or ["no reason given"])[0]
             raise BadInput(f"torch-pruning: {type(error).__name__}: {reason}") from error
 
-    return source(unfit=missing)(attributed)
+    return source(unfit=missing, copies=10)(attributed)

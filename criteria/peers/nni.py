@@ -21,7 +21,7 @@ from pruning_oracle.criteria.peers.minibatches import rows_of_minibatches
 PROJECT = "NNI, from a description of it"
 
 
-@source(unfit=slopeless)
+@source(unfit=slopeless, copies=6)
 def nni_squared_product(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "1 map"]]:
     """Σ (weight × gradient)² over a map's filters, with the gradient of a minibatch's mean loss, averaged over minibatches."""
     modules = list(convolutions(case).values())
@@ -83,7 +83,13 @@ def _watch(
     return watch
 
 
-@criterion(needs={"nni_squared_product"}, reduce=mean, unit="nats²", source=f"{PROJECT} (3.0): Taylor")
+@criterion(
+    needs={"nni_squared_product"},
+    reduce=mean,
+    unit="nats²",
+    source=f"{PROJECT} (3.0): Taylor",
+    order="it squares a minibatch's gradient",
+)
 def nni_taylor(site: Evidence) -> PerExample:
     """Σ (weight × gradient)² over the filters that make a map, averaged over minibatches of 32; biases left out.
 

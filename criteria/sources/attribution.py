@@ -57,7 +57,7 @@ def one_row(case: Case) -> str:
     return "" if rows == [1] * len(gates) else "captum takes layers that are called once, with one row per example"
 
 
-@source(unfit=_unfit_conductance, most=64)
+@source(unfit=_unfit_conductance, most=64, holds=8.0)
 def gate_conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """How much of the change in loss from a zero input to the example goes through the map, in nats; 64 examples at most."""
     from captum.attr import LayerConductance  # noqa: PLC0415 (not needed by other criteria, and slow to import)
@@ -72,7 +72,11 @@ def gate_conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Fl
             for site in case.sites:
                 parts = [
                     LayerConductance(losses, gate).attribute(
-                        batch.inputs, additional_forward_args=places, n_steps=STEPS, method="riemann_trapezoid"
+                        batch.inputs,
+                        additional_forward_args=places,
+                        n_steps=STEPS,
+                        method="riemann_trapezoid",
+                        internal_batch_size=None if size >= STEPS else 2,
                     )
                     for gate in gates_of(case, site)
                 ]

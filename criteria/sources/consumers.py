@@ -21,7 +21,7 @@ def unfit(case: Case) -> str:
     return f"no layer reads the maps of {lost[0]} one by one" if lost else ""
 
 
-@source(unfit=unfit)
+@source(unfit=unfit, copies=2)
 def consumer_weights(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "map weight"]]:
     """All weights that multiply a map in the layers behind it (of recurrent layers the input weights), padded with zeros."""
     return {site: _side_by_side(case, found) for site, found in consumers(case).items()}
