@@ -21,6 +21,7 @@ from pruning_oracle.bench.network.hooks import watch_one_example
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DEFAULT = 4 * 2**30
 LEAST, MOST = 2**10, 2**50  # bytes that --memory may name
+BESIDES = 8 * 2**20  # bytes that libraries take for themselves, and that the heap loses between arrays
 
 
 def parse(text: str) -> int:
@@ -48,6 +49,18 @@ def activations(case: Case) -> int:
 
     watch_one_example(case, [module for module in case.model.modules() if not list(module.children())], count)
     return held
+
+
+def widest(case: Case) -> int:
+    """Bytes of the largest output of a layer for one example."""
+    most = 0
+
+    def look(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        nonlocal most
+        most = max(most, output.nbytes if isinstance(output, torch.Tensor) else 0)
+
+    watch_one_example(case, [module for module in case.model.modules() if not list(module.children())], look)
+    return most
 
 
 def batch_size(case: Case, memory: int) -> int:

@@ -10,7 +10,6 @@ from pruning_oracle.criteria.evidence.source import BACKWARD, Source, sources
 from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, SHARED_PASS, WEIGHT_GRAD
 
 FORWARD = 2.0  # times the activations of its examples: what a forward pass holds, with copies of a layer's
-BESIDES = 8 * 2**20  # bytes that libraries take for themselves, and that the heap loses between arrays
 WORKING = 10  # arrays as large as a statistic of a site that a criterion's arithmetic holds
 
 
@@ -48,7 +47,7 @@ def least_bytes(case: Case, needs: frozenset[str], examples: int, each: int) -> 
     maps = [site.maps for site in case.sites]
     wide = examples * sum(maps) if any(source.most is None for source in _sources(needs)) else 0
     number = exact_enough(PRECISIONS[case.precision]).itemsize
-    return int(BESIDES + passes + copies + number * (wide + examples * max(maps) * (len(needs) + WORKING)))
+    return int(memory.BESIDES + passes + copies + number * (wide + examples * max(maps) * (len(needs) + WORKING)))
 
 
 def _sources(needs: frozenset[str]) -> Sequence[Source]:
