@@ -181,7 +181,7 @@ class Loop:
         case, settings = self.state.pruned.case, self.settings
         rows = case.split(settings.examples or None)[0]
         room = room_for(case, self.needs, len(rows), memory.default_memory(case.device))
-        found = collect(case, rows, size_of_passes(case, settings.batch), self.needs, f"step {step}", room)
+        found = collect(case, rows, size_of_passes(case, settings.batch), self.needs, f"step {step}", room=room)
         return {name: dataclasses.replace(evidence, seed=settings.seed + 7919 * step) for name, evidence in found.items()}
 
     def _checked(self, learned: TrainingTotals, seconds: dict[str, float], more: Row) -> Row:
