@@ -4,6 +4,7 @@ A GPU is any device that is not the CPU: `torch.accelerator` finds CUDA's, Apple
 """
 
 import torch
+from torch import Tensor
 
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.runs import processor
@@ -44,6 +45,19 @@ def check_precision(precision: str, device: torch.device) -> None:
         torch.zeros(1, dtype=PRECISIONS[precision], device=device)
     except (TypeError, *ABSENT) as error:  # Apple's GPUs have no float64
         raise BadInput(f"precision {precision!r}: device {device.type!r} cannot compute in it: {error}") from error
+
+
+def exact_enough(dtype: torch.dtype) -> torch.dtype:
+    """The type in which numbers of the type `dtype` are added up and decomposed: float32 for types of 16 bits, else `dtype`.
+
+    A sum in bfloat16 loses whatever is less than a 256th of it, and most decompositions and distances do not exist in it.
+    """
+    return torch.float32 if dtype in {torch.bfloat16, torch.float16} else dtype
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """The tensor, converted to float32 if it holds floating-point numbers of 16 bits."""
+    return tensor.to(exact_enough(tensor.dtype))
 
 
 def device_name(device: torch.device) -> str:

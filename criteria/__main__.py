@@ -11,10 +11,13 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.command import fingerprint, network_facts, open_for_measuring, stage_options
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.loading.choice import choice_of
+from pruning_oracle.bench.network import memory
+from pruning_oracle.bench.runs.shelf import Shelf
 from pruning_oracle.bench.scores import reduction_name
-from pruning_oracle.criteria.cost import measure_costs
+from pruning_oracle.criteria.cost import Timed, measure_costs
 from pruning_oracle.criteria.criterion import Criterion, Evidence, choose_criteria, files_of, needs_of
 from pruning_oracle.criteria.evidence.collect import collect, unavailable
+from pruning_oracle.criteria.evidence.room import Room, least_bytes, room_for
 
 SOURCES = (
     "criteria/evidence/collect.py",
@@ -51,22 +54,6 @@ def _others(case: Case, chosen: list[Criterion], missing: dict[str, str], named:
     return found
 
 
-def saliencies(
-    chosen: list[Criterion], evidence: dict[str, Evidence], lost: dict[str, str]
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
-    """Every criterion's saliencies by site; and what those lack that fail or need evidence in `lost`, by name."""
-    found, failed = {}, {}
-    for criterion in chosen:
-        if needed := sorted(criterion.needs & lost.keys()):
-            failed[criterion.name] = f"{needed[0]}: {lost[needed[0]]}"
-            continue
-        try:
-            found[criterion.name] = {site: criterion(seen).cpu().numpy() for site, seen in evidence.items()}
-        except BadInput as error:
-            failed[criterion.name] = f"a case on which it does not fail: {error}"
-    return found, failed
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command; `arguments` default to those of the command line."""
     parser = stage_options("criteria", __doc__)
@@ -75,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
     chosen = choose_criteria(given.criteria)
+    asked = given.memory is not None
     opened = open_for_measuring("criteria", given, SOURCES, files_of(chosen))
     case, out, choice = opened.case, opened.out, choice_of(given)
     splits = dict(zip(("shared", "fresh"), choice.split(case), strict=True))
@@ -87,23 +75,64 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
     facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
-    arrays: runs.Arrays = {}
+    room = _room(case, chosen, len(splits["shared"]), given.memory, asked)
+    kept = Shelf(room.kept, out.parent)
     for name, rows in splits.items():
-        start, lost = time.perf_counter(), dict[str, str]()
-        evidence = collect(case, rows, given.batch, needs_of(chosen), name, lost)
-        found, failed = saliencies(chosen, evidence, lost)
+        start = time.perf_counter()
+        timed, failed = _score(case, chosen, name, rows, given.batch, room, kept)
         chosen, missing = _others(case, chosen, failed, given.criteria), missing | failed
-        for criterion, by_site in found.items():
-            arrays |= {f"{name}/{criterion}/{site}": values for site, values in by_site.items()}
-        arrays[f"{name}/rows"] = np.array(rows)
+        kept.add(f"{name}/rows", np.array(rows))
         facts[name] = {"examples": len(rows), "data": data[name], "seconds": round(time.perf_counter() - start, 2)}
-    arrays = {key: values for key, values in arrays.items() if key.split("/")[1] not in missing}
+    kept.drop(lambda name: name.split("/")[1] in missing)
     facts["left_out_criteria"] = missing
-    price, facts["forward seconds per example"] = measure_costs(case, chosen, splits["shared"], given.batch)
-    facts["criteria"] = {name: said[name] | {"forward passes": round(spent, 2)} for name, spent in price.items()}
-    runs.save(out, "criteria", arrays, facts | runs.provenance())
+    # of what was timed, the last split counts: nothing is new to it
+    prices, unit = measure_costs(case, chosen, splits["shared"], given.batch, timed, room)
+    facts["forward seconds per example"], count = unit, len(splits["shared"])
+    facts["criteria"] = {
+        name: said[name] | price.facts | {"forward passes": price.seconds(count) / (unit * count)}
+        for name, price in prices.items()
+    }
+    runs.save(out, "criteria", kept, facts | runs.provenance())
     seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]
     print(f"{case.name} seed {case.seed}: {len(chosen)} criteria in {seconds:.0f} s, in {out}")
+
+
+def _room(case: Case, chosen: list[Criterion], examples: int, held: int, asked: bool) -> Room:
+    """How `held` bytes are shared out; BadInput if they were `asked` for and do not suffice."""
+    needs = needs_of(chosen)
+    least = least_bytes(case, needs, examples, memory.activations(case))
+    memory.check_least(held, asked, least, f"{case.name}: scoring {examples:,} examples by these criteria")
+    return room_for(case, needs, examples, held)
+
+
+def _score(
+    case: Case, chosen: list[Criterion], label: str, rows: list[int], size: int, room: Room, kept: Shelf
+) -> tuple[Timed, dict[str, str]]:
+    """Adds the criteria's saliencies of these rows to a shelf, under `label`.
+
+    Returns how long what took, and what those criteria lack that fail or need evidence that cannot be gathered, by name.
+    """
+    timed, lost = Timed(len(rows)), dict[str, str]()
+    shelf = Shelf(room.kept, kept.folder)
+    evidence = collect(case, rows, size, needs_of(chosen), label, lost, room, shelf, timed.sources)
+    needed = {criterion.name: sorted(criterion.needs & lost.keys()) for criterion in chosen}
+    failed = {name: f"{names[0]}: {lost[names[0]]}" for name, names in needed.items() if names}
+    for site in evidence:
+        _score_site(
+            [criterion for criterion in chosen if criterion.name not in failed], label, evidence[site], kept, timed, failed
+        )
+    return timed, failed
+
+
+def _score_site(chosen: list[Criterion], label: str, seen: Evidence, kept: Shelf, timed: Timed, failed: dict[str, str]) -> None:
+    for criterion in chosen:
+        try:
+            with timed.scoring(criterion):
+                saliency = criterion(seen).cpu().numpy()
+        except BadInput as error:
+            failed[criterion.name] = f"a case on which it does not fail: {error}"
+            continue
+        kept.add(f"{label}/{criterion.name}/{seen.site.name}", saliency)
 
 
 def _said(criterion: Criterion) -> dict[str, Any]:
@@ -114,6 +143,7 @@ def _said(criterion: Criterion) -> dict[str, Any]:
         "source": criterion.source,
         "says": (criterion.saliency.__doc__ or "").strip().splitlines()[0],
         "needs": sorted(criterion.needs),
+        "order": criterion.order,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pruning_oracle.bench.device import at_least_float32
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading.user_file import file_of, import_file, users_code
 from pruning_oracle.bench.scores import Reduction, abs_mean, mean, mean_abs
@@ -24,7 +25,8 @@ PACKAGE = __name__.rpartition(".")[0]
 class Criterion:
     """A named function from the evidence at one site to a saliency, and the reduction that makes a score of it.
 
-    `needs` names the evidence that it reads; `source` is the paper or project that it comes from.
+    `needs` names the evidence that it reads; `source` is the paper or project that it comes from. `order` says why its score
+    depends on the order of the examples, as some projects' do; empty if it does not.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Criterion:
     reduce: Reduction
     unit: str
     source: str
+    order: str = ""
 
     @property
     def file(self) -> Path:
@@ -42,11 +45,15 @@ class Criterion:
     @property
     def quick(self) -> bool:
         """Whether the criterion is outside `peers/` and needs no evidence so expensive that only a few examples are used."""
-        dear = any(known.most is not None for name, known in sources().items() if name in self.needs)
-        return not dear and not self.saliency.__module__.startswith(f"{PACKAGE}.peers.")
+        return not self._bounds and not self.saliency.__module__.startswith(f"{PACKAGE}.peers.")
+
+    @property
+    def _bounds(self) -> list[int]:
+        """The numbers of examples that its expensive evidence is bound to."""
+        return [known.most for name, known in sources().items() if name in self.needs and known.most is not None]
 
     def __call__(self, site: Evidence) -> PerExample:
-        """The saliency at a site, `[example, map]` or `[1, map]`.
+        """The saliency at a site, `[example, map]` or `[1, map]`, in float32 at least.
 
         Raises BadInput, which names the file, if the function fails or does not give finite numbers of that shape.
         """
@@ -54,14 +61,13 @@ class Criterion:
             saliency = self.saliency(site)
         place = f"{self.file}: criterion {self.name!r} at site {site.site.name!r}"
         shape = tuple(saliency.shape) if isinstance(saliency, Tensor) else type(saliency).__name__
-        most = [known.most for name, known in sources().items() if name in self.needs and known.most is not None]
-        if shape not in {(count, site.site.maps) for count in (1, min([site.examples, *most]))}:
+        if shape not in {(count, site.site.maps) for count in (1, min([site.examples, *self._bounds]))}:
             raise BadInput(f"{place} gave {shape}; allowed is ({site.examples}, {site.site.maps}) or (1, {site.site.maps})")
         if not (saliency.is_floating_point() and bool(saliency.isfinite().all())):
             raise BadInput(
                 f"{place} gave {saliency.dtype} with {int((~saliency.isfinite()).sum())} numbers that are not finite"
             )
-        return saliency
+        return at_least_float32(saliency)
 
 
 ALL, QUICK = "all", "quick"
@@ -69,12 +75,13 @@ CRITERIA: dict[str, Criterion] = {}
 
 
 def criterion(
-    *, needs: Iterable[str], reduce: Reduction, unit: str, source: str
+    *, needs: Iterable[str], reduce: Reduction, unit: str, source: str, order: str = ""
 ) -> Callable[[Callable[[Evidence], PerExample]], Criterion]:
     """Decorator: registers a function under its own name as a criterion, whose score is higher the more important the map.
 
-    `needs` names the evidence that it reads, `reduce` turns its saliency into a score. The first line of its docstring is
-    printed in reports. Raises BadInput if `needs` holds unknown evidence, or if the name is taken.
+    `needs` names the evidence that it reads, `reduce` turns its saliency into a score, `order` says why the score depends on
+    the order of the examples, if it does. The first line of its docstring is printed in reports. Raises BadInput if `needs`
+    holds unknown evidence, or if the name is taken.
     """
     wanted = frozenset(needs)
     for name in wanted - known_evidence():
@@ -85,7 +92,7 @@ def criterion(
         if name in CRITERIA or name in {ALL, QUICK}:
             where = CRITERIA[name].saliency.__module__ if name in CRITERIA else "the command line"
             raise BadInput(f"criterion {name!r} already exists in {where}: give yours another name")
-        CRITERIA[name] = Criterion(name, function, wanted, reduce, unit, source)
+        CRITERIA[name] = Criterion(name, function, wanted, reduce, unit, source, order)
         return CRITERIA[name]
 
     return register

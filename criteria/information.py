@@ -68,5 +68,5 @@ def entropy(site: Evidence) -> PerExample:
     low, high = site.mean.amin(0), site.mean.amax(0)
     width = torch.where(high > low, high - low, torch.ones_like(low))
     levels = ((site.mean - low) / width * LEVELS).long().clamp(max=LEVELS - 1)
-    shares = torch.nn.functional.one_hot(levels, LEVELS).to(site.mean.dtype).mean(0)
+    shares = torch.stack([(levels == level).to(site.mean.dtype).mean(0) for level in range(LEVELS)], 1)
     return -torch.special.xlogy(shares, shares).sum(1)[None]

@@ -12,9 +12,11 @@ from pruning_oracle.bench.command import fingerprint, network_facts, open_for_me
 from pruning_oracle.bench.errors import BadInput, exit_with, unknown
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading.choice import choice_of
+from pruning_oracle.bench.network import memory
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.replay import Replay
+from pruning_oracle.oracle.least import least_bytes
 from pruning_oracle.oracle.measure import CHECKED, ENGINES, Oracle, measure, recheck
 from pruning_oracle.oracle.progress import logged
 from pruning_oracle.oracle.resume import Units
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise unknown("engine", given.engine, ENGINES)
     if not goal.exact and given.engine != "replay":
         raise BadInput(f"--engine {given.engine} measures every pair: without it, --budget and --until estimate")
+    limited = given.memory is not None
     opened = open_for_measuring("oracle", given, SOURCES)
     case, out = opened.case, opened.out
     choice = choice_of(given)
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if runs.is_current(out, "oracle", setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
+    memory.check_least(given.memory, limited, least_bytes(case, given.engine), f"{case.name}: one example's oracle")
     facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
     loss, accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)  # first: what fails here costs no oracle
     facts["test"] = {"loss": loss, "accuracy": accuracy, "examples": len(case.test)}

@@ -68,10 +68,12 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
         for place, site in enumerate(case.sites):
             unit = _found(case, units, f"{block}-{place}", kept[-1])
             if unit is None:
+                before = once_spent(engine)
                 unit = _measured(case, engine, site, batch, own)
+                learning, planning = (after - early for after, early in zip(once_spent(engine), before, strict=True))
                 if units:
                     units.put(f"{block}-{place}", {"kept": kept[-1].numpy(), **unit})
-                progress.measured(site, unit["change"].size, float(unit["seconds"]))
+                progress.measured(site, unit["change"].size, float(unit["seconds"]) - learning - planning, planning)
             else:
                 found += 1
                 progress.found(site, unit["change"].size)
@@ -82,6 +84,11 @@ def measure(case: Case, engine: Engine, rows: Sequence[int], size: int, units: U
     log.info("%s seed %d: %s pairs in %s%s", case.name, case.seed, f"{progress.total:,}", tqdm.format_interval(spent), said)
     joined = {name: torch.cat(parts) for name, parts in changes.items()}
     return Oracle(joined, torch.cat(kept), joined_classes(labels), spent)
+
+
+def once_spent(engine: Engine) -> tuple[float, float]:
+    """Seconds that an engine has spent on what is done once: on learning the network's layout, and on planning sites."""
+    return (engine.spent.learning, engine.spent.planning) if isinstance(engine, Replay) else (0.0, 0.0)
 
 
 def _found(case: Case, units: Units | None, name: str, kept: Tensor) -> Arrays | None:

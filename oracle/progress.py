@@ -20,34 +20,44 @@ log = logging.getLogger("oracle")
 
 
 class Progress:
-    """Counts (example, map) pairs; their cost differs between sites, so the remaining time is estimated site by site."""
+    """Counts (example, map) pairs; their cost differs between sites, so the remaining time is estimated site by site.
+
+    What a site takes once, to be planned, is no part of the rate of its pairs.
+    """
 
     def __init__(self, case: Case, examples: int) -> None:
         self.left = {site.name: site.maps * examples for site in case.sites}
         self.total = sum(self.left.values())
         self.seconds: dict[str, float] = defaultdict(float)
         self.pairs: dict[str, int] = defaultdict(int)
+        self.planning: dict[str, float] = defaultdict(float)
         self.start = self.said = time.monotonic()
         layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} pairs, {elapsed} gone{postfix}"
         name = f"{case.name} seed {case.seed} oracle"
         self.bar = tqdm(total=self.total, desc=name, unit_scale=True, bar_format=layout, disable=None)
 
     def remaining(self) -> float:
-        """Seconds left; a pair of a site that is not measured yet is taken to cost the mean of all measured pairs."""
+        """Seconds left; what a site that is not measured yet will take is guessed by the mean of those that are."""
         mean = sum(self.seconds.values()) / sum(self.pairs.values())
         rate = {name: self.seconds[name] / self.pairs[name] if name in self.pairs else mean for name in self.left}
-        return math.fsum(left * rate[name] for name, left in self.left.items())
+        planning = sum(self.planning.values()) / len(self.planning)
+        unplanned = sum(left > 0 and name not in self.planning for name, left in self.left.items())
+        return math.fsum(left * rate[name] for name, left in self.left.items()) + unplanned * planning
 
     def found(self, site: Site, pairs: int) -> None:
         """Counts pairs of a site that were measured by an earlier run."""
         self.left[site.name] -= pairs
         self.bar.update(pairs)
 
-    def measured(self, site: Site, pairs: int, seconds: float) -> None:
-        """Counts pairs of a site that took `seconds` to measure; updates the bar and, now and then, the log."""
+    def measured(self, site: Site, pairs: int, seconds: float, planning: float = 0.0) -> None:
+        """Counts pairs of a site that took `seconds` to measure, after so many seconds of `planning` the site.
+
+        Updates the bar and, now and then, the log.
+        """
         self.left[site.name] -= pairs
         self.pairs[site.name] += pairs
         self.seconds[site.name] += seconds
+        self.planning[site.name] += planning
         left, now = tqdm.format_interval(self.remaining()), time.monotonic()
         self.bar.set_postfix_str(f"{left} left", refresh=False)
         self.bar.update(pairs)

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from pruning_oracle.bench.network.hooks import watch_one_example
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DEFAULT = 4 * 2**30
 LEAST, MOST = 2**10, 2**50  # bytes that --memory may name
+BESIDES = 8 * 2**20  # bytes that libraries take for themselves, and that the heap loses between arrays
 
 
 def parse(text: str) -> int:
@@ -49,12 +51,33 @@ def activations(case: Case) -> int:
     return held
 
 
+def widest(case: Case) -> int:
+    """Bytes of the largest output of a layer for one example."""
+    most = 0
+
+    def look(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        nonlocal most
+        most = max(most, output.nbytes if isinstance(output, torch.Tensor) else 0)
+
+    watch_one_example(case, [module for module in case.model.modules() if not list(module.children())], look)
+    return most
+
+
 def batch_size(case: Case, memory: int) -> int:
     """How many examples (1 to 128) have activations that fit into half of `memory` bytes.
 
     The other half is for what is computed from them.
     """
     return max(1, min(128, memory // 2 // max(1, activations(case))))
+
+
+def check_least(held: int, asked: bool, least: int, what: str) -> None:
+    """Raises BadInput if `what` takes at `least` more than the `held` bytes that were `asked` for; if none were, says so."""
+    if least > held:
+        said = f"{what} takes at least {math.ceil(least / 2**20)}MiB"
+        if asked:
+            raise BadInput(f"--memory is {held / 2**20:g}MiB; {said}")
+        print(f"{said}, more than the usual {held / 2**20:g}MiB", flush=True)
 
 
 @contextmanager

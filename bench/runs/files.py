@@ -5,20 +5,22 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.safetensors_bytes import safetensors_bytes
 
 FORMAT = "pruning-oracle 1"
 RUNS = Path("runs")
 TRAINED = Path("trained")  # weights and learning curves of networks that were trained here
 Arrays = dict[str, np.ndarray]
+SomeArrays = Mapping[str, np.ndarray]  # each array is asked for when it is needed, so that not all need be held at once
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def folder(case: str, seed: int, root: Path = RUNS) -> Path:
     return root / case / str(seed)
 
 
-def digest(arrays: Arrays) -> str:
+def digest(arrays: SomeArrays) -> str:
     """SHA-256 over the arrays' names, types, shapes and contents: the checksum of weights, data and run files."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
@@ -46,18 +48,18 @@ def digest(arrays: Arrays) -> str:
     return sha.hexdigest()
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | str | Iterable[bytes]) -> None:
     """Writes a file so that a reader sees the old content or the new, never a part; BadInput if it cannot be written.
 
     It writes a temporary file beside `path`, syncs it to the disk and renames it.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
@@ -89,11 +91,11 @@ def check_writable(path: Path) -> None:
             parent.rmdir()
 
 
-def save(path: Path, kind: str, arrays: Arrays, facts: dict[str, Any]) -> None:
+def save(path: Path, kind: str, arrays: SomeArrays, facts: dict[str, Any]) -> None:
     """Stores arrays and facts as one safetensors file whose header holds a checksum over both."""
     text = json.dumps(facts, sort_keys=True)
     header = {"format": FORMAT, "kind": kind, "facts": text, "checksum": _checksum(kind, text, arrays)}
-    write_atomically(path, to_bytes({name: np.asarray(array, order="C") for name, array in arrays.items()}, header))
+    write_atomically(path, safetensors_bytes(arrays, header))
 
 
 def load(path: Path, kind: str) -> RunFile:
@@ -115,5 +117,5 @@ def load(path: Path, kind: str) -> RunFile:
     return RunFile(path, arrays, json.loads(header["facts"]), header["checksum"])
 
 
-def _checksum(kind: str, facts: str, arrays: Arrays) -> str:
+def _checksum(kind: str, facts: str, arrays: SomeArrays) -> str:
     return hashlib.sha256(f"{kind} {facts} {digest(arrays)}".encode()).hexdigest()

@@ -1,7 +1,7 @@
 """collect(): the evidence that criteria need, most of it from one forward and backward pass, batch by batch."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import torch
@@ -9,30 +9,43 @@ import torch
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.labels import are_classes, described
+from pruning_oracle.bench.runs.shelf import Shelf
 from pruning_oracle.criteria.evidence.evidence import Evidence
 from pruning_oracle.criteria.evidence.filters import convolutions
 from pruning_oracle.criteria.evidence.gathered import GatheredEvidence
 from pruning_oracle.criteria.evidence.passes import differentiable, slopeless, stream
+from pruning_oracle.criteria.evidence.room import Room, holds
 from pruning_oracle.criteria.evidence.source import Source, sources
 from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, LABELS, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
 from pruning_oracle.criteria.evidence.tally import BatchStatistics, SiteStatistics
 
 
 def collect(
-    case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str, failed: dict[str, str] | None = None
-) -> dict[str, Evidence]:
+    case: Case,
+    rows: Sequence[int],
+    size: int,
+    needs: frozenset[str],
+    label: str,
+    failed: dict[str, str] | None = None,
+    room: Room | None = None,
+    shelf: Shelf | None = None,
+    seconds: dict[str, float] | None = None,
+) -> Mapping[str, Evidence]:
     """The evidence at every site, from these rows of the training set in their order, `size` examples at a time.
 
-    `label` names the pass in the progress bar. Activations are never stored whole. Raises BadInput if evidence is not finite or
-    cannot be gathered. With `failed`, such evidence is left out instead, and the reason noted there under its name.
+    `label` names the pass in the progress bar. Activations are never stored whole; statistics lie on `shelf`, by default in
+    main memory. Where `room` is given, a pass that does not fit into it has fewer examples. What each source takes is entered
+    in `seconds`. Raises BadInput if evidence is not finite or cannot be gathered. With `failed`, such evidence is left out
+    instead, and the reason noted there under its name.
     """
     failed_here = {} if failed is None else failed
-    gathered, more = _pass(case, rows, size, needs, label, failed_here), defaultdict[str, SiteStatistics](dict)
+    passes = room.size(size, holds(needs & SHARED_PASS)) if room else size
+    gathered = _pass(case, rows, passes, needs, label, failed_here, shelf)
     for name, source in sources().items():
         if name in needs:
-            own = list(rows)[: source.most]
+            own, start = list(rows)[: source.most], time.perf_counter()
             try:
-                found = source.gather(case, own, size)
+                found = source.gather(case, own, room.size(size, source.holds) if room else size)
             except torch.OutOfMemoryError:
                 raise
             except Exception as error:  # other libraries' code, and users'
@@ -40,11 +53,13 @@ def collect(
                 continue
             for site, values in found.items():
                 _note_if_not_finite(case.site(site), {name: values}, own, failed_here)
-                more[site][name] = values.cpu()
+                gathered.statistic(site, name, values)
+            if seconds is not None:
+                seconds[name] = time.perf_counter() - start
     if failed_here and failed is None:
         name, reason = next(iter(failed_here.items()))
         raise BadInput(f"{case.name}: evidence {name!r} is unavailable: {reason}")
-    return gathered.evidence(case.seed, len(rows), more, failed_here)
+    return gathered.evidence(case.seed, len(rows), failed_here)
 
 
 def unavailable(case: Case, needs: frozenset[str]) -> dict[str, str]:
@@ -76,10 +91,16 @@ def _reason(case: Case, error: Exception) -> str:
 
 
 def _pass(
-    case: Case, rows: Sequence[int], size: int, needs: frozenset[str], label: str, failed: dict[str, str]
+    case: Case,
+    rows: Sequence[int],
+    size: int,
+    needs: frozenset[str],
+    label: str,
+    failed: dict[str, str],
+    shelf: Shelf | None,
 ) -> GatheredEvidence:
     """Runs the shared pass: gathers its statistics, how many positions each map has, and the labels."""
-    gathered = GatheredEvidence(case)
+    gathered = GatheredEvidence(case, shelf)
     for block, batch in stream(case, rows, size, f"{label} evidence"):
         gathered.batch(batch)
         for tally in _observe(case, batch, needs, gathered) if needs & SHARED_PASS else ():

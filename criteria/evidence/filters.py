@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Case, Site
+from pruning_oracle.bench.device import at_least_float32
 from pruning_oracle.bench.network.layer_kinds import TRANSPOSED
 
 
@@ -23,7 +24,7 @@ def filters(model: nn.Module, site: Site, of: Callable[[nn.Module], Tensor] = we
     columns = []
     for name, channels in zip(site.convolutions, site.channels, strict=True):
         module = model.get_submodule(name)
-        values = of(module).cpu()
+        values = at_least_float32(of(module)).cpu()
         if isinstance(module, TRANSPOSED):
             groups = values.unflatten(0, (module.groups, -1)).transpose(1, 2)
             values = groups.flatten(0, 1)  # transposed convolutions store [in, out / groups, …]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.device import exact_enough
 from pruning_oracle.bench.network.gates import gated
 
 
@@ -22,17 +23,23 @@ def stream(case: Case, rows: Sequence[int], size: int, label: str) -> Iterator[t
 def by_batch(
     case: Case, rows: Sequence[int], size: int, label: str, of: Callable[[Sequence[int], Batch], Sequence[Tensor]]
 ) -> dict[str, Tensor]:
-    """Calls `of` with the rows of every batch and the batch, and joins its results over batches, by site.
+    """Calls `of` with the rows of every batch and the batch, and puts its results together, by site.
 
     `of` gives one tensor `[example, map]` per site, in the order of the sites.
     """
-    parts = [[part.detach().cpu() for part in of(block, batch)] for block, batch in stream(case, rows, size, label)]
-    return {site.name: torch.cat(found) for site, found in zip(case.sites, zip(*parts, strict=True), strict=True)}
+    found: dict[str, Tensor] = {}
+    done = 0
+    for block, batch in stream(case, rows, size, label):
+        for site, part in zip(case.sites, of(block, batch), strict=True):
+            whole = found.setdefault(site.name, part.new_empty((len(rows), *part.shape[1:]), device="cpu", requires_grad=False))
+            whole[done : done + len(block)] = part.detach()
+        done += len(block)
+    return found
 
 
 def open_gates(case: Case, examples: int, value: float = 1.0) -> dict[Site, Tensor]:
     """For every site, gate values `[example, map]` that the loss can be differentiated by, all equal to `value`."""
-    dtype = next(case.model.parameters()).dtype
+    dtype = exact_enough(next(case.model.parameters()).dtype)
     return {
         site: torch.full((examples, site.maps), value, device=case.device, dtype=dtype).requires_grad_() for site in case.sites
     }

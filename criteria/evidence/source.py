@@ -25,20 +25,26 @@ class Source:
     """A source of evidence beyond the shared pass.
 
     `gather` gives it by site: `[example, map]`, or for all examples together `[1, map]` or `[map, number]`. `unfit` says why a
-    case cannot provide it; empty if it can. An expensive source looks at the first `most` examples only.
+    case cannot provide it; empty if it can. An expensive source looks at the first `most` examples only. A pass of it holds
+    `holds` times the activations of its examples, and `copies` of the network's parameters.
     """
 
     gather: Gather
     unfit: Callable[[Case], str]
     most: int | None
+    holds: float
+    copies: int
 
 
+BACKWARD = 3.0  # times the activations of its examples: what a forward and backward pass holds, with copies of a layer's
 FIELDS = frozenset(field.name for field in fields(Evidence))
 SOURCES_PACKAGE = "pruning_oracle.criteria.sources"
 SOURCES: dict[str, Source] = {}
 
 
-def source(*, unfit: Callable[[Case], str] = fits, most: int | None = None) -> Callable[[Gather], Gather]:
+def source(
+    *, unfit: Callable[[Case], str] = fits, most: int | None = None, holds: float = BACKWARD, copies: int = 0
+) -> Callable[[Gather], Gather]:
     """Decorator: registers a function as the source of the evidence of its own name; see `Source` for its arguments.
 
     Raises BadInput if the name is taken, or is that of a field of `Evidence`.
@@ -52,7 +58,7 @@ def source(*, unfit: Callable[[Case], str] = fits, most: int | None = None) -> C
             )
         if name in SOURCES:
             raise BadInput(f"evidence {name!r} already exists in {SOURCES[name].gather.__module__}: give yours another name")
-        SOURCES[name] = Source(function, unfit, most)
+        SOURCES[name] = Source(function, unfit, most, holds, copies)
         return function
 
     return register

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Case, Site
+from pruning_oracle.bench.device import at_least_float32, exact_enough
 from pruning_oracle.bench.network.gates import Gate, channels_with_maps
 from pruning_oracle.criteria.evidence.statistics import GATE_GRAD, PRODUCT, STATISTICS, WEIGHT_PRODUCT
 
@@ -29,7 +30,7 @@ class BatchStatistics:
 
     def blank(self, value: float) -> Float[Tensor, "example map"]:
         """A tensor that holds `value` for every example and map."""
-        dtype = next(self.case.model.parameters()).dtype
+        dtype = exact_enough(next(self.case.model.parameters()).dtype)
         return torch.full((self.examples, self.site.maps), value, device=self.case.device, dtype=dtype)
 
     def hooks(self) -> list[Any]:
@@ -82,7 +83,7 @@ class BatchStatistics:
                 slope = self._positions(grad, 1)
                 product = (kept * slope).sum(2)
                 if bias is not None:
-                    product -= bias.detach() * slope.sum(2)
+                    product -= at_least_float32(bias.detach()) * slope.sum(2)
                 total.index_add_(1, maps, product[:, channels])
 
             if output.requires_grad:
@@ -95,7 +96,7 @@ class BatchStatistics:
         parts: dict[str, list[Tensor]] = {name: [] for name in wanted}
         rows = len(kept) if kept.device.type != "cpu" else max(1, CACHED // kept[0].numel())
         for first, second in zip(kept.split(rows), grad.split(rows), strict=True):
-            product = (first * second).reshape(len(first), first.shape[1], -1)
+            product = (at_least_float32(first) * at_least_float32(second)).reshape(len(first), first.shape[1], -1)
             if GATE_GRAD in parts:
                 parts[GATE_GRAD].append(product.sum(2))
             if PRODUCT in parts:
@@ -104,6 +105,6 @@ class BatchStatistics:
 
     def _positions(self, value: Tensor, axis: int) -> Float[Tensor, "example channel position"]:
         """A gate's or convolution's output with its clips and positions in one axis; `axis` is that of the channels."""
-        rows = value.movedim(axis, 1)
+        rows = at_least_float32(value).movedim(axis, 1)
         rows = rows.reshape(self.examples, -1, rows.shape[1], math.prod(rows.shape[2:]))  # example, clip, channel, position
         return rows.transpose(1, 2).flatten(2)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from pruning_oracle.bench.case import Case, Site
+from pruning_oracle.bench.device import exact_enough
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.criteria.evidence.passes import differentiable
 from pruning_oracle.criteria.evidence.source import Gather, source
@@ -109,9 +110,14 @@ def _few(channels: dict[int, int]) -> str:
 def importance_per_map(found: Grouped, importance: Callable[[Any], Tensor | None]) -> dict[str, Float[Tensor, "1 map"]]:
     """Applies one of the library's importances to every group, and adds up the channels of each map.
 
-    If all channels of a group are 0, the library divides by their mean and gives NaN; zeros, which rank nothing, replace them.
+    The library computes in the type of the weights, which has no distances in bfloat16: they are converted before. If all
+    channels of a group are 0, the library divides by their mean and gives NaN; zeros, which rank nothing, replace them.
     Raises BadInput if the library finds no layer of a group that it scores.
     """
+    model = found.case.model
+    own = next(model.parameters()).dtype
+    if exact_enough(own) != own:
+        model.to(exact_enough(own))  # the copy's parameters, and their gradients
     result = {}
     for site, group in found.groups.items():
         values = importance(group)
@@ -144,4 +150,4 @@ def shipped(gather: Gather) -> Gather:
             reason = (str(error).splitlines() or ["no reason given"])[0]
             raise BadInput(f"torch-pruning: {type(error).__name__}: {reason}") from error
 
-    return source(unfit=missing)(attributed)
+    return source(unfit=missing, copies=10)(attributed)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.device import at_least_float32
 from pruning_oracle.criteria.criterion import Evidence, PerExample, criterion, mean
 from pruning_oracle.criteria.evidence.filters import convolutions, filters
 from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, slopeless
@@ -20,15 +21,15 @@ from pruning_oracle.criteria.peers.minibatches import rows_of_minibatches
 PROJECT = "NNI, from a description of it"
 
 
-@source(unfit=slopeless)
+@source(unfit=slopeless, copies=6)
 def nni_squared_product(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "1 map"]]:
     """Σ (weight × gradient)² over a map's filters, with the gradient of a minibatch's mean loss, averaged over minibatches."""
     modules = list(convolutions(case).values())
     weights = [module.get_parameter("weight") for module in modules]
-    totals = [torch.zeros_like(weight) for weight in weights]
+    totals = [torch.zeros_like(at_least_float32(weight)) for weight in weights]
     blocks = rows_of_minibatches(rows)
     for block in blocks:
-        slopes = [torch.zeros_like(weight) for weight in weights]
+        slopes = [torch.zeros_like(total) for total in totals]
         for batch in case.batches(case.train, block, size):
             with differentiable(case.model, weights):
                 loss = case.losses(batch).sum() / len(block)
@@ -72,7 +73,7 @@ def _watch(
 
     def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         examples = len(sums[site])
-        values = of(output).to(output.dtype).flatten(2)  # row, channel, position
+        values = at_least_float32(of(output).to(output.dtype)).flatten(2)  # row, channel, position
         values = values.unflatten(0, (examples, -1)).transpose(1, 2).flatten(2)
         index = torch.tensor(list(owners), device=values.device)
         sums[site] = sums[site].to(values.dtype).index_add(1, index[index >= 0], values.sum(2)[:, index >= 0])
@@ -82,7 +83,13 @@ def _watch(
     return watch
 
 
-@criterion(needs={"nni_squared_product"}, reduce=mean, unit="nats²", source=f"{PROJECT} (3.0): Taylor")
+@criterion(
+    needs={"nni_squared_product"},
+    reduce=mean,
+    unit="nats²",
+    source=f"{PROJECT} (3.0): Taylor",
+    order="it squares a minibatch's gradient",
+)
 def nni_taylor(site: Evidence) -> PerExample:
     """Σ (weight × gradient)² over the filters that make a map, averaged over minibatches of 32; biases left out.
 

@@ -12,7 +12,13 @@ from pruning_oracle.criteria.peers.minibatches import means
 PROJECT = "NVlabs/Taylor_pruning, from a description of it"
 
 
-@criterion(needs={"gate_grad"}, reduce=mean, unit="nats²", source=f"{PROJECT}: its main criterion")
+@criterion(
+    needs={"gate_grad"},
+    reduce=mean,
+    unit="nats²",
+    source=f"{PROJECT}: its main criterion",
+    order="it squares a minibatch's mean",
+)
 def nvlabs_gate(site: Evidence) -> PerExample:
     """Squared gradient of a minibatch's mean loss by the gate, added up over minibatches of 32.
 
@@ -22,7 +28,13 @@ def nvlabs_gate(site: Evidence) -> PerExample:
     return means(site.gate_grad).square().sum(0)[None]
 
 
-@criterion(needs={"product_magnitude"}, reduce=mean, unit="none", source=f"{PROJECT}: what it calls ICLR2017")
+@criterion(
+    needs={"product_magnitude"},
+    reduce=mean,
+    unit="none",
+    source=f"{PROJECT}: what it calls ICLR2017",
+    order="it scales every minibatch to 1",
+)
 def nvlabs_iclr2017(site: Evidence) -> PerExample:
     """Mean over examples and positions of |activation × gradient|, scaled to norm 1 per minibatch of 32, and added up.
 

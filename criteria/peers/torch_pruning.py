@@ -108,7 +108,13 @@ def torch_pruning_taylor(site: Evidence) -> PerExample:
     return site.torch_pruning_taylor_importance
 
 
-@criterion(needs={"torch_pruning_hessian_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, HessianImportance()")
+@criterion(
+    needs={"torch_pruning_hessian_importance"},
+    reduce=mean,
+    unit=UNIT,
+    source="Torch-Pruning, HessianImportance()",
+    order="it keeps the last example only",
+)
 def torch_pruning_hessian(site: Evidence) -> PerExample:
     """Σ weight² × gradient², batch norm included, with the last example's gradient only.
 

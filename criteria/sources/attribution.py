@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pruning_oracle.bench.case import Batch, Case, Site
+from pruning_oracle.bench.device import at_least_float32, exact_enough
 from pruning_oracle.bench.network.gates import Gate, channels_with_maps
 from pruning_oracle.bench.network.hooks import watch_one_example
 from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, slopeless
@@ -30,9 +31,9 @@ def gates_of(case: Case, site: Site) -> list[Gate]:
 def attribution_per_map(case: Case, site: Site, attributions: Sequence[Tensor]) -> Float[Tensor, "example map"]:
     """Sums the attributions to a site's channels, one tensor per gate, over positions and gates."""
     examples = len(attributions[0])
-    found = torch.zeros(examples, site.maps, device=case.device, dtype=attributions[0].dtype)
+    found = torch.zeros(examples, site.maps, device=case.device, dtype=exact_enough(attributions[0].dtype))
     for gate, attribution in zip(gates_of(case, site), attributions, strict=True):
-        channels = attribution.detach().movedim(gate.axis, 1).reshape(examples, len(gate.maps), -1).sum(2)
+        channels = at_least_float32(attribution.detach()).movedim(gate.axis, 1).reshape(examples, len(gate.maps), -1).sum(2)
         own, maps = channels_with_maps(gate.maps, case.device)
         found.index_add_(1, maps, channels[:, own])
     return found
@@ -56,7 +57,7 @@ def one_row(case: Case) -> str:
     return "" if rows == [1] * len(gates) else "captum takes layers that are called once, with one row per example"
 
 
-@source(unfit=_unfit_conductance, most=64)
+@source(unfit=_unfit_conductance, most=64, holds=8.0)
 def gate_conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """How much of the change in loss from a zero input to the example goes through the map, in nats; 64 examples at most."""
     from captum.attr import LayerConductance  # noqa: PLC0415 (not needed by other criteria, and slow to import)
@@ -71,7 +72,11 @@ def gate_conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Fl
             for site in case.sites:
                 parts = [
                     LayerConductance(losses, gate).attribute(
-                        batch.inputs, additional_forward_args=places, n_steps=STEPS, method="riemann_trapezoid"
+                        batch.inputs,
+                        additional_forward_args=places,
+                        n_steps=STEPS,
+                        method="riemann_trapezoid",
+                        internal_batch_size=None if size >= STEPS else 2,
                     )
                     for gate in gates_of(case, site)
                 ]

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.device import at_least_float32
 from pruning_oracle.bench.network.consumers import consumers
 from pruning_oracle.bench.network.flops import RECURRENT, input_matrices
 from pruning_oracle.bench.network.layer_kinds import TRANSPOSED
@@ -20,7 +21,7 @@ def unfit(case: Case) -> str:
     return f"no layer reads the maps of {lost[0]} one by one" if lost else ""
 
 
-@source(unfit=unfit)
+@source(unfit=unfit, copies=2)
 def consumer_weights(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "map weight"]]:
     """All weights that multiply a map in the layers behind it (of recurrent layers the input weights), padded with zeros."""
     return {site: _side_by_side(case, found) for site, found in consumers(case).items()}
@@ -29,7 +30,7 @@ def consumer_weights(case: Case, rows: Sequence[int], size: int) -> dict[str, Fl
 def _side_by_side(case: Case, found: Sequence[tuple[str, Sequence[Sequence[int]]]]) -> Tensor:
     rows: list[list[Tensor]] = [[] for _ in found[0][1]]
     for name, channels in found:
-        read = by_channel(case.model.get_submodule(name)).cpu()
+        read = at_least_float32(by_channel(case.model.get_submodule(name))).cpu()
         for row, own in zip(rows, channels, strict=True):
             row.append(read[list(own)].flatten())
     return nn.utils.rnn.pad_sequence([torch.cat(row) for row in rows], batch_first=True)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.device import exact_enough
 from pruning_oracle.bench.network.gates import Gate, channels_with_maps
 from pruning_oracle.criteria.evidence.passes import by_batch
 from pruning_oracle.criteria.evidence.source import source
@@ -31,7 +32,7 @@ def matrix_ranks(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]
                 watch = _watch(found[site], counts[site])
                 stack.callback(case.model.get_submodule(name).register_forward_hook(watch).remove)
         case.model(batch.inputs)
-    dtype = next(case.model.parameters()).dtype
+    dtype = exact_enough(next(case.model.parameters()).dtype)
     return [(found[site] / counts[site]).to(dtype) for site in case.sites]
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pruning_oracle.bench.case import Batch, Case
+from pruning_oracle.bench.device import exact_enough
 from pruning_oracle.bench.labels import moved
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.criteria.evidence.passes import by_batch, differentiable, open_gates, slopeless
@@ -44,8 +45,9 @@ def curvatures(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
     with differentiable(case.model), gated(case.model, gates):
         shaped = case.model(batch.inputs)
         output = shaped.flatten(1) if shaped.ndim > 1 else shaped[:, None]
-        for direction in _directions(_hessian(case, output.detach(), shaped.shape[1:], batch).to(output.dtype)):
-            slopes = torch.autograd.grad(output, list(gates.values()), direction, retain_graph=True, allow_unused=True)
+        for direction in _directions(_hessian(case, output.detach(), shaped.shape[1:], batch).to(exact_enough(output.dtype))):
+            along = direction.to(output.dtype)
+            slopes = torch.autograd.grad(output, list(gates.values()), along, retain_graph=True, allow_unused=True)
             for total, slope in zip(found, slopes, strict=True):
                 if slope is not None:
                     total.add_(slope.square())

@@ -20,7 +20,7 @@ PROBES = 2  # random vectors per example
 EXACT = 32  # the most maps, at all sites together, of a network that is small
 
 
-@source(unfit=slopeless, most=128)
+@source(unfit=slopeless, most=128, holds=6.0)
 def gate_hessian(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """Second derivative of every example's loss by the gate, in nats: exact up to 32 maps, else estimated.
 

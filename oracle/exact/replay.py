@@ -7,7 +7,10 @@ cannot be kept, runs as a whole for every removal, just as exactly (`network.py`
 """
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -26,6 +29,21 @@ log = logging.getLogger("oracle")
 Made = TypeVar("Made")
 
 
+@dataclass
+class Spent:
+    """Seconds that were spent once: on learning the network's layout, with the first batch, and on planning sites."""
+
+    learning: float = 0.0
+    planning: float = 0.0
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        """Adds the time of the block to `learning` or `planning`."""
+        start = time.monotonic()
+        yield
+        setattr(self, what, getattr(self, what) + time.monotonic() - start)
+
+
 class Replay:
     """The engine for one case: call it with a site and a batch.
 
@@ -41,6 +59,7 @@ class Replay:
         self.batch: Batch | None = None
         self.staying: dict[int, Batch] = {}  # batches told to stay, by `id`
         self.stayed: dict[int, tuple[Any, Tensor]] = {}  # of these, once computed: the network's values, and the loss
+        self.spent = Spent()
         self.crowded = False  # memory has run out once: no batch stays any more
 
     def __call__(self, site: Site, batch: Batch) -> Float[Tensor, "example map"]:
@@ -73,7 +92,8 @@ class Replay:
         while done < len(maps):
             size = self.fold
             try:
-                self.network.prepare(site, examples[:size], maps[:size], self.room)
+                with self.spent.on("planning"):
+                    self.network.prepare(site, examples[:size], maps[:size], self.room)
                 size = min(size, max(1, self.room // max(1, self.network.pair_bytes(site))))
                 e, k = examples[done : done + size], maps[done : done + size]
                 change[done : done + size] = self.case.loss(self.network.removed(site, e, k), batch.labels_of(e)) - self.kept[e]
@@ -92,7 +112,8 @@ class Replay:
         if id(batch) in self.stayed:
             self.network.state, self.kept = self.stayed[id(batch)]
         else:
-            self.kept = self.fitting(lambda: self.case.loss(self.network.keep(batch), batch.labels))
+            with self.spent.on("learning") if self.batch is None else nullcontext():
+                self.kept = self.fitting(lambda: self.case.loss(self.network.keep(batch), batch.labels))
         if id(batch) in self.staying:
             self.stayed[id(batch)] = self.network.state, self.kept
         self.batch = batch

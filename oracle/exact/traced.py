@@ -42,7 +42,7 @@ class Traced:
         if any("autocast" in str(node.target) for node in self.nodes):
             raise Unreplayable("it changes the precision in the middle of its forward pass")
         self.plans: dict[Site, Plan] = {}
-        self.layout = learn_layout(self.nodes, self._run, self._step, fold_batch_norms.laid_out(batch.inputs, self.format))
+        self.layout = learn_layout(self.nodes, self._step, fold_batch_norms.laid_out(batch.inputs, self.format))
 
     def keep(self, batch: Batch) -> Any:
         """The network's output for a batch; keeps the values of this batch in place of the last one's.

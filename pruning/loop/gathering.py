@@ -1,6 +1,6 @@
 """Gathers evidence during fine-tuning updates, which make forward and backward passes anyway, so that it is nearly free."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from pruning_oracle.bench.case import Batch, Case
@@ -44,6 +44,6 @@ class EvidenceFromUpdates:
             assert grad is not None
             self.gathered.slope(module, grad)
 
-    def evidence(self, seed: int) -> dict[str, Evidence]:
+    def evidence(self, seed: int) -> Mapping[str, Evidence]:
         """The evidence by site, from all examples of all updates."""
-        return self.gathered.evidence(seed, self.updates, {})
+        return self.gathered.evidence(seed, self.updates)

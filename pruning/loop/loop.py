@@ -16,13 +16,14 @@ from pruning_oracle.bench.cutting.surgery import cut
 from pruning_oracle.bench.device import finish
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate
-from pruning_oracle.bench.network import cost
+from pruning_oracle.bench.network import cost, memory
 from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.training.from_scratch import cosine
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.criteria.evidence.collect import collect
+from pruning_oracle.criteria.evidence.room import room_for
 from pruning_oracle.pruning.loop.gathering import FREE, EvidenceFromUpdates
-from pruning_oracle.pruning.loop.ranking import by_criterion, by_oracle, lowest, removable, scaled
+from pruning_oracle.pruning.loop.ranking import by_criterion, by_oracle, lowest, removable, scaled, size_of_passes
 from pruning_oracle.pruning.loop.state import Row, State, TrainingTotals
 from pruning_oracle.pruning.loop.target import check_reachable
 from pruning_oracle.pruning.loop.updates import (
@@ -178,7 +179,8 @@ class Loop:
     def _passes(self, step: int) -> Any:
         case, settings = self.state.pruned.case, self.settings
         rows = case.split(settings.examples or None)[0]
-        found = collect(case, rows, settings.batch, self.needs, f"step {step}")
+        room = room_for(case, self.needs, len(rows), memory.default_memory(case.device))
+        found = collect(case, rows, size_of_passes(case, settings.batch), self.needs, f"step {step}", room=room)
         return {name: dataclasses.replace(evidence, seed=settings.seed + 7919 * step) for name, evidence in found.items()}
 
     def _checked(self, learned: TrainingTotals, seconds: dict[str, float], more: Row) -> Row:

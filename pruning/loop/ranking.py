@@ -21,9 +21,14 @@ from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import measure
 
 
+def size_of_passes(case: Case, size: int) -> int:
+    """How many examples a scoring pass has: `size`, or as many as half of the default memory holds if that is fewer."""
+    return min(size, memory.batch_size(case, memory.default_memory(case.device)))
+
+
 def by_oracle(case: Case, name: str, rows: Sequence[int], size: int) -> list[np.ndarray]:
     """The scores `[map]` of every site by the oracle `name`, measured on the training examples `rows`, `size` at a time."""
-    found = measure(case, Replay(case, memory.default_memory(case.device)), rows, size).changes
+    found = measure(case, Replay(case, memory.default_memory(case.device)), rows, size_of_passes(case, size)).changes
     return [np.asarray(ORACLES[name](found[site.name]).double()) for site in case.sites]
 
 

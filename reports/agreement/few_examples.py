@@ -29,6 +29,17 @@ def control_examples(name: str) -> int | None:
     return next((count for count in COUNTS if control_name(count) == name), None)
 
 
+def why_none(run: Run) -> str:
+    """Why a run has no such control, as a sentence that follows another; empty if it has one."""
+    examples = run.oracle.facts["examples"]
+    none = " The oracle on few examples is not shown:"
+    if run.estimated:
+        return f"{none} this one is estimated, its predictions were learnt from all examples, and a part of those is no oracle."
+    if examples // 2 < COUNTS[0]:
+        return f"{none} the oracle has {examples}, and at most half of them, but {COUNTS[0]} at least, may be such a control."
+    return ""
+
+
 def grade_few_examples(run: Run) -> pd.DataFrame:
     """Rows as `agreement.grade` gives them, one control per number of examples that is at most half of the oracle's."""
     changes = [run.change(site) for site in run.sites]

@@ -1,6 +1,7 @@
 """Reads the files of runs, and refuses to compare what does not belong together."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -135,12 +136,12 @@ def write_tables(run: Run, folder: Path, tables: dict[str, pd.DataFrame]) -> Non
     runs.write_atomically(folder / "tables.json", json.dumps(_made_from(run) | {"tables": checksums}, indent=1) + "\n")
 
 
-def tables_are_current(run: Run, folder: Path) -> bool:
-    """Whether all tables of a run were made from its very files, by the very code that would make them now."""
+def tables_are_current(run: Run, folder: Path, *names: str) -> bool:
+    """Whether tables of a run, all or those named, were made from its very files, by the very code that would make them now."""
     try:
         facts = json.loads((folder / "tables.json").read_text())
         same = all(facts[name] == value for name, value in _made_from(run).items())
-        return same and all(_checksum(folder / name) == checksum for name, checksum in facts["tables"].items())
+        return same and all(_checksum(folder / name) == facts["tables"][name] for name in names or facts["tables"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -150,7 +151,7 @@ def read_table(run: Run, path: Path) -> pd.DataFrame:
     again = "`make report` or `python -m pruning_oracle.reports grade` makes it from the run's files"
     if not path.is_file() or not (path.parent / "tables.json").is_file():
         raise BadInput(f"no table with its provenance at {path}: {again}")
-    if not tables_are_current(run, path.parent):
+    if not tables_are_current(run, path.parent, path.name):
         raise BadInput(f"{path} was altered, or made by another grader or from other run files than those beside it: {again}")
     return pd.read_csv(path, dtype={"scope": str, "site": str})
 
@@ -160,4 +161,10 @@ def _checksum(path: Path) -> str:
 
 
 def _made_from(run: Run) -> dict[str, str]:
-    return {"oracle": run.oracle.checksum, "criteria": run.criteria.checksum, "grader": depends_on(GRADER)["sources"]}
+    return {"oracle": run.oracle.checksum, "criteria": run.criteria.checksum, "grader": _grader()}
+
+
+@functools.cache
+def _grader() -> str:
+    """The digest of the code that computes the tables, which does not change while it runs."""
+    return str(depends_on(GRADER)["sources"])

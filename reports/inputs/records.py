@@ -12,6 +12,7 @@ from pruning_oracle.bench.runs.provenance import ROOT as SUITE
 
 ROOT = SUITE / "reports/records"
 GIGA = 1e9
+RIVALS = ("literal", "captum")  # of the fast engine
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ def trials() -> list[dict[str, Any]]:
 
 
 def engines(record: Record) -> pd.DataFrame:
-    """One row per network: how many times as fast as each rival the fast engine is, median and range over turns."""
+    """One row per network that the fast engine was timed on: how many times as fast as each rival timed there it is.
+
+    Median and range are over the turns of both; what was not timed is NaN.
+    """
     rows = [
         {**bench["extra_info"], "seconds": bench["stats"]["median"] * bench["extra_info"]["share"]}
         for bench in record.benchmarks
@@ -70,11 +74,13 @@ def engines(record: Record) -> pd.DataFrame:
     ]
     table = []
     for name, part in pd.DataFrame(rows).groupby("network", sort=False) if rows else ():
-        seconds = part.pivot_table(index="turn", columns="way", values="seconds")
+        seconds = part.pivot_table(index="turn", columns="way", values="seconds").reindex(columns=["replay", *RIVALS])
+        if seconds.replay.isna().all():
+            continue
         first = part.iloc[0]
         rate = first["operations of replay"] / seconds.replay.median()
         row = {"network": name, "maps": first["maps"], "of maps": first["of maps"], "examples": first["examples"]}
-        for rival in ("literal", "captum"):
+        for rival in RIVALS:
             ratio = seconds[rival] / seconds.replay
             row |= {rival: ratio.median(), f"{rival} low": ratio.min(), f"{rival} high": ratio.max()}
             row[f"{rival} goal"] = first["goals"][rival]

@@ -9,6 +9,7 @@ from pruning_oracle.bench.runs import write_atomically
 from pruning_oracle.reports.inputs.pruning_runs import MORE, PruningStudy, steps
 from pruning_oracle.reports.page.draw import RECORDS, WHOLE, draw_all, draw_section, set_style
 from pruning_oracle.reports.sections import curves, latency, maps_kept, survival
+from pruning_oracle.reports.sections.marks import MARK, legend
 from pruning_oracle.reports.sections.section import CaseStudy
 
 
@@ -17,7 +18,7 @@ def render(studies: list[CaseStudy], out: Path, jobs: int = 1) -> Path:
     parts = draw_all(studies, out, jobs)
     cases = [{"name": study.case, "sections": parts[study.case]} for study in studies]
     described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
-    facts = {"described": described, "criteria": len(described)}
+    facts = {"described": described, "criteria": len(described), "mark": MARK, "legend": legend(studies).strip()}
     page = _template("page.html").render(overview=parts[WHOLE], cases=cases, timings=parts[RECORDS], **facts)
     write_atomically(out / "index.html", page)
     return out / "index.html"

@@ -1,5 +1,7 @@
 """The table of a case's agreement: every criterion with the oracle."""
 
+from pruning_oracle.reports.agreement.few_examples import why_none
+from pruning_oracle.reports.sections.marks import legend
 from pruning_oracle.reports.sections.section import CaseStudy, Section, number
 from pruning_oracle.reports.sections.summaries import random_range, summary
 
@@ -13,7 +15,7 @@ def section(study: CaseStudy) -> Section:
         " (The ℓ2 scaling favours sites with few maps, so that there even a random score need not be near 0.)"
         f" A random ranking lies within ±{number(random_range(study))} per site in 95 % of draws. The noise ceiling is the"
         " agreement of the oracle on one half of the examples with the other half, Spearman–Brown corrected: a yardstick, not"
-        " a bound."
-        f" {study.said}."
+        f" a bound.{why_none(study.runs[0])} Cost: what scoring {study.scored} examples takes, a part of it once and"
+        f" the other for every example, in forward passes over as many.{legend([study])} {study.said}."
     )
     return Section("agreement", "Agreement with the oracle", caption, table=summary(study))

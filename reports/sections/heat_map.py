@@ -3,6 +3,7 @@
 import seaborn as sns
 from matplotlib import pyplot as plt
 
+from pruning_oracle.reports.sections.marks import legend, marked
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
@@ -16,6 +17,7 @@ def section(study: CaseStudy) -> Section:
         grid = rows.groupby(["criterion", "scope"]).spearman.median().unstack().reindex(index=criteria, columns=sites)
         ceiling = rows.groupby("scope").ceiling.median().reindex(sites)
         grid.loc["noise ceiling"] = ceiling
+        grid.index = [marked(study, name) for name in grid.index]
         sns.heatmap(
             grid,
             ax=panel,
@@ -34,6 +36,6 @@ def section(study: CaseStudy) -> Section:
         panel.tick_params(labelsize=7)
     caption = (
         "Spearman with oracle_abs at every site, in the network's order, median over seeds; grey cells are undefined (a"
-        f" constant ranking, or fewer than three maps). {study.said}."
+        f" constant ranking, or fewer than three maps).{legend([study])} {study.said}."
     )
     return Section("heat-map", "Where each criterion works", caption, figure)

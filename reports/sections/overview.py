@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN
+from pruning_oracle.reports.sections.marks import legend, marked
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 from pruning_oracle.reports.sections.summaries import random_range
 
@@ -36,7 +37,11 @@ def section(studies: list[CaseStudy]) -> Section:
         panel.axvline(0, color="0.7", lw=0.8, zorder=0)
         panel.axvline(rows.ceiling.median(), color="0.3", lw=1, ls="--", zorder=0)
         panel.set(
-            title=study.case, yticks=range(len(order)), yticklabels=order, ylim=(len(order) - 0.5, -0.5), xlabel="Spearman"
+            title=study.case,
+            yticks=range(len(order)),
+            yticklabels=[marked(study, name) for name in order],
+            ylim=(len(order) - 0.5, -0.5),
+            xlabel="Spearman",
         )
         panel.tick_params(axis="y", labelsize=7)
         sns.despine(ax=panel)
@@ -51,5 +56,6 @@ def section(studies: list[CaseStudy]) -> Section:
         " single seeds, lines 95 % intervals over examples. Fresh: the criterion was scored on examples that the oracle never"
         " saw; shared: on the oracle's own, as in the paper. Criteria are ordered by their agreement on fresh examples. "
         + " ".join(f"{study.case}: {study.said}." for study in studies)
+        + legend(studies)
     )
     return Section("overview", "Which criterion knows what a map is worth?", caption, figure)

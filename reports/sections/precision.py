@@ -4,9 +4,11 @@ from pruning_oracle.reports.inputs.records import Record, precisions
 from pruning_oracle.reports.sections.section import Section
 
 
-def section(record: Record) -> Section:
-    """A table with a row per case and precision: Spearman with the float64 oracle, and the time it takes."""
+def section(record: Record) -> Section | None:
+    """A table with a row per case and precision: Spearman with the float64 oracle, and the time it takes; None without any."""
     table = precisions(record)
+    if table.empty:
+        return None
     ranks = [name for name in table.columns if name.startswith("oracle_")]
     table[ranks] = table[ranks].map("{:.4f}".format)
     table["largest difference, nats"] = table["largest difference, nats"].map("{:.1g}".format)

@@ -5,10 +5,12 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle
-from pruning_oracle.reports.agreement.few_examples import control_examples
+from pruning_oracle.reports.agreement.few_examples import control_examples, why_none
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN
+from pruning_oracle.reports.sections.marks import legend, marked
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
+CONTROLS = " Red squares are the oracle on a few of the examples, measured by its engine."
 FREE = 0.1  # forward passes; cheaper criteria are drawn at this cost, because the axis is logarithmic
 
 
@@ -30,7 +32,7 @@ def section(study: CaseStudy) -> Section:
     panel.step([cost[name] for name in front], [quality[name] for name in front], where="post", color="0.75", zorder=0)
     for place, name in enumerate(sorted(names, key=lambda name: -quality[name])):
         panel.annotate(
-            name,
+            marked(study, name),
             (cost[name], quality[name]),
             (1.04, 1 - (place + 0.5) / len(names)),
             textcoords="axes fraction",
@@ -43,13 +45,16 @@ def section(study: CaseStudy) -> Section:
     whole = float(np.median([passes_of_oracle(run) for run in study.runs]))
     panel.axvline(whole, color="#b2182b", lw=1, ls=":")
     panel.set(
-        xscale="log", xlabel="cost, forward passes over the same examples", ylabel="Spearman with oracle_abs, fresh examples"
+        xscale="log",
+        xlabel=f"cost, forward passes over {study.scored} examples",
+        ylabel="Spearman with oracle_abs, fresh examples",
     )
     sns.despine(ax=panel)
     caption = (
-        "Agreement per site on fresh examples against what the criterion costs alone: its evidence and its arithmetic, timed"
-        f" on 8 to 32 examples, in forward passes over the same examples (less than {FREE} is drawn at {FREE}). Red squares are"
-        " the oracle on a few of the examples, measured by its engine; the dotted line is the whole oracle. The grey line joins"
-        f" what nothing cheaper beats; dashed is the noise ceiling. {study.said}."
+        f"Agreement per site on fresh examples against what the criterion costs alone on the {study.scored} examples scored:"
+        " its evidence and its arithmetic, whether they take time once or for every example, in forward passes over as many"
+        f" (less than {FREE} is drawn at {FREE}).{why_none(study.runs[0]) or CONTROLS} The"
+        " dotted line is the whole oracle. The grey line joins what nothing cheaper beats; dashed is the noise"
+        f" ceiling.{legend([study])} {study.said}."
     )
     return Section("price", "What a better guess costs", caption, figure)

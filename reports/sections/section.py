@@ -35,6 +35,11 @@ class CaseStudy:
         return sorted(medians.index, key=lambda name: (-medians[name].round(9), name))
 
     @property
+    def scored(self) -> str:
+        """How many examples the criteria scored, to which their costs refer."""
+        return f"{self.runs[0].criteria.facts['shared']['examples']:,}"
+
+    @property
     def said(self) -> str:
         """What the case's numbers were measured with, for captions: examples, seeds, precision and device."""
         facts = self.runs[0].oracle.facts

@@ -4,22 +4,31 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
-from pruning_oracle.reports.inputs.records import Record, engines
+from pruning_oracle.reports.inputs.records import RIVALS, Record, engines
 from pruning_oracle.reports.sections.section import Section
 
-RIVALS = {"literal": "#2166ac", "captum": "#b2182b"}
+COLOURS = dict(zip(RIVALS, ("#2166ac", "#b2182b"), strict=True))
+MISSING = "not timed"
 
 
-def section(record: Record) -> Section:
-    """A bar of speed-up per network and rival, with the goals, and a table with times, arithmetic rates and peak memory."""
+def section(record: Record) -> Section | None:
+    """A bar of speed-up per network and rival, with the goals, and a table with times, arithmetic rates and peak memory.
+
+    None if the record has no timing of the fast engine.
+    """
     table = engines(record)
+    if table.empty:
+        return None
     figure, panel = plt.subplots(figsize=(7, 0.8 + 0.5 * len(table)))
-    for shift, (rival, colour) in zip((0.19, -0.19), RIVALS.items(), strict=True):
+    for shift, (rival, colour) in zip((0.19, -0.19), COLOURS.items(), strict=True):
         place = [row - shift for row in range(len(table))]
         panel.barh(place, table[rival], 0.34, color=colour, label=f"times as fast as {rival}")
         panel.plot(table[f"{rival} goal"], place, "|", color="black", ms=11, mew=1.5)
         for at, value, goal in zip(place, table[rival], table[f"{rival} goal"], strict=True):
-            panel.annotate(f"{value:.1f}", (max(value, goal), at), (3, 0), textcoords="offset points", va="center", fontsize=7)
+            if not pd.isna(value):
+                panel.annotate(
+                    f"{value:.1f}", (max(value, goal), at), (3, 0), textcoords="offset points", va="center", fontsize=7
+                )
     panel.set(yticks=range(len(table)), yticklabels=table.network, xlabel="times as fast (black stroke: the goal)")
     panel.invert_yaxis()
     panel.legend(frameon=False, loc="lower right")
@@ -42,11 +51,12 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
     shown["examples"] = table.examples
     for rival in RIVALS:
         shown[f"× {rival}"] = [
-            f"{r[rival]:.1f} ({r[f'{rival} low']:.1f} to {r[f'{rival} high']:.1f})" for _, r in table.iterrows()
+            MISSING if pd.isna(r[rival]) else f"{r[rival]:.1f} ({r[f'{rival} low']:.1f} to {r[f'{rival} high']:.1f})"
+            for _, r in table.iterrows()
         ]
         shown[f"goal, × {rival}"] = table[f"{rival} goal"]
     shown["arithmetic allows, × literal"] = table["arithmetic allows"].map("{:.1f}".format)
-    shown["literal, s"] = table["literal, s"].map("{:.1f}".format)
+    shown["literal, s"] = table["literal, s"].map("{:.1f}".format).replace("nan", MISSING)
     shown["replay, s"] = table["replay, s"].map("{:.2f}".format)
     rates = zip(table["GFLOP/s"], table["share of a matrix product"], strict=True)
     shown["GFLOP/s (of a matrix product)"] = [f"{rate:.0f} ({share:.0%})" for rate, share in rates]

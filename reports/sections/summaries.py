@@ -7,6 +7,7 @@ import pandas as pd
 
 from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle, readable
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN
+from pruning_oracle.reports.sections.marks import MARK, marked
 from pruning_oracle.reports.sections.section import SCOPES, CaseStudy, number, over_seeds
 
 TITLES = {(MEAN, "none"): "per site", ("all sites", "none"): "all sites", ("all sites", "l2"): "all sites, ℓ2"}
@@ -17,7 +18,10 @@ def summary(study: CaseStudy, oracle: str = "oracle_abs") -> pd.DataFrame:
     chosen = study.agreement[study.agreement.oracle == oracle]
     rows = []
     for criterion in study.criteria:
-        row = {"criterion": criterion, "cost, forward passes": readable(passes_of_criterion(study.runs, criterion))}
+        row = {
+            "criterion": marked(study, criterion),
+            "cost, forward passes": readable(passes_of_criterion(study.runs, criterion)),
+        }
         for examples in ("fresh", "shared"):
             for scope, scaling in SCOPES:
                 found = chosen.query(
@@ -55,6 +59,6 @@ def all_summaries(studies: list[CaseStudy]) -> pd.DataFrame:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A table as LaTeX for the booktabs package; − and ℓ2 are written in math mode, which every LaTeX can set."""
+    """A table as LaTeX for the booktabs package; −, ℓ2 and † are written in math mode, which every LaTeX can set."""
     text = table.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1).to_latex(hrules=True)
-    return text.replace("−", "$-$").replace("ℓ2", r"$\ell_2$")
+    return text.replace("−", "$-$").replace("ℓ2", r"$\ell_2$").replace(MARK, r"$\dagger$")

@@ -1,4 +1,4 @@
-"""Criteria in a user's own file: found, checked, and their mistakes told in one line; and what a criterion costs."""
+"""Criteria in a user's own file: found, checked, and their mistakes told in one line."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from toys import toy_case
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.criteria.__main__ import fitting
-from pruning_oracle.criteria.cost import measure_costs
 from pruning_oracle.criteria.criterion import CRITERIA, choose_criteria, discover
 from pruning_oracle.criteria.evidence.collect import collect
 
@@ -109,12 +108,3 @@ def test_what_cannot_be_had_is_left_out_or_refused_by_name(capsys):
     assert "left out: norm_gamma, which needs norm_scale: no batch norm follows features.4" in capsys.readouterr().out
     with pytest.raises(BadInput, match="criterion 'norm_gamma' is unavailable here, since it needs norm_scale: no batch norm"):
         fitting(case, chosen, ["norm_gamma"])
-
-
-def test_costs_are_in_forward_passes():
-    case = toy_case("plain", examples=64)
-    names = ["random", "taylor", "path"]
-    found, seconds = measure_costs(case, choose_criteria(names), range(64), 16)
-    assert set(found) == set(names)
-    assert 0 <= found["random"] < min(found["taylor"], found["path"])
-    assert 0 < seconds < 1

@@ -1,7 +1,6 @@
 """Pairs per second of the ways to measure an oracle on a batch, and what share of the machine's arithmetic they reach."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
 
 from timings.networks import thin
+from timings.way import Way, share_of_removals
 
 IMAGES = 5994  # of the paper's training set
 
@@ -60,7 +60,7 @@ def rates(
         case = thin(whole, maps).to(str(device), precision)
         batch = next(case.batches(case.train, range(examples), examples))
         machine, expected = product(device, precision, matrix), dict[str, Tensor]()
-        for name, way in ways(case).items():
+        for name, way in ways(case, batch).items():
             found, said = rate(case, way, batch)
             expected = expected or found
             gap = max(float((found[site].double() - expected[site].double()).abs().max()) for site in found)
@@ -70,23 +70,20 @@ def rates(
             yield {"way": name, "precision": precision, "of maps": total} | said
 
 
-@dataclass(frozen=True)
-class Way:
-    """A call that gives the change in loss at a site, and how many passes per site it makes besides those that remove maps.
-
-    These weigh nothing in a whole oracle, whose sites have hundreds of maps, but much in a sample: they are taken off.
-    """
-
-    call: Callable[[Site, Batch], Tensor]
-    extra: int
-
-
-def ways(case: Case) -> dict[str, Way]:
+def ways(case: Case, batch: Batch) -> dict[str, Way]:
     """The ways that are compared, the definition first."""
+
+    def by_site(at: Callable[[Site, Batch], Tensor], extra: int = 0) -> Way:
+        def call() -> list[Tensor]:
+            again = Batch(batch.inputs, batch.labels)  # another object: nothing kept of it is used again
+            return [at(site, again).cpu() for site in case.sites]
+
+        return Way(call, share_of_removals(case, extra * len(case.sites)))
+
     return {
-        "literal": Way(partial(literal, case), 1),
-        "replay": Way(Replay(case, memory.default_memory(case.device)), 0),
-        "one by one": Way(partial(one_by_one, case), 2),
+        "literal": by_site(partial(literal, case), 1),
+        "replay": by_site(Replay(case, memory.default_memory(case.device))),
+        "one by one": by_site(partial(one_by_one, case), 2),
     }
 
 
@@ -95,14 +92,15 @@ def rate(case: Case, way: Way, batch: Batch) -> tuple[dict[str, Tensor], dict[st
     found: dict[str, Tensor] = {}
 
     def call() -> None:
-        again = Batch(batch.inputs, batch.labels)  # another object: nothing kept of it is used again
-        found.update({site.name: way.call(site, again).cpu() for site in case.sites})
+        found.update(zip((site.name for site in case.sites), way.call(), strict=True))
 
     maps = sum(site.maps for site in case.sites)
-    share = maps / (maps + way.extra * len(case.sites))
     planned, seconds = clock.once(call), clock.once(call)
     with FlopCounterMode(display=False) as counter:
         call()
     said = {"examples": len(batch.labels), "maps": maps, "seconds of the first time": planned, "seconds": seconds}
-    rates = {"pairs per second": maps * len(batch.labels) / (share * seconds), "FLOP/s": counter.get_total_flops() / seconds}
+    rates = {
+        "pairs per second": maps * len(batch.labels) / (way.share * seconds),
+        "FLOP/s": counter.get_total_flops() / seconds,
+    }
     return found, said | rates

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from commands import surroundings
+from commands import command, surroundings
 from toys import toy_case
 
 from pruning_oracle.bench.errors import BadInput
@@ -17,6 +18,7 @@ from pruning_oracle.bench.network import memory
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.choices import Choices
+from pruning_oracle.oracle.exact.network import Network
 from pruning_oracle.oracle.exact.plan import LINEAR, WHOLE
 from pruning_oracle.oracle.exact.proof import PAIRS
 from pruning_oracle.oracle.exact.replay import Replay
@@ -56,6 +58,7 @@ from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.models.vgg import VGG16
 from timings.networks import random_weights
 from pruning_oracle.oracle.exact.choices import Choices
+from pruning_oracle.oracle.exact.network import Network
 from pruning_oracle.oracle.exact.plan import WHOLE
 from pruning_oracle.oracle.exact.replay import Replay
 
@@ -77,6 +80,7 @@ from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.estimated.goal import Goal
+from pruning_oracle.oracle.exact.network import Network
 from pruning_oracle.oracle.exact.plan import WHOLE
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.estimated.sampling import Sampling
@@ -98,6 +102,51 @@ def held(script, *limits):
     where = surroundings(CUDA_VISIBLE_DEVICES="")
     words = [[sys.executable, "-W", "ignore", "-c", script, str(limit)] for limit in limits]
     return [int(subprocess.run(each, env=where, capture_output=True, text=True, check=True).stdout) for each in words]
+
+
+LARGE = """
+import torch
+from torch import nn
+from pruning_oracle.bench.loading.assemble import assemble
+from pruning_oracle.bench.registry import case
+from torch.utils.data import TensorDataset
+
+@case
+def large(seed):
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 24, 3), nn.ReLU(), nn.MaxPool2d(4), nn.Conv2d(24, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+    data = TensorDataset(torch.randn(20, 3, 96, 96), torch.arange(20) % 3)
+    return assemble(nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 3)).eval(), data, data, examples=5)
+"""
+LEAST = """
+import sys
+import torch
+from pruning_oracle.bench.loading.load import load
+from pruning_oracle.bench.network import memory
+from pruning_oracle.oracle.__main__ import main
+
+case = load("large.py", 0)
+case.losses(next(case.batches(case.train, [0], 1)))
+memory.keep_heap()
+memory.forget_peak(case.device)
+before = memory.peak(case.device)
+main(["large.py", "--memory", sys.argv[1]])
+print(memory.peak(case.device) - before)
+"""
+
+
+@linux
+def test_a_limit_is_held_or_refused_with_the_least_that_can_be_before_anything_is_measured(tmp_path):
+    (tmp_path / "large.py").write_text(LARGE)
+    done = command("oracle", "large.py", "--memory", "8MiB", folder=tmp_path)
+    assert done.returncode == 2
+    assert "error: --memory is 8MiB; large: one example's oracle takes at least " in done.stderr
+    assert not (tmp_path / "runs").exists()
+    least = done.stderr.split()[-1]
+    words = [sys.executable, "-W", "ignore", "-c", LEAST, least]
+    where = surroundings(CUDA_VISIBLE_DEVICES="", TQDM_DISABLE="1")
+    done = subprocess.run(words, env=where, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert 2**20 < int(done.stdout.splitlines()[-1]) < memory.parse(least) < 100 * 2**20
 
 
 @linux
@@ -203,6 +252,41 @@ def test_the_rest_is_priced_site_by_site(monkeypatch):
     progress.measured(side, 15, 0.15)  # 0.01 s a pair; the mean over the 35 is 2.15 / 35 s
     progress.found(stem, 4)
     assert progress.remaining() == pytest.approx(16 * 0.1 + 15 * 0.01 + 50 * 2.15 / 35)
+
+
+def test_an_early_estimate_does_not_take_planning_for_a_rate(monkeypatch):
+    """On a clock that only planning (10 s a site), learning the layout (100 s) and pairs (0.1 s each) move."""
+    case, now, guesses = toy_case("residual"), [0.0], []
+    pairs = 12 * sum(site.maps for site in case.sites)
+    fake = SimpleNamespace(monotonic=lambda: now[0])
+    for module in ("oracle.measure", "oracle.progress", "oracle.exact.replay"):
+        monkeypatch.setattr(f"pruning_oracle.{module}.time", fake)
+
+    def moves(name, seconds):
+        does = getattr(Network, name)
+
+        def moved(network, *given):
+            now[0] += seconds(network, *given)
+            return does(network, *given)
+
+        monkeypatch.setattr(Network, name, moved)
+
+    moves("keep", lambda network, batch: 0.0 if network.traced else 100.0)
+    moves("prepare", lambda network, site, *given: 0.0 if site in network.traced.plans else 10.0)
+    moves("removed", lambda network, site, examples, maps: 0.1 * len(maps))
+    counts = Progress.measured
+
+    def measured(progress, *given):
+        counts(progress, *given)
+        guesses.append((now[0], progress.remaining()))
+
+    monkeypatch.setattr(Progress, "measured", measured)
+    monkeypatch.setattr(Traced, "alive", lambda network, site: torch.ones(network.examples, site.maps, dtype=torch.bool))
+    measure(case, Replay(case), range(12), 4)
+    assert now[0] == pytest.approx(100 + 10 * len(case.sites) + 0.1 * pairs)
+    assert len(guesses) == 3 * len(case.sites)
+    for at, left in guesses:
+        assert left == pytest.approx(now[0] - at)
 
 
 def test_the_default_batch_holds_so_many_activations():

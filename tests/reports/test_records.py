@@ -10,6 +10,7 @@ from toys import toy_case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
+from pruning_oracle.reports.__main__ import print_speed
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.sections import precision, speed
 
@@ -63,6 +64,29 @@ def test_sections_say_what_was_measured(folder):
     assert shown.table.iloc[0]["maps timed"] == "3 of 30"
     assert "cpu, 2 threads, Python 3, torch 2, commit c, 2026-01-02" in shown.caption
     assert precision.section(record).table.iloc[0]["oracle_abs"] == "0.9900"
+
+
+PARTS = {
+    "precision alone": (lambda facts: "precision" in facts, "the record {} holds no timing of the speed of the engine replay"),
+    "the engines alone": (lambda facts: "way" in facts, "the record {} holds no timing of the precision"),
+    "a rival alone": (lambda facts: facts.get("way") == "captum", "the record {} holds no timing of the speed of the engine"),
+    "nothing": (lambda facts: False, "the record {} holds no timing of the precision"),
+    "replay alone": (lambda facts: facts.get("way") == "replay", "not timed"),
+    "one rival": (lambda facts: facts.get("way") in {"replay", "literal"}, "not timed"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_the_timings_is_shown_and_what_lacks_is_said(folder, part, capsys):
+    chosen, said = PARTS[part]
+    content = json.loads((folder / "timings.json").read_text())
+    content["benchmarks"] = [one for one in content["benchmarks"] if chosen(one["extra_info"])]
+    (folder / "timings.json").write_text(json.dumps(content))
+    print_speed(folder)
+    shown = capsys.readouterr().out
+    assert said.format(folder.name) in shown
+    assert ("5.0 (2.5 to 10.0)" in shown) == (part in {"the engines alone", "one rival"})
+    assert ("0.9900" in shown) == (part == "precision alone")
 
 
 def test_a_record_that_is_none_is_refused(tmp_path):

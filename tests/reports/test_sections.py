@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 from written_runs import SITES, write_run
 
+from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS
 from pruning_oracle.reports.__main__ import grade_run, read_case_study
@@ -16,8 +17,21 @@ from pruning_oracle.reports.agreement.fit import fit_weights
 from pruning_oracle.reports.agreement.grade import FLOPS, grade
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
 from pruning_oracle.reports.inputs.read import read_run
-from pruning_oracle.reports.sections import alike, dispersion, flops, paper, sample_size, settling
+from pruning_oracle.reports.page.render import render
+from pruning_oracle.reports.sections import (
+    agreement_table,
+    alike,
+    dispersion,
+    flops,
+    heat_map,
+    overview,
+    paper,
+    sample_size,
+    settling,
+)
 from pruning_oracle.reports.sections import quality_against_cost as quality_and_cost
+from pruning_oracle.reports.sections.marks import MARK
+from pruning_oracle.reports.sections.summaries import all_summaries, latex, summary
 
 
 @pytest.fixture
@@ -42,6 +56,43 @@ def test_the_oracle_on_few_examples(tmp_path):
     assert found[few_examples.control_name(64), ALL, "fresh"] > 0.5
 
 
+@pytest.mark.parametrize(("examples", "estimated"), [(200, False), (7, False), (200, True)])
+def test_where_no_few_examples_are_shown_the_page_says_why(tmp_path, examples, estimated):
+    folder = write_run(tmp_path, examples=examples)
+    file = runs.load(folder / "oracle.safetensors", "oracle")
+    more = {f"error/{site}": np.zeros(maps) for site, maps in SITES.items()}
+    if estimated:
+        runs.save(file.path, "oracle", file.arrays | more, file.facts | {"estimated": {"share": 0.05}})
+    study = _study(tmp_path)
+    shown = [name for name in study.criteria if name.startswith("oracle of ")]
+    why = few_examples.why_none(study.runs[0])
+    for section in (agreement_table.section(study), quality_and_cost.section(study)):
+        assert bool(shown) != ("The oracle on few examples is not shown: " in section.caption)
+        assert why in section.caption
+    assert ("this one is estimated" in why) == estimated
+    assert ("the oracle has 7, and at most half of them" in why) == (examples == 7)
+
+
+def test_scores_that_depend_on_the_order_are_marked_with_the_reason(tmp_path):
+    folder = write_run(tmp_path)
+    file = runs.load(folder / "criteria.safetensors", "criteria")
+    file.facts["criteria"]["opposite"]["order"] = "it keeps the last example only"
+    del file.facts["criteria"]["constant"]["order"]  # as in a file of an older version
+    runs.save(file.path, "criteria", file.arrays, file.facts)
+    study = _study(tmp_path)
+    named = {name.removesuffix(f" {MARK}"): name.endswith(MARK) for name in summary(study).criterion}
+    assert [name for name, mark in named.items() if mark] == ["opposite"]
+    legend = f"{MARK} depends on the order of the examples (opposite: it keeps the last example only)."
+    sections = agreement_table.section(study), quality_and_cost.section(study), heat_map.section(study)
+    assert all(legend in section.caption for section in (*sections, overview.section([study])))
+    assert f"opposite {MARK}" in {text.get_text() for text in sections[1].figure.axes[0].texts}
+    page = render([study], tmp_path / "report").read_text()
+    assert f"<td>opposite {MARK}</td>" in page
+    assert f"<td>perfect {MARK}</td>" not in page
+    assert page.count(legend) == 5
+    assert MARK not in latex(all_summaries([study]))
+
+
 def test_few_are_at_most_half(tmp_path):
     write_run(tmp_path, examples=40)
     assert set(few_examples.grade_few_examples(read_run("toy", 0, tmp_path)).criterion) == {
@@ -58,6 +109,8 @@ def test_costs_by_hand(known):
     assert passes_of_criterion([run], few_examples.control_name(16)) == pytest.approx(40 * 16 / 200)
     assert [readable(value) for value in (0.04, 3.21, 40.2)] == ["0.0", "3.2", "40"]
     shown = quality_and_cost.section(known)
+    assert "on the 200 examples scored" in shown.caption
+    assert "what scoring 200 examples takes" in agreement_table.section(known).caption
     assert {text.get_text() for text in shown.figure.axes[0].texts} == {
         "perfect",
         "opposite",

@@ -31,7 +31,7 @@ def write_run(
         "opposite": ("abs_mean", {name: 1 / worth[None] for name, worth in truth.items()}),
     }
     arrays = {f"{e}/{c}/{s}": m for e in ("shared", "fresh") for c, (_, parts) in given.items() for s, m in parts.items()}
-    said = {"unit": "u", "source": "s", "says": "<b>says</b>", "forward passes": 2.0}
+    said = {"unit": "u", "source": "s", "says": "<b>says</b>", "forward passes": 2.0, "order": ""}
     described = {name: {"reduce": how} | said for name, (how, _) in given.items()}
     split = {name: {"examples": examples, "data": data, "seconds": 0} for name in ("shared", "fresh")}
     facts = {"criteria": described, "left_out_criteria": {"<i>dear": "<u>much"}, "forward seconds per example": 0.001}

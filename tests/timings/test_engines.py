@@ -12,7 +12,8 @@ from pruning_oracle.bench.device import finish
 
 from timings.networks import SETUPS, thin
 from timings.peak import peak
-from timings.ways import WAYS, Way
+from timings.way import Way
+from timings.ways import WAYS
 
 ROUNDS = 3
 SIZE = 4096  # of the square matrices whose product gives the machine's own rate

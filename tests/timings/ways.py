@@ -1,7 +1,6 @@
 """The ways to measure an oracle that are timed against one another, each on one batch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -14,18 +13,7 @@ from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
 
-
-@dataclass(frozen=True)
-class Way:
-    """A call that gives the change in loss at every site, and which part of what it does removes maps.
-
-    A whole oracle has hundreds of maps to a site; in a sample of a few, the passes that a way makes once per site weigh too
-    much. `share` takes them off again: its removals as a part of all its passes.
-    """
-
-    call: Callable[[], list[Tensor]]
-    share: float = 1.0
-    note: str = ""
+from timings.way import Way, share_of_removals
 
 
 def replay(case: Case, batch: Batch) -> Way:
@@ -42,8 +30,7 @@ def replay(case: Case, batch: Batch) -> Way:
 
 def definition(case: Case, batch: Batch) -> Way:
     """The literal engine: one pass more per site than there are maps."""
-    maps = sum(site.maps for site in case.sites)
-    return Way(lambda: [literal(case, site, batch) for site in case.sites], maps / (maps + len(case.sites)))
+    return Way(lambda: [literal(case, site, batch) for site in case.sites], share_of_removals(case, len(case.sites)))
 
 
 def captum(case: Case, batch: Batch) -> Way:
@@ -59,9 +46,8 @@ def captum(case: Case, batch: Batch) -> Way:
         if seconds[at_once] > 1.2 * min(seconds.values()):
             break
     best = min(seconds, key=seconds.__getitem__)
-    maps = sum(site.maps for site in case.sites)
     extra = sum(2 + any(index < 0 for index in _gate(case, site).maps) for site in case.sites)
-    return Way(lambda: [call(best) for call in calls], maps / (maps + extra), f"perturbations_per_eval {best}")
+    return Way(lambda: [call(best) for call in calls], share_of_removals(case, extra), f"perturbations_per_eval {best}")
 
 
 def _gate(case: Case, site: Site) -> Gate:
