@@ -49,6 +49,7 @@ test: $(ready) ## run the tests; SLOW=1 also those that take minutes
 	$(PYTHON) -m pytest $(if $(SLOW),-m "slow or not slow")
 
 timings: $(ready) ## measure speed, memory and precision (50 minutes on two cores) into RECORD
+	@python3 bench/runs/kinds.py --timings "$$RECORD/timings.json"
 	mkdir -p "$$RECORD"
 	PYTHONPATH=tests:$$PYTHONPATH $(PYTHON) -m pytest tests/timings $(TIMINGS) -W default --override-ini addopts= --benchmark-json="$$RECORD/timings.json"
 	$(PYTHON) -m pruning_oracle.reports speed --record "$$RECORD"
@@ -63,8 +64,8 @@ lint: $(ready) ## check format, lint and types
 
 check: lint test ## check format, lint, types and tests, as CI does
 
-clean: ## delete everything measured and reported; keeps .venv and trained weights
-	rm -rf runs report
+clean: ## delete everything measured and reported; keeps .venv, trained weights and files that are not the suite's
+	@python3 bench/runs/kinds.py runs report
 
 $(link):
 	@mkdir -p .link && ln -sfn .. $@

@@ -17,6 +17,7 @@ from pruning_oracle.bench.network import cost
 from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, RATE, SEED
 from pruning_oracle.bench.runs.options import Parser, add_number, check_used
 from pruning_oracle.bench.scores import shown
+from pruning_oracle.bench.terminal import one_line
 from pruning_oracle.bench.training import train_and_save
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 
@@ -46,11 +47,11 @@ def show(name: str, seed: int) -> None:
     print(f"{len(case.sites)} sites, {sum(site.maps for site in case.sites)} maps")
     print(f"  {'MFLOPs per map:':52} to make it  saved by deleting it")
     for site in case.sites:
-        more = f"  with {', '.join(site.convolutions[1:])}" if len(site.convolutions) > 1 else ""
+        more = one_line(f"  with {', '.join(site.convolutions[1:])}") if len(site.convolutions) > 1 else ""
         price = maps[site.name]
-        print(f"  {site.name:40} {site.maps:5} maps {price.made / 1e6:11.4f} {price.saved / 1e6:21.4f}{more}")
+        print(f"  {one_line(site.name):40} {site.maps:5} maps {price.made / 1e6:11.4f} {price.saved / 1e6:21.4f}{more}")
     for out in case.left_out:
-        print(f"  left out: {out.convolution}, {out.maps} maps: {out.reason}")
+        print(one_line(f"  left out: {out.convolution}, {out.maps} maps: {out.reason}"))
     _show_uncut(case)
 
 
@@ -58,7 +59,7 @@ def _show_uncut(case: Case) -> None:
     """Prints which maps pruning cannot delete, though gates can remove them, and why."""
     try:
         for out in prepared(case).uncut:
-            print(f"  pruning cannot delete: {out.convolution}, {out.maps} maps: {out.reason}")
+            print(one_line(f"  pruning cannot delete: {out.convolution}, {out.maps} maps: {out.reason}"))
     except BadInput as error:
         print(f"  pruning is not possible: {error}")
 

@@ -22,6 +22,7 @@ from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.network import cost, memory
 from pruning_oracle.bench.runs.bounds import BATCH, SEED
 from pruning_oracle.bench.runs.code_digest import TRAINING
+from pruning_oracle.bench.runs.kinds import Kind
 from pruning_oracle.bench.runs.options import Parser, add_number
 from pruning_oracle.bench.weights import state_dict
 
@@ -65,21 +66,22 @@ def open_case(
     given: argparse.Namespace,
     stage: Iterable[Path | str],
     file: Callable[[Case], Path],
+    kind: Kind,
     without: Iterable[str] = TRAINING,
     criteria: Iterable[Path | str] = (),
 ) -> OpenedCase:
     """Loads the case that a command names, on its device and in its precision, and notes the setting.
 
     `stage` are the files whose code computes the numbers, and `criteria` those of the criteria that do; what lies in
-    `without` does not count as such code (see `bench/runs/code_digest.py`). `file` gives the path to write. BadInput if an
-    option is wrong or that path is not writable.
+    `without` does not count as such code (see `bench/runs/code_digest.py`). `file` gives the path to write, and `kind` the kind
+    of that file. BadInput if an option is wrong or such a file cannot be written there.
     """
     if given.precision not in given.precisions:
         raise unknown("precision", given.precision, given.precisions)
     unreadable.apply_strict_option(given)
     case = load(given.case, given.seed)
     out = file(case)
-    runs.check_writable(out)
+    runs.check_writable(out, kind)
     weights = runs.digest(state_dict.arrays(case.model))
     case = case.to(given.device, given.precision)
     _try(case)
@@ -108,18 +110,19 @@ def _try(case: Case) -> None:
 
 
 def open_for_measuring(
-    stage: str, given: argparse.Namespace, files: Iterable[Path | str], criteria: Iterable[Path | str] = ()
+    out: str, kind: Kind, given: argparse.Namespace, files: Iterable[Path | str], criteria: Iterable[Path | str] = ()
 ) -> OpenedCase:
     """Opens a case as `open_case` does, for a measuring stage, which has the options of `stage_options`.
 
-    It fills in the batch size and the memory limit (in bytes) where they are not given, and adds both to the setting.
+    `out` names the file in the run's folder that is written by default. It fills in the batch size and the memory limit (in
+    bytes) where they are not given, and adds both to the setting.
     """
     given.case = by_name.case_line(given)
 
     def out_of(case: Case) -> Path:
-        return Path(given.out or runs.folder(case.name, case.seed) / f"{stage}.safetensors")
+        return Path(given.out or runs.folder(case.name, case.seed) / out)
 
-    opened = open_case(given, files, out_of, criteria=criteria)
+    opened = open_case(given, files, out_of, kind, criteria=criteria)
     given.memory = given.memory or memory.default_memory(opened.case.device)
     given.batch = given.batch or memory.batch_size(opened.case, given.memory)
     opened.setting.update({"batch": given.batch, "memory": given.memory})

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Iterable
 
+from pruning_oracle.bench.terminal import INTERRUPTED, guarded_output, interruptible, one_line
+
 
 class BadInput(Exception):  # noqa: N818 (the user's mistake, not the program's error)
     """A user's mistake; the message names the wrong value, where it is, and what is allowed."""
@@ -14,15 +16,28 @@ def unknown(kind: str, value: object, allowed: Iterable[object]) -> BadInput:
 
 
 def exit_with(main: Callable[[], None]) -> None:
-    """Runs a command; BadInput ends the process with `error: …` and status 2, an interruption (Ctrl-C) with status 130."""
-    try:
-        main()
-    except BadInput as error:
-        sys.exit(_fail(f"error: {error}", 2))
-    except KeyboardInterrupt:
-        sys.exit(_fail("interrupted: files already written are complete, nothing else was written", 130))
+    """Runs a command; BadInput ends the process with `error: …` and status 2, an interruption (Ctrl-C) with status 130.
+
+    All that it prints is made printable. A reader that has read enough (`| head -1`) does not stop the work; any other error
+    of standard output is reported at the end, with status 1.
+    """
+    status = 0
+    with guarded_output() as (out, _):
+        try:
+            with interruptible():
+                main()
+        except BadInput as error:
+            status = _fail(f"error: {error}", 2)
+        except KeyboardInterrupt:
+            status = _fail(INTERRUPTED, 130)
+        finally:
+            out.flush()
+            if out.error:
+                status = status or _fail(f"error: cannot print: {out.error}", 1)
+    if status:
+        sys.exit(status)
 
 
 def _fail(message: str, status: int) -> int:
-    print(message, file=sys.stderr)
+    print(one_line(message), file=sys.stderr)
     return status

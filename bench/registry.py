@@ -9,6 +9,7 @@ from typing import Any
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.bench.runs.names import checked_name
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe
 from pruning_oracle.bench.training.from_scratch import ScratchRecipe
 
@@ -22,6 +23,9 @@ class Definition:
     file: str
     training: ScratchRecipe | FineTuneRecipe | None = None  # None: the weights were made by others
     pruning: PruningSettings | None = None  # None: `usual_settings` for its number of maps
+
+    def __post_init__(self) -> None:
+        checked_name("the name of a case", self.name)
 
 
 CASES: dict[str, Definition] = {}

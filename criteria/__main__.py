@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     chosen = choose_criteria(given.criteria)
     asked = given.memory is not None
-    opened = open_for_measuring("criteria", given, SOURCES, files_of(chosen))
+    opened = open_for_measuring("criteria.safetensors", runs.run_file("criteria"), given, SOURCES, files_of(chosen))
     case, out, choice = opened.case, opened.out, choice_of(given)
     splits = dict(zip(("shared", "fresh"), choice.split(case), strict=True))
     chosen, missing = fitting(case, chosen, given.criteria)

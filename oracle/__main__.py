@@ -13,6 +13,7 @@ from pruning_oracle.bench.errors import BadInput, exit_with, unknown
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading.choice import choice_of
 from pruning_oracle.bench.network import memory
+from pruning_oracle.bench.runs.kinds import LOG
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.replay import Replay
@@ -38,20 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not goal.exact and given.engine != "replay":
         raise BadInput(f"--engine {given.engine} measures every pair: without it, --budget and --until estimate")
     limited = given.memory is not None
-    opened = open_for_measuring("oracle", given, SOURCES)
+    opened = open_for_measuring("oracle.safetensors", runs.run_file("oracle"), given, SOURCES)
     case, out = opened.case, opened.out
     choice = choice_of(given)
     rows, _ = choice.split(case)
     asked = {"engine": given.engine, "budget": given.budget, "until": given.until} | choice.facts(case)
     setting = opened.setting | asked | {"examples": len(rows), "data": fingerprint(case.train, rows)}
     if runs.is_current(out, "oracle", setting):
+        Units(out, setting).discard()
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
     memory.check_least(given.memory, limited, least_bytes(case, given.engine), f"{case.name}: one example's oracle")
     facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
+    lines = runs.beside(out, ".log")
+    runs.check_writable(lines, LOG)
     loss, accuracy = evaluate(case, case.test, range(len(case.test)), given.batch)  # first: what fails here costs no oracle
     facts["test"] = {"loss": loss, "accuracy": accuracy, "examples": len(case.test)}
-    with Units(out, setting).hold() as units, logged(out.with_suffix(".log")):
+    with logged(lines), Units(out, setting).hold() as units:
         engine = ENGINES[given.engine](case, given.memory, units.choices)
         if isinstance(engine, Replay) and not goal.exact:
             sampling = Sampling(case, engine, rows, given.batch, units, seed=asked["sample seed"])

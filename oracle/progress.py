@@ -14,6 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pruning_oracle.bench.case import Case, Site
+from pruning_oracle.bench.terminal import one_line
 
 EVERY = 10.0  # seconds between two lines of the log
 log = logging.getLogger("oracle")
@@ -68,13 +69,21 @@ class Progress:
             log.info("%s, %s gone, %s left", share, tqdm.format_interval(now - self.start), left)
 
 
+class _OneLine(logging.Formatter):
+    """Writes each message as one line, whatever is in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return one_line(super().format(record))
+
+
 @contextmanager
 def logged(path: Path) -> Iterator[None]:
     """Writes log messages to a file, and to standard error: all of them, or only warnings if a progress bar is shown."""
     logging.raiseExceptions = False  # a log that cannot be written must not stop a measurement
-    lines, screen = logging.FileHandler(path, delay=True), logging.StreamHandler()
-    lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    screen.setFormatter(logging.Formatter("%(message)s"))
+    lines, screen = logging.FileHandler(path, delay=True, encoding="utf-8"), logging.StreamHandler()
+    lines.setFormatter(_OneLine("%(asctime)s pruning-oracle %(levelname)s %(message)s"))
+    screen.setFormatter(_OneLine("%(message)s"))
     bar = sys.stderr.isatty() and "TQDM_DISABLE" not in os.environ
     screen.setLevel(logging.WARNING if bar else logging.INFO)
     log.setLevel(logging.INFO)

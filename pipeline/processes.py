@@ -2,12 +2,12 @@
 
 import concurrent.futures
 import importlib
-import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.pool import shared_out
 
 SUITE = "pruning_oracle"
 Command = tuple[str, ...]  # a module of the suite, and its arguments
@@ -16,18 +16,27 @@ Command = tuple[str, ...]  # a module of the suite, and its arguments
 def run_all(chains: Sequence[list[Command]], jobs: int, label: str) -> None:
     """Runs chains of commands, `jobs` at a time, and says how far it is; the first that fails ends all."""
     start, ends = time.monotonic(), list[float]()
-    pool = concurrent.futures.ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) if jobs > 1 else None
-    try:
-        futures = (_submitting(pool, chain) for chain in chains)
-        for future in concurrent.futures.as_completed(list(futures)) if pool else futures:
+    for error in _errors(chains, jobs):
+        if error:
+            raise BadInput(error)
+        ends.append(time.monotonic() - start)
+        done = f"{label}: {len(ends)} of {len(chains)} done after {ends[-1]:.0f} s"
+        print(done + _left(ends, len(chains), jobs), flush=True)
+
+
+def _errors(chains: Sequence[list[Command]], jobs: int) -> Iterator[str]:
+    """For each chain that ended what `run_chain` says, up to the first mistake."""
+    if jobs == 1:
+        yield from map(run_chain, chains)
+        return
+    error = ""
+    with shared_out(run_chain, chains, jobs) as futures:
+        for future in concurrent.futures.as_completed(futures):
             if error := future.result():
-                raise BadInput(error)
-            ends.append(time.monotonic() - start)
-            done = f"{label}: {len(ends)} of {len(chains)} done after {ends[-1]:.0f} s"
-            print(done + _left(ends, len(chains), jobs), flush=True)
-    finally:
-        if pool:
-            pool.shutdown(wait=True, cancel_futures=True)
+                break
+            yield error
+    if error:
+        yield error
 
 
 def _left(ends: list[float], total: int, jobs: int) -> str:
@@ -36,15 +45,6 @@ def _left(ends: list[float], total: int, jobs: int) -> str:
     if done <= jobs or done == total:
         return ""
     return f", about {(ends[-1] - after) / (done - jobs) * (total - done):.0f} s left"
-
-
-def _submitting(pool: concurrent.futures.Executor | None, chain: list[Command]) -> "concurrent.futures.Future[str]":
-    """A chain in a process of the pool; without one in this process, at once."""
-    if pool:
-        return pool.submit(run_chain, chain)
-    future: concurrent.futures.Future[str] = concurrent.futures.Future()
-    future.set_result(run_chain(chain))
-    return future
 
 
 def run_chain(chain: list[Command]) -> str:

@@ -18,6 +18,7 @@ from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
 from pruning_oracle.bench.runs.bounds import BATCH, COUNT, MOMENTUM, PRICE, RATE_OR_NONE, UPDATES, WEIGHT_DECAY
 from pruning_oracle.bench.runs.bounds import SECONDS as LONG
+from pruning_oracle.bench.runs.names import checked_name
 from pruning_oracle.bench.runs.options import add_number
 from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.scores import ORACLES, shown
@@ -109,11 +110,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def out_of(case: Case) -> Path:
         usual = usual_of(given, case)
-        name = given.run_name or dataclasses.replace(usual, **changes).name(usual)
+        name = given.run_name if given.run_name is not None else dataclasses.replace(usual, **changes).name(usual)
+        checked_name("--run-name", name)
         return Path(given.out or runs.folder(case.name, case.seed) / "pruning") / f"{name}.safetensors"
 
-    opened = open_case(given, SOURCES, out_of, without=(), criteria=files_of([criterion] if criterion else []))
+    opened = open_case(
+        given, SOURCES, out_of, runs.run_file(KIND), without=(), criteria=files_of([criterion] if criterion else [])
+    )
     case, out = opened.case, opened.out
+    runs.check_writable(out.with_suffix(".network"), runs.run_file(network_file.KIND))
     settings = dataclasses.replace(usual_of(given, case), **changes)
     if settings.tested > len(case.test):
         raise BadInput(f"--tested is {settings.tested}; {case.name} has {len(case.test)} test examples")
@@ -123,10 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_fit(case, criterion)
     learnt = fingerprint(case.train, range(min(TESTED, len(case.train))))
     setting = opened.setting | {"settings": settings.facts, "data": learnt}
+    keeper = StateFile(out, setting, given.keep)
     if runs.is_current(out, KIND, setting):
+        keeper.path.unlink(missing_ok=True)  # of a run that was killed after its result was written
         print(f"{case.name} seed {case.seed}: {out} is up to date")
         return
-    keeper = StateFile(out.with_suffix(".state"), setting, given.keep)
     state = keeper.found(case)
     for left in state.pruned.uncut:
         print(f"{case.name} seed {case.seed}: site {left.convolution!r} keeps its {left.maps} maps: {left.reason}")

@@ -9,6 +9,7 @@ import torch
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.runs.kinds import FORMAT, ONNX
 from pruning_oracle.pruning.cutting import network_file
 
 MISSING = "{} is not installed: pip install 'pruning-oracle[onnx]'"
@@ -33,7 +34,9 @@ def export(case: Case, path: Path) -> float:
             case.model.eval(), (two,), dynamo=True, verbose=False, dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
         )
     assert made is not None
-    content = made.model_proto.SerializeToString()
+    network = made.model_proto
+    network.metadata_props.add(key="written by", value=FORMAT)
+    content = network.SerializeToString()
     worst = 0.0
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     for count in COUNTS:
@@ -45,7 +48,7 @@ def export(case: Case, path: Path) -> float:
         worst = max(worst, float(difference))
     if not worst <= TOLERANCE:
         raise BadInput(f"{case.name}: onnxruntime gives other outputs than torch, by {worst:.1g} of the largest")
-    runs.write_atomically(path, content)
+    runs.write_atomically(path, content, ONNX)
     return worst
 
 
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with `arguments`, by default those of the command line."""
     parser = network_file.network_options("export", __doc__, ".onnx")
     given = parser.parse_args(arguments)
-    case, _, out = network_file.open_network(given, ".onnx")
+    case, _, out = network_file.open_network(given, ".onnx", ONNX)
     worst = export(case, out)
     print(f"{case.name} seed {case.seed}: {out}; onnxruntime gives torch's outputs up to {worst:.1g} of the largest")
 

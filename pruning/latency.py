@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = network_file.network_options("latency", __doc__, ".latency")
     parser.add_argument("--device", default="auto", help=DEVICES)
     given = parser.parse_args(arguments)
-    pruned, facts, out = network_file.open_network(given, ".latency")
+    pruned, facts, out = network_file.open_network(given, ".latency", runs.run_file(KIND))
     if len(pruned.train) < max(BATCHES):
         raise BadInput(f"{pruned.name} has {len(pruned.train)} training examples; {max(BATCHES)} are needed")
     pruned = pruned.to(given.device, facts["precision"])

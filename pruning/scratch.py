@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with `arguments`, by default those of the command line."""
     parser = network_file.network_options("scratch", __doc__, ".scratch")
     given = parser.parse_args(arguments)
-    case, facts, out = network_file.open_network(given, ".scratch")
+    case, facts, out = network_file.open_network(given, ".scratch", runs.run_file(KIND))
     setting = network_file.setting_of(case, facts, "pruning/scratch.py", given.source)
     if runs.is_current(out, KIND, setting):
         print(f"{case.name} seed {case.seed}: {out} is up to date")

@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def out_of(case: Case) -> Path:
         return given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
 
-    opened = open_case(given, ["pruning/survival.py"], out_of, (), files_of(choose_criteria(CHOSEN)))
+    opened = open_case(given, ["pruning/survival.py"], out_of, runs.run_file(KIND), (), files_of(choose_criteria(CHOSEN)))
     case, out = opened.case, opened.out
     setting = opened.setting | {"settings": settings.facts, "each": given.each, "examples": case.examples}
     if runs.is_current(out, KIND, setting):

@@ -18,8 +18,10 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.runs.bounds import COUNT, JOBS, SEED
 from pruning_oracle.bench.runs.code_digest import case_in, depends_on
+from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, FORMAT, MADE_FROM, PAGE
 from pruning_oracle.bench.runs.options import Parser, add_number, check_used, each_once
 from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
+from pruning_oracle.bench.runs.shapes import built_of
 from pruning_oracle.reports.agreement import few_examples
 from pruning_oracle.reports.agreement.fit import fit_weights
 from pruning_oracle.reports.agreement.grade import grade, maps_table
@@ -30,11 +32,13 @@ from pruning_oracle.reports.inputs.read import (
     check_sources,
     learning_curve,
     read_run,
+    read_shown_run,
     read_table,
     tables_are_current,
     with_common_criteria,
     write_tables,
 )
+from pruning_oracle.reports.inputs.tables import csv_text, markdown
 from pruning_oracle.reports.page.render import render, render_pruning
 from pruning_oracle.reports.regression import baseline, regress, significance
 from pruning_oracle.reports.regression.false_alarms import false_alarms
@@ -52,14 +56,14 @@ USED = dict.fromkeys(("cases", "seeds", "runs"), OF_RUNS) | {  # what each optio
     "jobs": ("page",),
     "splits": ("false-alarms",),
 }
-REPORT = ("index.html", "agreement.csv", "agreement.md", "agreement.tex")
+REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX}
 # what draws the page beside what lies in its files
-PAGE = ("reports/__main__.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
+DRAWN_BY = ("reports/__main__.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
 
 
 def grade_run(case: str, seed: int, root: Path) -> None:
     """Writes a run's `agreement.csv`, `maps.csv` (scores on shared examples), `maps-fresh.csv` and their provenance."""
-    run, folder = read_run(case, seed, root), runs.folder(case, seed, root)
+    run, folder = read_shown_run(case, seed, root), runs.folder(case, seed, root)
     if tables_are_current(run, folder):
         return
     rows = [grade(run)] if run.estimated else [grade(run), few_examples.grade_few_examples(run)]
@@ -71,7 +75,7 @@ def grade_run(case: str, seed: int, root: Path) -> None:
 def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
     """Everything the report needs of one case."""
     folders = [runs.folder(case, seed, root) for seed in seeds]
-    found = with_common_criteria([read_run(case, seed, root) for seed in seeds])
+    found = with_common_criteria([read_shown_run(case, seed, root) for seed in seeds])
     check_alike(found)
     tables = [read_table(run, folder / "agreement.csv") for run, folder in zip(found, folders, strict=True)]
     curves = [file for run in found if (file := learning_curve(run))]
@@ -83,30 +87,32 @@ def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
 def page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
     """Writes the report, `index.html` with its figures, and `agreement` as CSV, Markdown and LaTeX, unless it is up to date."""
     made_from = page_digest(cases, seeds, root)
-    remembered, files = out / "made-from.txt", [out / name for name in REPORT]
-    if remembered.is_file() and remembered.read_text() == made_from and all(file.is_file() for file in files):
+    remembered, files = out / "made-from.txt", {out / name: kind for name, kind in REPORT.items()}
+    if remembered.is_file() and remembered.read_text("utf-8") == made_from and all(file.is_file() for file in files):
         return
+    for file, kind in (files | {remembered: MADE_FROM}).items():
+        runs.check_writable(file, kind)
     studies = [read_case_study(case, seeds, root) for case in cases]
     found = [run for study in studies for run in study.runs]
     for files_of_a_kind in ([run.oracle for run in found], [run.criteria for run in found]):
         check_sources(files_of_a_kind)
     whole = all_summaries(studies)
     agreement = pd.concat([study.agreement for study in studies])
-    runs.write_atomically(out / "agreement.csv", agreement.to_csv(index=False))
-    runs.write_atomically(out / "agreement.md", whole.to_markdown(index=False) + "\n")
-    runs.write_atomically(out / "agreement.tex", latex(whole))
+    runs.write_atomically(out / "agreement.csv", csv_text(agreement), AGREEMENT)
+    runs.write_atomically(out / "agreement.md", markdown(whole) + "\n", AGREEMENT_MARKDOWN)
+    runs.write_atomically(out / "agreement.tex", latex(whole), AGREEMENT_LATEX)
     render(studies, out, jobs)
-    runs.write_atomically(remembered, made_from)
+    runs.write_atomically(remembered, made_from, MADE_FROM)
 
 
 def page_digest(cases: list[str], seeds: list[int], root: Path) -> str:
     """Of all that a page depends on: the runs' tables, which know their run files, the records, and what draws it."""
     tables = [runs.folder(case, seed, root) / "tables.json" for case in cases for seed in seeds]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
-    sha = hashlib.sha256(json.dumps([cases, seeds, depends_on(PAGE)]).encode())
+    sha = hashlib.sha256(json.dumps([cases, seeds, depends_on(DRAWN_BY)]).encode())
     for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
         sha.update(file.read_bytes() if file.is_file() else b"none")
-    return sha.hexdigest()
+    return f"{FORMAT} {sha.hexdigest()}\n"
 
 
 def show_report(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
@@ -114,7 +120,7 @@ def show_report(cases: list[str], seeds: list[int], root: Path, out: Path) -> No
     for case in cases:
         known = read_case_study(case, seeds, root)
         print(f"\n{case}: Spearman with oracle_abs; {known.said}\n")
-        print(summary(known).to_markdown(index=False))
+        print(markdown(summary(known)))
     print(f"\nreport: {out / 'index.html'}")
 
 
@@ -123,12 +129,13 @@ def print_speed(folder: Path | None) -> None:
     record = records.read_record(folder) if folder else records.newest_record()
     if record is None:
         raise BadInput(f"no record under {records.ROOT}: make timings RECORD=FOLDER writes one, --record FOLDER reads it")
-    for section, what in ((speed.section, "speed of the engine replay"), (precision.section, "precision")):
-        part = section(record)
+    with built_of((folder or records.ROOT / record.name) / "timings.json"):
+        parts = {"speed of the engine replay": speed.section(record), "precision": precision.section(record)}
+    for what, part in parts.items():
         if part is None or part.table is None:
             print(f"\nthe record {record.name} holds no timing of the {what}")
             continue
-        print(f"\n{part.title}\n\n{part.table.to_markdown(index=False, disable_numparse=True)}\n\n{part.caption}")
+        print(f"\n{part.title}\n\n{markdown(part.table, disable_numparse=True)}\n\n{part.caption}")
 
 
 def check_regressions(cases: list[str], seeds: list[int], root: Path, folder: Path) -> None:
@@ -147,7 +154,7 @@ def accept_baselines(cases: list[str], seeds: list[int], root: Path, folder: Pat
         changes = regress.accept(regress.measured_figures(case, seeds, root), folder, reason)
         print(f"{case}: {len(changes)} figures accepted, in {baseline.path(case, folder)}")
         if changes:
-            print(regress.changes_table(changes).to_markdown(index=False, disable_numparse=True) + "\n")
+            print(markdown(regress.changes_table(changes), disable_numparse=True) + "\n")
 
 
 def writable_baselines() -> Path:
@@ -163,10 +170,10 @@ def report_pruning(cases: list[str], seeds: list[int], root: Path, out: Path) ->
     page = render_pruning(known, out)
     for found in (found for studies in known for found in studies):
         print(f"\n{found.case}, {found.folder}: {found.said}\n")
-        print(curves.table(found).to_markdown(index=False, disable_numparse=True))
+        print(markdown(curves.table(found), disable_numparse=True))
         timed = latency.section(found)
         if timed and timed.table is not None:
-            print(f"\n{timed.table.to_markdown(index=False, disable_numparse=True)}")
+            print(f"\n{markdown(timed.table, disable_numparse=True)}")
     print(f"\nreport: {page}")
 
 

@@ -21,7 +21,12 @@ ALLOWED = {
     "reports": {"reports", "bench"},
     "pipeline": {"pipeline", "pruning", "bench"},  # the names of studies; the stages' commands it calls by name
 }
-WITHOUT_TORCH = ("bench/runs", "bench/scores.py", "bench/errors.py")  # all of the workbench that reports may import
+WITHOUT_TORCH = (
+    "bench/runs",
+    "bench/scores.py",
+    "bench/errors.py",
+    "bench/terminal.py",
+)  # all of the workbench that reports may import
 FILES = [file for folder in (*STAGES, "pipeline") for file in sorted((ROOT / folder).rglob("*.py"))]
 
 

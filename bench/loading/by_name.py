@@ -32,6 +32,7 @@ from pruning_oracle.bench.weights import published, state_dict, trained
 LIBRARIES = ("torchvision:", "timm:")  # prefixes of the names of cases without a Python file
 KINDS = ("imagefolder", "npz", "videofolder")
 EXAMPLES = 512
+LONGEST_NAME = 100  # of those that are made up here
 FRAMES = 16  # per video, as torchvision's networks for videos were trained
 
 
@@ -77,7 +78,7 @@ def definition(line: str) -> Definition:
     source, _, network = given.case.partition(":")
     makers: dict[str, Callable[..., nn.Module]] = {"torchvision": published.untrained, "timm": _timm}
     make = functools.partial(makers[source], _known(source, network))
-    name = given.name or _plain(f"{network}-{Path(path).stem}")
+    name = given.name if given.name is not None else _plain(f"{network}-{Path(path).stem}")
     parts = functools.cache(lambda: _parts(kind, Path(path), source, network, given.size))
     recipe = FineTuneRecipe(make, _start(source, network, given.weights, make), parts, epochs=20, rate=1e-3)
     return Definition(name, functools.partial(_case, recipe, name, given.weights, line), __file__, recipe)
@@ -171,4 +172,4 @@ def _view(source: str, network: str) -> View:
 
 def _plain(name: str) -> str:
     """`name` as a file name: other characters than ASCII letters, digits, dot, underscore and hyphen become hyphens."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:LONGEST_NAME]

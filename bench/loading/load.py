@@ -34,16 +34,22 @@ def find(name: str) -> Definition:
     """
     if name.startswith(by_name.LIBRARIES):
         return by_name.definition(name)
+    known = registered()
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    if name not in known:
+        raise BadInput(
+            f"{unknown('case', name, known)}, or give the path of a .py file that holds an @case, or torchvision:NAME"
+        )
+    return known[name]
+
+
+def registered() -> dict[str, Definition]:
+    """The registered cases by name: the suite's own, and those in files that the user has named before."""
     package = importlib.import_module(CASES_PACKAGE)
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{CASES_PACKAGE}.{module.name}")
-    if name.endswith(".py"):
-        return _from_file(Path(name))
-    if name not in CASES:
-        raise BadInput(
-            f"{unknown('case', name, CASES)}, or give the path of a .py file that holds an @case, or torchvision:NAME"
-        )
-    return CASES[name]
+    return CASES
 
 
 def _from_file(path: Path) -> Definition:

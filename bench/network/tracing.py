@@ -48,6 +48,11 @@ def trace(model: nn.Module, inputs: Tensor) -> fx.GraphModule:
     them; if it was recorded, also on other examples, on four and on one, and holds to the size of the inputs.
     """
     inputs, name = inputs[:2], type(model).__name__
+    for part in (part for part, _ in model.named_modules() if not part.isprintable() or set(part) & set('"\\')):
+        raise BadInput(
+            f"{name} cannot be traced: torch.fx writes names of modules into code, and {part!r} has a quote, a backslash or"
+            " a control character: give it another name"
+        )
     hooked = any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     graph = None if hooked else _by_fx(model, inputs)
     if graph is not None:

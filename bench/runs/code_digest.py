@@ -33,7 +33,12 @@ LIBRARIES = {
     "av": "av",
     "PIL": "pillow",
 }
-NEVER = ("bench/runs", "bench/errors.py", "oracle/progress.py")  # files, messages and progress: no number depends on them
+NEVER = (
+    "bench/runs",
+    "bench/errors.py",
+    "bench/terminal.py",
+    "oracle/progress.py",
+)  # files, messages and progress: no number depends on them
 TRAINING = ("bench/training", "bench/registry.py", "bench/pruning_settings.py")  # training shows in the weights' digest
 SETTINGS = ("PruningSettings", "ScratchRecipe")  # classes of settings in a case's file that no measured number depends on
 FINE_TUNING = ("FineTuneRecipe", "fine_tuned_images")  # what also brings a case its network and its data: of these only

@@ -44,7 +44,7 @@ def installed(package: str) -> str:
 def version() -> str:
     """The version of this suite, from its project file or, in an installed copy, from the package's metadata."""
     if PROJECT.is_file():
-        return str(tomllib.loads(PROJECT.read_text())["project"]["version"])
+        return str(tomllib.loads(PROJECT.read_text("utf-8"))["project"]["version"])
     return installed("pruning-oracle")
 
 

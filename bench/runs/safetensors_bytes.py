@@ -20,7 +20,7 @@ def safetensors_bytes(arrays: Mapping[str, np.ndarray], metadata: dict[str, str]
         dtype, shape = known[name]
         start, end = end, end + dtype.itemsize * int(np.prod(shape, dtype=np.int64))
         header[name] = {"dtype": TYPES[dtype.name], "shape": shape, "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=(",", ":")).encode()  # as the library writes it, and as files are recognised
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text
     for name in names:

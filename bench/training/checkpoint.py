@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs.resumable import SECONDS, ResumableFile, by_first_part
+from pruning_oracle.bench.runs.shapes import built_of, checked_facts
 from pruning_oracle.bench.weights import state_dict
 
 KIND = "fine-tuning state"
@@ -44,10 +46,10 @@ class TrainingProgress:
 
 
 class CheckpointFile:
-    """The file of a fine-tuning's state; `setting` is everything that could change its result, `device` where it runs."""
+    """The file of a fine-tuning's state, beside the weights `out`; `setting` is all that could change them, on a `device`."""
 
-    def __init__(self, path: Path, setting: dict[str, Any], device: torch.device, seconds: float = SECONDS) -> None:
-        self.kept, self.device = ResumableFile(path, KIND, setting, seconds), device
+    def __init__(self, out: Path, setting: dict[str, Any], device: torch.device, seconds: float = SECONDS) -> None:
+        self.kept, self.device = ResumableFile(out, KIND, setting, seconds), device
 
     @property
     def path(self) -> Path:
@@ -73,12 +75,21 @@ class CheckpointFile:
         file = self.kept.found()
         if file is None:
             return TrainingProgress()
+        checked_facts(file, {"done": int, "curve": [{"epoch": int}], "chosen": int})
+        with built_of(file.path):
+            return self._restored(file, model, optimizer)
+
+    def _restored(self, file: RunFile, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingProgress:
         named = by_first_part(file.arrays, ("network", "best", "optimizer"))
         parts = {part: {name: torch.tensor(array) for name, array in of.items()} for part, of in named.items()}
-        model.load_state_dict(parts["network"])
+        for part in ("best", "network"):
+            state_dict.fill(model, named[part], str(file.path))
+        parameters = list(model.parameters())
         held: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimizer"].items():
             place, _, key = name.partition("/")
+            if tensor.ndim and tensor.shape != parameters[int(place)].shape:
+                raise ValueError(f"{key} of parameter {place} is {tuple(tensor.shape)}")
             held.setdefault(int(place), {})[key] = tensor
         optimizer.load_state_dict(optimizer.state_dict() | {"state": held})
         return TrainingProgress(file.facts["done"], file.facts["curve"], parts["best"], file.facts["chosen"])

@@ -18,6 +18,7 @@ from pruning_oracle.bench.errors import exit_with
 from pruning_oracle.bench.loading.choice import choice_of
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.bench.runs.bounds import COUNT, Bounds
+from pruning_oracle.bench.runs.kinds import TRIAL
 from pruning_oracle.bench.runs.options import add_number
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import EstimatedOracle, Sampling
@@ -101,9 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--timed", nargs="+", choices=INGREDIENTS, default=list(INGREDIENTS), help="ingredients really timed (default all)"
     )
     given = parser.parse_args(arguments)
-    opened = open_for_measuring("trial", given, SOURCES)
-    case, facts = opened.case, opened.setting
-    out = given.out or runs.folder(case.name, case.seed) / "estimated.json"
+    opened = open_for_measuring("estimated.json", TRIAL, given, SOURCES)
+    case, facts, out = opened.case, opened.setting, opened.out
     rows = choice_of(given).split(case)[0]
     oracle = measure(case, Replay(case, given.memory), rows, given.batch)
     whole = {name: change.double().numpy() for name, change in oracle.changes.items()}
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     about = {name: facts[name] for name in ("case", "seed", "precision", "device", "threads", "batch", "weights")}
     about |= {"examples": len(rows), "data": fingerprint(case.train, rows), "maps": sum(site.maps for site in case.sites)}
-    runs.write_atomically(out, json.dumps(about | found | runs.provenance(), indent=1) + "\n")
+    runs.write_atomically(out, json.dumps(about | found | runs.provenance(), indent=1) + "\n", TRIAL)
     print(_said(case, found, out))
 
 

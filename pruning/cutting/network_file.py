@@ -12,9 +12,12 @@ from pruning_oracle.bench.cutting.plan import UncuttableError
 from pruning_oracle.bench.cutting.surgery import Pruned, of_sites, uncut, without
 from pruning_oracle.bench.device import device_name
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.loading.load import find, load
+from pruning_oracle.bench.loading.load import find, load, registered
+from pruning_oracle.bench.runs.kinds import Kind
 from pruning_oracle.bench.runs.options import Parser
+from pruning_oracle.bench.runs.shapes import built_of
 from pruning_oracle.bench.weights import state_dict
+from pruning_oracle.pruning.cutting.network_facts import checked_network
 
 KIND = "network"
 
@@ -31,10 +34,21 @@ def save_network(path: Path, pruned: Pruned, facts: dict[str, Any]) -> None:
 
 
 def load_network(path: Path, source: str | None = None) -> tuple[Case, dict[str, Any]]:
-    """The case with the pruned network of a file, and the file's facts; `source` is the .py file of a user's own case."""
-    file = runs.load(path, KIND)
-    whole = load(source or file.facts["case"], file.facts["seed"])
-    return rebuild(uncut(whole), file.facts, file.arrays, str(path)).case, file.facts | {"network": file.checksum}
+    """The case with the pruned network of a file, and the file's facts.
+
+    `source` is what the user says the case is, as commands take it. Without it, the file may name a registered case and no
+    more: what a file says is never imported. BadInput if there is no such case, or the file does not fit it.
+    """
+    file = checked_network(runs.load(path, KIND))
+    name = file.facts["case"]
+    if source is None and name not in registered():
+        raise BadInput(f"{path} is of case {name!r}, which is not one of the suite's: say what it is, --source FILE.py")
+    whole = load(source or name, file.facts["seed"])
+    if whole.name != name:
+        raise BadInput(f"{path} is of case {name!r}, but {source} holds {whole.name!r}")
+    with built_of(path):
+        case = rebuild(uncut(whole), file.facts, file.arrays, str(path)).case
+    return case, file.facts | {"network": file.checksum}
 
 
 def setting_of(case: Case, facts: dict[str, Any], stage: str, source: str | None) -> dict[str, Any]:
@@ -48,15 +62,15 @@ def network_options(stage: str, doc: str | None, suffix: str) -> argparse.Argume
     """A parser for `python -m pruning_oracle.pruning.STAGE`, which takes a network file and writes beside it with `suffix`."""
     parser = Parser(prog=f"python -m pruning_oracle.pruning.{stage}", description=doc)
     parser.add_argument("network", type=Path, help="a .network file that python -m pruning_oracle.pruning wrote")
-    parser.add_argument("--source", help="the .py file of the case, if it is your own")
+    parser.add_argument("--source", help="the case, if it is your own: a .py file, or torchvision:NAME … in one word")
     parser.add_argument("--out", type=Path, help=f"the file to write (default: beside the network, {suffix})")
     return parser
 
 
-def open_network(given: argparse.Namespace, suffix: str) -> tuple[Case, dict[str, Any], Path]:
-    """The case with the network that the command line names, the facts of the network file, and the path to write to."""
-    out = given.out or given.network.with_suffix(suffix)
-    runs.check_writable(out)
+def open_network(given: argparse.Namespace, suffix: str, kind: Kind) -> tuple[Case, dict[str, Any], Path]:
+    """The case with the network that the command line names, the facts of its file, and the path to write the result to."""
+    out = given.out or runs.beside(given.network, suffix)
+    runs.check_writable(out, kind)
     return *load_network(given.network, given.source), out
 
 

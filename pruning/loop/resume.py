@@ -9,8 +9,10 @@ import torch
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.runs.resumable import SECONDS, ResumableFile, by_first_part
+from pruning_oracle.bench.runs.shapes import built_of, checked_facts
 from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.pruning.cutting import network_file
+from pruning_oracle.pruning.cutting.network_facts import STATE
 from pruning_oracle.pruning.loop.state import State, TrainingTotals, start
 
 KIND = "pruning state"
@@ -20,11 +22,11 @@ PLAIN = ("update", "scored", "rows", "done", "finished", "why")
 class StateFile:
     """Saves a run's state at most once in so many `seconds`: after a step, or after some updates of the final fine-tuning.
 
-    Call it with the state; `setting` is everything that the run's result depends on.
+    Call it with the state; the file lies beside the run's, `out`, and `setting` is everything that its result depends on.
     """
 
-    def __init__(self, path: Path, setting: dict[str, Any], seconds: float = SECONDS) -> None:
-        self.kept = ResumableFile(path, KIND, setting, seconds)
+    def __init__(self, out: Path, setting: dict[str, Any], seconds: float = SECONDS) -> None:
+        self.kept = ResumableFile(out, KIND, setting, seconds)
 
     @property
     def path(self) -> Path:
@@ -49,17 +51,21 @@ class StateFile:
         file = self.kept.found()
         if file is None:
             return start(case)
-        first = start(case)
-        state = self._unpacked(first, file.arrays, file.facts)
-        if "good" in file.facts:
-            state.good = self._unpacked(first, by_first_part(file.arrays, ("good",))["good"], file.facts["good"])
-        return state
+        with built_of(self.path):
+            facts, first = checked_facts(file, STATE).facts, start(case)
+            state = self._unpacked(first, file.arrays, facts)
+            if "good" in facts:
+                state.good = self._unpacked(first, by_first_part(file.arrays, ("good",))["good"], facts["good"])
+            return state
 
     def _unpacked(self, first: State, arrays: runs.Arrays, facts: dict[str, Any]) -> State:
         parts = by_first_part(arrays, ("network", "momentum", "scores"))
         pruned = network_file.rebuild(first.pruned, facts, parts["network"], str(self.path))
         momenta = {name: torch.tensor(array).to(pruned.case.device) for name, array in parts["momentum"].items()}
         scores = [parts["scores"][site.name] for site in pruned.case.sites] if parts["scores"] else []
+        for name, momentum in momenta.items():
+            if momentum.shape != pruned.case.model.get_parameter(name).shape:
+                raise ValueError(f"the momentum of {name} is {tuple(momentum.shape)}")
         return State(pruned, momenta, scores, **{name: facts[name] for name in PLAIN}, final=TrainingTotals(**facts["final"]))
 
 

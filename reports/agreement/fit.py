@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import write_atomically
+from pruning_oracle.bench.runs.kinds import WEIGHTS_OF_CRITERIA
 from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
 from pruning_oracle.bench.scores import ORACLES
 from pruning_oracle.reports.inputs.read import Run
@@ -19,7 +20,7 @@ def fit_weights(cases: dict[str, list[Run]], file: Path = FILE) -> dict[str, obj
     """Writes and returns the weights, one per member, not negative and of sum 1, for every case and for any other."""
     if file == FILE and not PROJECT.is_file():
         raise BadInput("an installed copy is not written into: fit in a checkout")
-    members = json.loads(file.read_text())["members"]
+    members = json.loads(file.read_text("utf-8"))["members"]
     if len(cases) < 2:
         raise BadInput(
             f"a fit needs two cases at least, since a case is scored with the weights of others; given: {list(cases)}"
@@ -27,7 +28,7 @@ def fit_weights(cases: dict[str, list[Run]], file: Path = FILE) -> dict[str, obj
     tables = {case: [_ranks(run, members) for run in found] for case, found in cases.items()}
     without = {case: _weights([part for other, parts in tables.items() if other != case for part in parts]) for case in cases}
     said = {"members": members, "all": _weights([part for parts in tables.values() for part in parts]), "without": without}
-    write_atomically(file, json.dumps(said, indent=1) + "\n")
+    write_atomically(file, json.dumps(said, indent=1) + "\n", WEIGHTS_OF_CRITERIA)
     return said
 
 

@@ -7,11 +7,12 @@ import numpy as np
 from pruning_oracle.bench.scores import Scores
 from pruning_oracle.reports.agreement.correlation import mean_over_sites, spearman
 from pruning_oracle.reports.agreement.resampling import noise
+from pruning_oracle.reports.inputs.site_names import RESERVED
 
 SPLITS = 20
 
 
-MEAN, ALL = "mean over sites", "all sites"
+MEAN, ALL = RESERVED
 
 
 def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int, errors: Scores | None = None) -> dict[str, float]:

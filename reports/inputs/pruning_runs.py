@@ -1,5 +1,6 @@
 """The runs of the pruning loop: reads their files, and lays their steps out as one table."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,14 @@ import pandas as pd
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RunFile
+from pruning_oracle.bench.runs.names import checked_name
+from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.reports.inputs.read import check_sources
+from pruning_oracle.reports.inputs.shapes import LATENCY, PRUNING, SCRATCH, SURVIVAL
+from pruning_oracle.reports.inputs.site_names import shown_names
 
 Step = dict[str, Any]
+SHAPES = {"pruning": PRUNING, "survival": SURVIVAL, "latency": LATENCY, "scratch": SCRATCH}
 MORE = {  # of `make prune-more`: folder, title
     "pruning-far": "How far it goes",
     "pruning-still": "Without learning: two oracles, and criteria",
@@ -53,8 +59,8 @@ def read_study(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: 
         raise BadInput(
             f"no pruning runs under {folders[0]}: `make prune` or `python -m pruning_oracle.pruning {case}` makes them"
         )
-    found = {name: [runs.load(folder / f"{name}.safetensors", "pruning") for folder in folders] for name in names}
-    survival = [runs.load(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
+    found = {name: [_pruned(folder / f"{checked_name('a run', name)}.safetensors") for folder in folders] for name in names}
+    survival = [_read(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
     latencies, scratch = (_beside(folders, names, kind) for kind in ("latency", "scratch"))
     for files in (found.values(), latencies.values(), scratch.values(), [survival]):
         check_sources([file for several in files for file in several], criteria=False)
@@ -63,10 +69,23 @@ def read_study(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: 
     return PruningStudy(case, folder, tuple(seeds), found, survival, latencies, scratch)
 
 
+def _read(path: Path, kind: str) -> RunFile:
+    return checked_facts(runs.load(path, kind), SHAPES[kind])
+
+
+def _pruned(path: Path) -> RunFile:
+    """A pruning run's file with the names of sites as reports show them; BadInput if its first step has no maps at a site."""
+    file = _read(path, "pruning")
+    first = file.facts["rows"][:1]
+    if not first or min([*first[0]["sites"], first[0]["maps"], first[0]["flops"], first[0]["parameters"]]) <= 0:
+        raise BadInput(f"{path} is damaged: its first step is of a network without maps")
+    return dataclasses.replace(file, facts=file.facts | {"sites": list(shown_names(file.facts["sites"]).values())})
+
+
 def _beside(folders: Sequence[Path], names: Sequence[str], kind: str) -> dict[str, list[RunFile]]:
     """What was made of runs' networks, where it was made of any."""
     paths = {name: [folder / f"{name}.{kind}" for folder in folders] for name in names}
-    found = {name: [runs.load(path, kind) for path in of if path.is_file()] for name, of in paths.items()}
+    found = {name: [_read(path, kind) for path in of if path.is_file()] for name, of in paths.items()}
     return {name: files for name, files in found.items() if files}
 
 

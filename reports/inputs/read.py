@@ -15,11 +15,17 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs.code_digest import depends_on
+from pruning_oracle.bench.runs.kinds import AGREEMENT, MAPS, TABLES
+from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.bench.scores import REDUCTIONS
+from pruning_oracle.reports.inputs.shapes import CRITERIA, ORACLE, SHOWN_CRITERIA, SHOWN_ORACLE, TRAINING, check_arrays
+from pruning_oracle.reports.inputs.site_names import with_shown_names
+from pruning_oracle.reports.inputs.tables import csv_text, read_csv
 
 EXAMPLES = ("shared", "fresh")
 # what computes the tables
 GRADER = ("reports/agreement/grade.py", "reports/agreement/few_examples.py", "reports/inputs/read.py")
+WRITTEN = {"agreement.csv": AGREEMENT, "maps.csv": MAPS, "maps-fresh.csv": MAPS, "tables.json": TABLES}
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,20 @@ class Run:
         return REDUCTIONS[self.criteria.facts["criteria"][criterion]["reduce"]]
 
 
+def read_shown_run(case: str, seed: int, root: Path) -> Run:
+    """The run of a case at a seed as `read_run` gives it, checked to hold what a page shows of it, too."""
+    run = read_run(case, seed, root)
+    checked_facts(run.oracle, SHOWN_ORACLE)
+    checked_facts(run.criteria, SHOWN_CRITERIA)
+    check_arrays(run.oracle, run.criteria, whole=True)
+    return run
+
+
 def read_run(case: str, seed: int, root: Path) -> Run:
     """The run of a case at a seed, checked to be of one network, one set of examples and one definition of the case."""
     folder = runs.folder(case, seed, root)
-    oracle = runs.load(folder / "oracle.safetensors", "oracle")
-    criteria = runs.load(folder / "criteria.safetensors", "criteria")
+    oracle = checked_facts(runs.load(folder / "oracle.safetensors", "oracle"), ORACLE)
+    criteria = checked_facts(runs.load(folder / "criteria.safetensors", "criteria"), CRITERIA)
     for file in (oracle, criteria):
         if (file.facts["case"], file.facts["seed"]) != (case, seed):
             raise BadInput(f"{file.path} is of {file.facts['case']} seed {file.facts['seed']}, not of {case} seed {seed}")
@@ -72,13 +87,14 @@ def read_run(case: str, seed: int, root: Path) -> Run:
     _same(oracle, criteria, "shared examples", oracle.facts["data"], criteria.facts["shared"]["data"])
     _same(oracle, criteria, "sites", oracle.facts["sites"], criteria.facts["sites"])
     _same(oracle, criteria, "sources of the case", *(_sources(file)["case"] for file in (oracle, criteria)))
-    return Run(case, seed, oracle, criteria)
+    check_arrays(oracle, criteria, whole=False)
+    return Run(case, seed, with_shown_names(oracle, 1), with_shown_names(criteria, 2))
 
 
 def learning_curve(run: Run) -> RunFile | None:
     """The learning curve of the very network that was measured, where it was fine-tuned here."""
     path = runs.TRAINED / f"{run.case}-{run.seed}.curve"
-    file = runs.load(path, "training") if path.is_file() else None
+    file = checked_facts(runs.load(path, "training"), TRAINING) if path.is_file() else None
     return file if file and file.facts["weights"] == run.oracle.facts["weights"] else None
 
 
@@ -129,17 +145,19 @@ def check_alike(found: list[Run]) -> None:
 
 def write_tables(run: Run, folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Writes a run's tables as CSV, and `tables.json`: which run files they were made from, and their checksums."""
-    texts = {name: table.to_csv(index=False) for name, table in tables.items()}
+    for name, kind in WRITTEN.items():
+        runs.check_writable(folder / name, kind)
+    texts = {name: csv_text(table) for name, table in tables.items()}
     for name, text in texts.items():
-        runs.write_atomically(folder / name, text)
+        runs.write_atomically(folder / name, text, WRITTEN[name])
     checksums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    runs.write_atomically(folder / "tables.json", json.dumps(_made_from(run) | {"tables": checksums}, indent=1) + "\n")
+    runs.write_atomically(folder / "tables.json", json.dumps(_made_from(run) | {"tables": checksums}, indent=1) + "\n", TABLES)
 
 
 def tables_are_current(run: Run, folder: Path, *names: str) -> bool:
     """Whether tables of a run, all or those named, were made from its very files, by the very code that would make them now."""
     try:
-        facts = json.loads((folder / "tables.json").read_text())
+        facts = json.loads((folder / "tables.json").read_text("utf-8"))
         same = all(facts[name] == value for name, value in _made_from(run).items())
         return same and all(_checksum(folder / name) == facts["tables"][name] for name in names or facts["tables"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -153,7 +171,7 @@ def read_table(run: Run, path: Path) -> pd.DataFrame:
         raise BadInput(f"no table with its provenance at {path}: {again}")
     if not tables_are_current(run, path.parent, path.name):
         raise BadInput(f"{path} was altered, or made by another grader or from other run files than those beside it: {again}")
-    return pd.read_csv(path, dtype={"scope": str, "site": str})
+    return read_csv(path)
 
 
 def _checksum(path: Path) -> str:

@@ -39,11 +39,11 @@ def read_record(folder: Path) -> Record:
     """The record in a folder; a missing or foreign file is refused by name."""
     path = folder / "timings.json"
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text("utf-8"))
         return Record(folder.name, found["benchmarks"], found["machine_info"], found["provenance"])
     except FileNotFoundError as error:
         raise BadInput(f"no record at {path}: make timings RECORD={folder} writes one") from error
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError, OSError) as error:
         raise BadInput(f"{path} is not what make timings writes ({error})") from error
 
 
@@ -57,7 +57,7 @@ def trials() -> list[dict[str, Any]]:
     """What `python -m pruning_oracle.oracle.trial` found of every network, from the newest committed record of each."""
     found = {}
     for path in sorted(ROOT.glob("*/estimated-*.json")):
-        trial = json.loads(path.read_text())
+        trial = json.loads(path.read_text("utf-8"))
         found[trial["case"], trial["examples"]] = trial
     return list(found.values())
 

@@ -1,11 +1,10 @@
 """Draws sections: a figure as SVG for the page and as a PNG file beside it. Several processes can draw at once."""
 
+import hashlib
 import io
 import re
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import matplotlib
@@ -13,8 +12,11 @@ import pandas as pd
 import seaborn as sns
 from markupsafe import Markup
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from pruning_oracle.bench.runs import write_atomically
+from pruning_oracle.bench.runs.kinds import FIGURE, FORMAT
+from pruning_oracle.bench.runs.pool import shared_out
 from pruning_oracle.reports.inputs.records import newest_record, trials
 from pruning_oracle.reports.sections import (
     agreement_table,
@@ -38,6 +40,7 @@ from pruning_oracle.reports.sections import (
 )
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
+TICKS = 40  # that an axis has at most
 WHOLE, RECORDS = "all cases", "all records"  # pieces that are of no case; no case has a space in its name
 PREFIXES = {WHOLE: "all", RECORDS: "timings"}  # of their files
 OVERVIEWS: tuple[Callable[[list[CaseStudy]], Section | None], ...] = (overview.section, paper.section)
@@ -106,8 +109,8 @@ def draw_all(studies: list[CaseStudy], out: Path, jobs: int) -> dict[str, list[D
     if jobs == 1:
         parts = [drawing.draw(piece) for piece in drawing.pieces()]
     else:
-        with ProcessPoolExecutor(jobs, get_context("spawn"), _hold, (drawing,)) as pool:
-            parts = list(pool.map(_draw_held, drawing.pieces()))
+        with shared_out(_draw_held, drawing.pieces(), jobs, _hold, drawing) as futures:
+            parts = [future.result() for future in futures]
     found: dict[str, list[DrawnSection]] = {name: [] for name in (WHOLE, RECORDS, *(study.case for study in studies))}
     for (name, _), part in zip(drawing.pieces(), parts, strict=True):
         found[name] += [part] if part else []
@@ -130,6 +133,7 @@ def set_style() -> None:
     matplotlib.use("agg")
     sns.set_theme(style="ticks", context="paper")
     plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
+    plt.rcParams["text.parse_math"] = False  # a name from data may hold anything
 
 
 def draw_section(section: Section, prefix: str, out: Path) -> DrawnSection:
@@ -138,16 +142,25 @@ def draw_section(section: Section, prefix: str, out: Path) -> DrawnSection:
     return DrawnSection(section.title, section.caption, svg, section.table)
 
 
+def _show_powers(figure: Figure) -> None:
+    """Lets the numbers along logarithmic axes, and no text from data, be set as mathematics."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) if axis.get_scale() != "linear"):
+        for tick in (*axis.get_major_ticks(TICKS), *axis.get_minor_ticks(TICKS)):
+            tick.label1.set_parse_math(True)
+
+
 def _draw(section: Section, name: str, out: Path) -> Markup:
     """Writes the figure's PNG and gives its SVG, with ids of its own so that figures do not borrow from one another."""
     assert section.figure is not None
     image, drawing = io.BytesIO(), io.StringIO()
-    section.figure.savefig(image, format="png", dpi=150)
+    _show_powers(section.figure)
+    section.figure.savefig(image, format="png", dpi=150, metadata={"Software": FORMAT})
     section.figure.set_layout_engine("none")  # the first drawing laid it out; a second time would take as long
     section.figure.savefig(drawing, format="svg", metadata={"Date": None})
     plt.close(section.figure)
-    write_atomically(out / f"{name}.png", image.getvalue())
+    write_atomically(out / f"{name}.png", image.getvalue(), FIGURE)
     text = drawing.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    own = f"figure-{hashlib.sha256(name.encode()).hexdigest()[:12]}-"
+    text = re.sub(r'(\bid="|href="#|url\(#)', lambda found: found[1] + own, text)
     return Markup(text)  # noqa: S704 (matplotlib escapes every label it draws)

@@ -6,7 +6,10 @@ import jinja2
 import pandas as pd
 
 from pruning_oracle.bench.runs import write_atomically
+from pruning_oracle.bench.runs.kinds import PAGE, STEPS
+from pruning_oracle.bench.terminal import printable
 from pruning_oracle.reports.inputs.pruning_runs import MORE, PruningStudy, steps
+from pruning_oracle.reports.inputs.tables import csv_text
 from pruning_oracle.reports.page.draw import RECORDS, WHOLE, draw_all, draw_section, set_style
 from pruning_oracle.reports.sections import curves, latency, maps_kept, survival
 from pruning_oracle.reports.sections.marks import MARK, legend
@@ -20,7 +23,7 @@ def render(studies: list[CaseStudy], out: Path, jobs: int = 1) -> Path:
     described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
     facts = {"described": described, "criteria": len(described), "mark": MARK, "legend": legend(studies).strip()}
     page = _template("page.html").render(overview=parts[WHOLE], cases=cases, timings=parts[RECORDS], **facts)
-    write_atomically(out / "index.html", page)
+    write_atomically(out / "index.html", page, PAGE)
     return out / "index.html"
 
 
@@ -35,12 +38,18 @@ def render_pruning(cases: list[list[PruningStudy]], out: Path) -> Path:
         parts = [draw_section(section, f"pruning-{first.case}", out) for section in sections if section]
         shown.append({"name": first.case, "sections": parts})
     rows = pd.concat([steps(study) for studies in cases for study in studies])
-    write_atomically(out / "pruning.csv", rows.to_csv(index=False, float_format="%.8g"))
-    write_atomically(out / "pruning.html", _template("pruning.html").render(cases=shown))
+    write_atomically(out / "pruning.csv", csv_text(rows, float_format="%.8g"), STEPS)
+    write_atomically(out / "pruning.html", _template("pruning.html").render(cases=shown), PAGE)
     return out / "pruning.html"
 
 
 def _template(name: str) -> jinja2.Template:
     """A template of this folder, which escapes whatever it is given."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined).get_template(name)
+    made = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, finalize=_plain)
+    return made.get_template(name)
+
+
+def _plain(value: object) -> object:
+    """Text without control characters; what is markup already stays."""
+    return printable(value) if type(value) is str else value

@@ -64,7 +64,7 @@ class CriteriaFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Yields a test per criterion and case, and one per case for its baselines as a whole."""
         try:
-            found = marked(ast.parse(self.path.read_text(), str(self.path)))
+            found = marked(ast.parse(self.path.read_bytes(), str(self.path)))
         except SyntaxError as error:
             raise self.CollectError(f"{self.path}, line {error.lineno}: SyntaxError: {error.msg}") from error
         if not found:

@@ -5,24 +5,29 @@ small networks gain little from a second thread. The processes of one session (p
 that gets the lock of a file first measures it, and the others wait for it.
 """
 
+import contextlib
 import fcntl
 import functools
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.code_digest import depends_on
 from pruning_oracle.bench.runs.provenance import ROOT
 
+INTERRUPTED = threading.Event()  # set once the session was interrupted, for its threads, which no signal reaches
+SECONDS = 0.2  # between two looks at it
 MEASURES = ("oracle/measure.py", "bench/command.py")
 
 
@@ -42,8 +47,12 @@ class Work:
         """Measures every run that does not exist yet, and waits for those that another process is measuring."""
         every = [(case, seed) for case in self.cases for seed in self.seeds]
         with ThreadPoolExecutor(max(1, cores() // self.workers)) as pool:
-            for wait in (False, True):
-                list(pool.map(functools.partial(self._measure, wait=wait), every))
+            try:
+                for wait in (False, True):
+                    list(pool.map(functools.partial(self._measure, wait=wait), every))
+            except KeyboardInterrupt:
+                INTERRUPTED.set()
+                raise
 
     def _measure(self, which: tuple[str, int], wait: bool) -> None:
         """Measures a run's criteria, and then its oracle; criteria come first because the user's file may hold a mistake.
@@ -60,7 +69,7 @@ class Work:
         ):
             _once(folder / "oracle.safetensors", True, lambda: shutil.copyfile(oracle, folder / "oracle.safetensors"))
 
-    @contextmanager
+    @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[None]:
         """Lets only one process of the session at a time into a block of this name."""
         with _locked(self.folder / name, wait=True):
@@ -75,17 +84,23 @@ def _once(path: Path, wait: bool, make: Callable[[], object]) -> bool:
     return free
 
 
-@contextmanager
+@contextlib.contextmanager
 def _locked(path: Path, wait: bool) -> Iterator[bool]:
     """Holds the lock of a file during the block; yields False if another process holds it and `wait` is not set."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (path.parent / f".{path.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        free = _taken(lock)
+        while wait and not free and not INTERRUPTED.wait(SECONDS):
+            free = _taken(lock)
+        yield free
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Takes a lock, unless another process holds it."""
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def _command(*words: str) -> None:
@@ -93,10 +108,17 @@ def _command(*words: str) -> None:
     where = os.pathsep.join(filter(None, sys.path))
     environment = os.environ | {"PYTHONPATH": where, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     call = [sys.executable, "-P", "-m", f"pruning_oracle.{words[0]}", *words[1:]]
-    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        text = said[-1].removeprefix("error: ") if said else f"status {done.returncode}"
+    errors = None
+    with subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while errors is None:
+            try:
+                errors = running.communicate(timeout=SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                if INTERRUPTED.is_set():
+                    running.send_signal(signal.SIGINT)
+    if running.returncode:
+        said = errors.strip().splitlines()
+        text = said[-1].removeprefix("error: ") if said else f"status {running.returncode}"
         raise BadInput(f"python -m pruning_oracle.{words[0]} {words[1]}: {text}")
 
 

@@ -13,8 +13,13 @@ import pandas as pd
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.kinds import BASELINES
+from pruning_oracle.bench.runs.names import checked_name
 from pruning_oracle.bench.runs.provenance import ROOT
+from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.inputs.shapes import BASELINE
+from pruning_oracle.reports.inputs.tables import csv_text
 from pruning_oracle.reports.regression.figures import FIGURES, Figure, Figures, digest_of_draws
 
 FOLDER = ROOT / "reports/baselines"
@@ -33,7 +38,7 @@ class Baseline:
 
 def path(case: str, folder: Path) -> Path:
     """The path of a case's baseline."""
-    return folder / f"{case}.safetensors"
+    return folder / f"{checked_name('the name of a case', case)}.safetensors"
 
 
 def origin(found: list[Run]) -> dict[str, Any]:
@@ -59,16 +64,21 @@ def read_baseline(case: str, folder: Path) -> Baseline | None:
     """The baseline of a case, or None if it has none."""
     if not path(case, folder).exists():
         return None
-    file = runs.load(path(case, folder), "baseline")
+    file = checked_facts(runs.load(path(case, folder), "baseline"), BASELINE)
     facts = file.facts
-    figures: dict[int, Figures] = {
-        int(seed): {
-            (criterion, figure): Figure(*(file.arrays[f"{criterion}/{figure}/{part}/{seed}"] for part in ("sites", "draws")))
-            for criterion in facts["accepted"]
-            for figure in FIGURES
+    try:
+        figures: dict[int, Figures] = {
+            int(seed): {
+                (criterion, figure): Figure(
+                    *(file.arrays[f"{criterion}/{figure}/{part}/{seed}"] for part in ("sites", "draws"))
+                )
+                for criterion in facts["accepted"]
+                for figure in FIGURES
+            }
+            for seed in facts["origin"]
         }
-        for seed in facts["origin"]
-    }
+    except (KeyError, ValueError) as error:
+        raise BadInput(f"{file.path} is damaged: it lacks {error}") from error
     return Baseline(facts["case"], figures, facts["accepted"], facts["origin"])
 
 
@@ -82,8 +92,8 @@ def check_origin(baseline: Baseline, found: list[Run], where: Path, accept: str 
                 f"{where} holds no baseline of {baseline.case} seed {seed}, only of {held}: accept one with {accept}"
             )
         for what, value in own.items():
-            if theirs[what] != value:
-                values = f" ({theirs[what]} and {value})" if isinstance(value, (str, int)) else ""
+            if theirs.get(what) != value:
+                values = f" ({theirs.get(what)} and {value})" if isinstance(value, (str, int)) else ""
                 raise BadInput(
                     f"{where} and the run of {baseline.case} seed {seed} are of different {what}{values}:"
                     f" measure with those of the baseline, or accept new ones with {accept}"
@@ -92,6 +102,9 @@ def check_origin(baseline: Baseline, found: list[Run], where: Path, accept: str 
 
 def write(baseline: Baseline, folder: Path) -> None:
     """Writes both files of a baseline."""
+    file, table = path(baseline.case, folder), path(baseline.case, folder).with_suffix(".csv")
+    runs.check_writable(file, runs.run_file("baseline"))
+    runs.check_writable(table, BASELINES)
     arrays = {
         f"{criterion}/{figure}/{part}/{seed}": array.astype(np.float32 if part == "sites" else np.float16)
         for seed, figures in baseline.figures.items()
@@ -99,8 +112,8 @@ def write(baseline: Baseline, folder: Path) -> None:
         for part, array in (("sites", known.sites), ("draws", known.draws))
     }
     facts = {"case": baseline.case, "accepted": baseline.accepted, "origin": baseline.origin}
-    runs.save(path(baseline.case, folder), "baseline", arrays, facts | runs.provenance())
-    runs.write_atomically(path(baseline.case, folder).with_suffix(".csv"), baseline_table(baseline).to_csv(index=False))
+    runs.save(file, "baseline", arrays, facts | runs.provenance())
+    runs.write_atomically(table, csv_text(baseline_table(baseline)), BASELINES)
 
 
 def baseline_table(baseline: Baseline) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.reports.inputs.read import Run, check_alike, read_run
+from pruning_oracle.reports.inputs.tables import markdown
 from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.baseline import ACCEPT, Baseline
 from pruning_oracle.reports.regression.figures import Figures, figures
@@ -112,7 +113,7 @@ def print_findings(found: list[Finding]) -> bool:
     """Prints what changed and, for every regression, a line with the command that accepts it; True if there is none."""
     changed, failed = changes_table(found), [finding for finding in found if finding.fails]
     if len(changed):
-        print(changed.to_markdown(index=False, disable_numparse=True) + "\n")
+        print(markdown(changed, disable_numparse=True) + "\n")
     same, new = (sum(finding.verdict == verdict for finding in found) for verdict in (SAME, NEW))
     print(f"{len(found)} figures: {same} as their baselines, {new} new, {len(failed)} failed")
     for finding in failed:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from pruning_oracle.bench.terminal import one_line
 from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle, readable
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN
 from pruning_oracle.reports.sections.marks import MARK, marked
@@ -60,5 +61,6 @@ def all_summaries(studies: list[CaseStudy]) -> pd.DataFrame:
 
 def latex(table: pd.DataFrame) -> str:
     """A table as LaTeX for the booktabs package; −, ℓ2 and † are written in math mode, which every LaTeX can set."""
-    text = table.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1).to_latex(hrules=True)
+    plain = table.map(lambda cell: one_line(cell) if isinstance(cell, str) else cell)
+    text = plain.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1).to_latex(hrules=True)
     return text.replace("−", "$-$").replace("ℓ2", r"$\ell_2$").replace(MARK, r"$\dagger$")

@@ -89,7 +89,7 @@ def test_a_state_of_other_settings_is_not_used(tmp_path, capsys):
     fine_tune(recipe(epochs=2), parts(), 0, "first", keeper(tmp_path / "state"))
     _, found = fine_tune(recipe(epochs=1), parts(), 0, "second", keeper(tmp_path / "state", setting={"of": "another"}))
     assert found.done == 1
-    assert "is of other settings or another version: it is not used" in capsys.readouterr().out
+    assert "is of other settings or another version: it is kept, and not used" in capsys.readouterr().out
 
 
 def test_it_learns_and_the_first_row_is_before(tmp_path):

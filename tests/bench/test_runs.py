@@ -87,7 +87,7 @@ def test_an_interrupted_write_leaves_the_old_file(file, monkeypatch):
 
 def test_a_place_that_cannot_be_written_is_named(file):
     with pytest.raises(BadInput, match=r"cannot write .*inside: (File exists|Not a directory)"):
-        runs.write_atomically(file / "inside", "text")
+        runs.write_atomically(file / "inside", "text", runs.run_file("oracle"))
 
 
 def test_the_digest_sees_names_shapes_types_and_values():

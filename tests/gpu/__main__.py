@@ -15,6 +15,7 @@ from typing import Any
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.device import choose_device
 from pruning_oracle.bench.errors import exit_with
+from pruning_oracle.bench.runs.kinds import GPU
 from pruning_oracle.bench.runs.options import Parser, each_once
 
 # the most telling first; seconds that each may take, together under eight minutes
@@ -56,13 +57,13 @@ def main() -> None:
     each_once("--parts", given.parts)
     if given.device != "standin":  # which each part makes for itself
         choose_device(given.device)
-    runs.check_writable(given.record / "gpu.json")
+    runs.check_writable(given.record / "gpu.json", GPU)
     record: dict[str, Any] = {"command": "make gpu", "tiny": bool(given.tiny), "parts": {}}
     for name in given.parts:
         print(f"part {name}, at most {PARTS[name]} s", flush=True)
         record["parts"][name] = run_part(name, given.device, bool(given.tiny))
         text = json.dumps(record | {"provenance": runs.provenance()}, indent=1) + "\n"
-        runs.write_atomically(given.record / "gpu.json", text)
+        runs.write_atomically(given.record / "gpu.json", text, GPU)
     ends = {name: part["ended"] for name, part in record["parts"].items()}
     print(f"{', '.join(f'{name}: {ended}' for name, ended in ends.items())}; in {given.record / 'gpu.json'}")
     sys.exit(any(ended.startswith("failed") for ended in ends.values()))

@@ -5,6 +5,7 @@ import importlib
 import json
 
 from gpu.__main__ import FACT, PARTS
+from pruning_oracle.bench.errors import exit_with
 
 
 def main() -> None:
@@ -29,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_with(main)

@@ -139,6 +139,21 @@ def test_what_was_chosen_is_chosen_again(tmp_path):
         assert set(units.choices) == {"memory format", "stem", "side", "mix"}
 
 
+def test_what_a_run_left_that_was_killed_after_its_result_is_deleted(tmp_path):
+    (tmp_path / "mine.py").write_text(CASE.format(label="1", mode=".eval()"))
+    words = [*SMALL, "--out", "o.safetensors"]
+    assert command(*words, folder=tmp_path).returncode == 0
+    found = runs.load(tmp_path / "o.safetensors", "oracle")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Units, "_delete", lambda units: None)
+        (tmp_path / "o.safetensors").unlink()
+        assert command(*words, folder=tmp_path).returncode == 0
+    assert len(list(tmp_path.glob("o.units/*/*.safetensors"))) == 3
+    assert "is up to date" in command(*words, folder=tmp_path).stdout
+    assert not list(tmp_path.glob("o.units"))
+    assert runs.load(tmp_path / "o.safetensors", "oracle").arrays.keys() == found.arrays.keys()
+
+
 def test_a_second_process_is_refused(tmp_path):
     out = tmp_path / "oracle.safetensors"
     with Units(out, {}).hold(), pytest.raises(BadInput, match=r"another process is measuring into .*units: wait"):

@@ -1,8 +1,12 @@
 """The pytest plugin in somebody else's repository: first new, then accepted, held, shared by two processes, and failing."""
 
+import contextlib
+import signal
 import subprocess
 import sys
+import time
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 from commands import surroundings
@@ -45,6 +49,26 @@ def session(pytester, *words):
 
 def held(pytester, *words):
     return session(pytester, "--pruning-oracle-criteria", "mine.py", *SMALL, *words)
+
+
+@pytest.mark.slow
+def test_an_interrupted_session_ends_at_once_with_all_that_it_started(elsewhere):
+    """By a signal to pytest alone, whose threads and commands do not get it."""
+    words = [sys.executable, "-m", "pytest", *PLUGIN, "--pruning-oracle-criteria", "mine.py"]
+    words += ["--pruning-oracle-cases", "vgg-digits", "--pruning-oracle-seeds", "0 1 2"]
+    with subprocess.Popen(words, cwd=elsewhere.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        while running.poll() is None and not list(elsewhere.path.glob(".pytest_cache/d/pruning-oracle/*/*/*/*.units/*/*")):
+            time.sleep(0.1)
+        began = time.monotonic()
+        running.send_signal(signal.SIGINT)
+        out = running.communicate(timeout=60)[0]
+    assert time.monotonic() - began < 30
+    assert running.returncode == pytest.ExitCode.INTERRUPTED
+    assert "Traceback" not in out
+    assert "KeyboardInterrupt" in out
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            assert str(elsewhere.path).encode() not in process.read_bytes()
 
 
 def test_from_the_first_measurement_to_a_regression(elsewhere):

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.data.reading.files import shown
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.kinds import READABLE
 
 STRICT = "STRICT"
 MEMORY = runs.RUNS / ".read"
@@ -82,7 +83,7 @@ def find_unreadable(what: str, stamps: dict[str, str], check: Callable[[str], ob
         bad = {name: reason for name, reason in zip(stamps, bar, strict=True) if reason}
     if time.monotonic() - start > LONG:
         with contextlib.suppress(BadInput):  # where nothing can be written, they are read again the next time
-            runs.write_atomically(memory, json.dumps({"bad": bad, "checksum": _checksum(memory.name, bad)}))
+            runs.write_atomically(memory, json.dumps({"bad": bad, "checksum": _checksum(memory.name, bad)}), READABLE)
     return bad
 
 

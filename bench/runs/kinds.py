@@ -1,0 +1,102 @@
+"""The kinds of files that the suite writes, each recognised by its content: no other file is ever written over or deleted.
+
+As a script, `python3 bench/runs/kinds.py FOLDER …` deletes the suite's own files in folders, as `make clean` does, and
+`--timings FILE` fails if `make timings` must not write that file. It needs Python's own library alone.
+"""
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = "pruning-oracle 1"
+LOOKED_AT = 65536  # bytes at both ends of a file in which marks are looked for
+LONGEST_HEADER = 100_000_000  # bytes, as safetensors allows
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: its name, and marks that its beginning or its end always holds."""
+
+    name: str
+    marks: tuple[bytes, ...]
+
+
+def run_file(kind: str) -> Kind:
+    """The kind of a run file, whose header names it."""
+    return Kind(f"{kind} file", (f'"format":"{FORMAT}"'.encode(), f'"kind":"{kind}"'.encode()))
+
+
+LOG = Kind("log", (b" pruning-oracle ",))
+PAGE = Kind("page of a report", (b"<title>Pruning Oracle: ",))
+FIGURE = Kind("figure", (f"Software\0{FORMAT}".encode(),))
+AGREEMENT = Kind("table of agreement", (b"case,seed,criterion,scope,scaling,oracle,",))
+AGREEMENT_MARKDOWN = Kind("table of agreement", (b"| case ", b"| oracle ", b"| criterion ", b"| noise ceiling "))
+AGREEMENT_LATEX = Kind("table of agreement", (b"case & oracle & criterion & ", b"noise ceiling & "))
+MAPS = Kind("table of maps", (b"site,map,oracle_loss,oracle_abs,",))
+STEPS = Kind("table of pruning steps", (b"case,study,",))
+BASELINES = Kind("table of baselines", (b"criterion,figure,",))
+MADE_FROM = Kind("note of what a report was made from", (FORMAT.encode(),))
+TABLES = Kind("note of what tables were made from", (b'"oracle": "', b'"criteria": "', b'"grader": "', b'"tables": {'))
+TRIAL = Kind("trial of estimated oracles", (b'"weights": "', b'"maps": ', b'"curves": ['))
+WEIGHTS_OF_CRITERIA = Kind("file of a combination's weights", (b'"members": [',))
+ONNX = Kind("exported network", (FORMAT.encode(),))
+TIMINGS = Kind("record of make timings", (b'"machine_info": {', b'"provenance": {'))
+GPU = Kind("record of make gpu", (b'"command": "make gpu"',))
+READABLE = Kind("note of what cannot be read", (b"{",))
+RUN_FILE = Kind("run file", (f'"format":"{FORMAT}"'.encode(),))  # of whatever kind
+REPORT = (PAGE, FIGURE, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, STEPS, MADE_FROM)
+EVERY = (*REPORT, RUN_FILE, LOG, MAPS, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
+
+
+def refusal(path: Path, kind: Kind) -> str:
+    """Why a file of this kind is not written to `path`; empty if nothing lies there, or nothing but a file of this kind."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return ""
+    if not stat.S_ISREG(mode):
+        return f"{path} is {_described(mode)}: name a file"
+    return "" if is_a(path, kind) else f"{path} is no {kind.name} of this suite: move it away, or name another place"
+
+
+def is_a(path: Path, *kinds: Kind) -> bool:
+    """Whether a regular file is of one of these kinds by its content, or holds nothing that could be lost."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # a pipe would wait for ever
+        size = os.fstat(file.fileno()).st_size
+        first = file.read(9)
+        header = int.from_bytes(first[:8], "little") if first[8:] == b"{" else 0  # of a run file: marks may lie anywhere in it
+        ends = first + file.read(max(LOOKED_AT, min(header, LONGEST_HEADER)))
+        file.seek(max(0, size - LOOKED_AT))
+        ends += file.read(LOOKED_AT)
+    return not size or any(all(mark in ends for mark in kind.marks) for kind in kinds)
+
+
+def _described(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def clean(folder: Path) -> list[Path]:
+    """Deletes the suite's own files under a folder, and folders that this empties; returns the files that are left."""
+    left = []
+    for place, folders, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(place, name)
+            lock = name == "lock" or name.endswith(".lock")
+            if stat.S_ISREG(path.lstat().st_mode) and (is_a(path, *EVERY) or (lock and not path.stat().st_size)):
+                path.unlink()
+            else:
+                left.append(path)
+        left += [Path(place, name) for name in folders if Path(place, name).is_symlink()]
+        if not any(Path(place).iterdir()):
+            Path(place).rmdir()
+    return left
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--timings":
+        sys.exit(refusal(Path(sys.argv[2]), TIMINGS) or 0)
+    for kept in [path for name in sys.argv[1:] if not Path(name).is_symlink() for path in clean(Path(name))]:
+        print(f"kept, since it is not the suite's: {str(kept)!r}")
