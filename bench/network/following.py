@@ -15,6 +15,7 @@ from torch.utils import _pytree as tree
 from pruning_oracle.bench.network.nan_probes import NONE, decode_owners, probes
 
 DRAWS = 4  # runs with other values: one could by chance leave an index or a comparison as it is
+SAFE = 2  # of these, those whose integers have been seen; the others are one more and one less, which may be out of range
 MOST = 1 << 28  # numbers that may be computed to find which maps an operation mixes
 Run = Callable[[Any], Any]  # an operation's result for another value of one of its inputs
 
@@ -98,8 +99,14 @@ class Following:
         """Where the results differ from the recorded ones in any of a few runs with other values at `where`."""
         moved = [torch.zeros_like(one, dtype=torch.bool) for one in self.old]
         generator = torch.Generator().manual_seed(0)
-        for _ in range(DRAWS):
-            new = self._after(_other_values(self.leaves[self.place], where, generator))
+        for draw in range(DRAWS):
+            value = _other_values(self.leaves[self.place], where, draw, generator)
+            try:
+                new = self._after(value)
+            except (RuntimeError, IndexError):
+                if draw < SAFE:
+                    raise
+                continue
             moved = [found | (two != one) for found, one, two in zip(moved, self.old, new, strict=True)]
         return moved
 
@@ -122,15 +129,16 @@ def _twin(leaf: Tensor, outputs: list[Tensor]) -> int | None:
     return next((place for place, other in enumerate(outputs) if _floating(other) and other.shape == leaf.shape), None)
 
 
-def _other_values(leaf: Any, where: Tensor, generator: torch.Generator) -> Any:
-    """A value with other numbers at `where`: random ones, or for integers others of its own, so that indices stay valid."""
+def _other_values(leaf: Any, where: Tensor, draw: int, generator: torch.Generator) -> Any:
+    """A value with other numbers at `where`: random ones; for integers others of its own, so that indices stay valid, or ±1."""
     value = _tensor(leaf)
     if _floating(value):
         other = (torch.randn(value.shape, generator=generator) * 10 * (1 + value.abs().max())).to(value.dtype)
     elif value.dtype == torch.bool:
-        other = torch.rand(value.shape, generator=generator) < 0.5
-    else:
+        other = ~value if draw == 0 else torch.rand(value.shape, generator=generator) < 0.5
+    elif draw < SAFE:
         other = value.flatten()[torch.randint(value.numel(), value.shape, generator=generator)]
-        other = other if value.numel() > 1 else value + 1
+    else:
+        other = value + (1 if draw == SAFE else -1)
     mixed = torch.where(where, other, value)
     return mixed if isinstance(leaf, Tensor) else mixed.item()

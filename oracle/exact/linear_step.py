@@ -97,7 +97,8 @@ def output_without_maps(
     result, start = rows.take(after, examples), 0
     for index, count in _runs(maps):
         part = examples[start : start + count]
-        result[start * rows.per : (start + count) * rows.per] -= _contribution(layer, channels[index], given, rows, part)
+        if channels[index]:  # a layer that reads a part of the maps may not read this one
+            result[start * rows.per : (start + count) * rows.per] -= _contribution(layer, channels[index], given, rows, part)
         start += count
     return result
 

@@ -97,7 +97,11 @@ class Pixel(nn.Module):
         return self.read(self.activation(self.second(torch.relu(self.first(pixels)))).flatten(1))
 
 
-@pytest.mark.parametrize("activation", [nn.SiLU(), nn.Hardswish(), torch.tanh, torch.sigmoid, F.gelu], ids=str)
+@pytest.mark.parametrize(
+    "activation",
+    [nn.SiLU(), nn.Hardswish(), torch.tanh, torch.sigmoid, F.gelu],
+    ids=lambda one: getattr(one, "__name__", str(one)),
+)
 def test_relevance_passes_an_activation_function_unchanged(activation):
     torch.manual_seed(0)
     model = Pixel(activation)

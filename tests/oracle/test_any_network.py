@@ -147,3 +147,11 @@ def test_maps_that_reach_no_output_or_only_one_of_them():
     dead = case.site("dead")
     batch = next(case.batches(case.train, range(4), 4))
     assert torch.equal(Replay(case)(dead, batch), torch.zeros(4, 4, dtype=torch.float64))
+
+
+def test_a_layer_that_reads_a_part_of_the_maps_takes_the_linear_step():
+    def half(net, x):
+        return net.read(net.other(x.chunk(2, 1)[0]).relu().mean((2, 3)) + x.mean((2, 3)))
+
+    case = case_of(Net(end=half, other=nn.Conv2d(2, 4, 1)))
+    exact(case)
