@@ -1,0 +1,1 @@
+"""Sites and replay on networks of torchvision and timm: `python -m sweep`."""
