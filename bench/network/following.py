@@ -38,6 +38,7 @@ class Following:
         self.by_value = [
             twin is None and not (self.nan and _floating(leaf)) for leaf, twin in zip(self.old, self.twins, strict=True)
         ]
+        self.draws = [draw for draw in range(DRAWS) if self._takes(draw)] if any(self.by_value) else []
         if any(self.by_value) and self.nan:  # sizes do not follow numbers, which one look at all of them shows
             moved = self._moved(labels != NONE)
             self.by_value = [one and bool(two.any()) for one, two in zip(self.by_value, moved, strict=True)]
@@ -95,18 +96,23 @@ class Following:
         changed = tree.tree_unflatten([*self.leaves[: self.place], value, *self.leaves[self.place + 1 :]], self.spec)
         return [_tensor(leaf) for leaf in tree.tree_leaves(self.run(changed))]
 
+    def _takes(self, draw: int) -> bool:
+        """Whether the operation takes other values in all of its labelled numbers: the same draws must serve any of them."""
+        try:
+            self._after(_other_values(self.leaves[self.place], self.labels != NONE, draw))
+        except (RuntimeError, IndexError):
+            return False
+        return True
+
     def _moved(self, where: Tensor) -> list[Tensor]:
-        """Where the results differ from the recorded ones in any of a few runs with other values at `where`."""
+        """Where the results differ from the recorded ones in any of a few runs with other values at `where`.
+
+        Each run puts the same value into a number whichever others change with it, so that what follows one label differs in
+        every run in which that label changes, or in none.
+        """
         moved = [torch.zeros_like(one, dtype=torch.bool) for one in self.old]
-        generator = torch.Generator().manual_seed(0)
-        for draw in range(DRAWS):
-            value = _other_values(self.leaves[self.place], where, draw, generator)
-            try:
-                new = self._after(value)
-            except (RuntimeError, IndexError):
-                if draw < SAFE:
-                    raise
-                continue
+        for draw in self.draws:
+            new = self._after(_other_values(self.leaves[self.place], where, draw))
             moved = [found | (two != one) for found, one, two in zip(moved, self.old, new, strict=True)]
         return moved
 
@@ -129,9 +135,9 @@ def _twin(leaf: Tensor, outputs: list[Tensor]) -> int | None:
     return next((place for place, other in enumerate(outputs) if _floating(other) and other.shape == leaf.shape), None)
 
 
-def _other_values(leaf: Any, where: Tensor, draw: int, generator: torch.Generator) -> Any:
+def _other_values(leaf: Any, where: Tensor, draw: int) -> Any:
     """A value with other numbers at `where`: random ones; for integers others of its own, so that indices stay valid, or ±1."""
-    value = _tensor(leaf)
+    value, generator = _tensor(leaf), torch.Generator().manual_seed(draw)
     if _floating(value):
         other = (torch.randn(value.shape, generator=generator) * 10 * (1 + value.abs().max())).to(value.dtype)
     elif value.dtype == torch.bool:
