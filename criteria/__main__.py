@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     opened = open_for_measuring("criteria.safetensors", runs.run_file("criteria"), given, SOURCES, files_of(chosen))
     case, out, choice = opened.case, opened.out, choice_of(given)
     splits = dict(zip(("shared", "fresh"), choice.split(case), strict=True))
+    users = {Path(word).resolve() for word in given.criteria if word.endswith(".py")}
+    named = [*given.criteria, *(one.name for one in chosen if one.file.resolve() in users)]  # a mistake in them is the user's
     chosen, missing = fitting(case, chosen, given.criteria)
     data = {name: fingerprint(case.train, rows) for name, rows in splits.items()}
     said = {criterion.name: _said(criterion) for criterion in chosen}
@@ -80,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, rows in splits.items():
         start = time.perf_counter()
         timed, failed = _score(case, chosen, name, rows, given.batch, room, kept)
-        chosen, missing = _others(case, chosen, failed, given.criteria), missing | failed
+        chosen, missing = _others(case, chosen, failed, named), missing | failed
         kept.add(f"{name}/rows", np.array(rows))
         facts[name] = {"examples": len(rows), "data": data[name], "seconds": round(time.perf_counter() - start, 2)}
     kept.drop(lambda name: name.split("/")[1] in missing)

