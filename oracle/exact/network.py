@@ -19,6 +19,8 @@ from pruning_oracle.oracle.exact.traced import Traced
 from pruning_oracle.oracle.exact.untraced import Untraced
 
 ALLOCATOR = "DefaultCPUAllocator"  # named by what torch raises where a CPU lacks memory
+# no reasons to run the whole network; a frame that held such an error as an argument would keep the attempt's memory alive
+PASSED_ON = (torch.OutOfMemoryError, BadInput)
 log = logging.getLogger("oracle")
 
 
@@ -39,6 +41,8 @@ class Network:
             try:
                 self.traced = self.traced or Traced(self.case, batch, self.choices)
                 return self.traced.keep(batch)
+            except PASSED_ON:
+                raise
             except Exception as error:
                 self.traced, self.why = None, _reason(error)
             log.warning("%s: every removal runs the whole network, since %s", self.case.name, self.why)
@@ -60,6 +64,8 @@ class Network:
         try:
             if self.traced:
                 return self.traced.alive(site)
+        except PASSED_ON:
+            raise
         except Exception as error:
             self._give_up(site, error)
         return torch.ones(self.whole.batch.examples, site.maps, dtype=torch.bool, device=self.case.device)
@@ -74,6 +80,9 @@ class Network:
             found, expected = (each.removed(site, examples[few], maps[few]) for each in (self.traced, self.whole))
             if proof.differ(found, expected, self.case.precision):
                 raise Unreplayable("the replay gives other outputs than the network itself")
+        except PASSED_ON:
+            self.traced.plans.pop(site, None)
+            raise
         except Exception as error:
             self.traced.plans.pop(site, None)
             self._give_up(site, error)
@@ -87,6 +96,8 @@ class Network:
         try:
             if self.traced and not self._entire(site):
                 return self.traced.removed(site, examples, maps)
+        except PASSED_ON:
+            raise
         except Exception as error:
             self._give_up(site, error)
         return self.whole.removed(site, examples, maps)
@@ -104,9 +115,7 @@ class Network:
 
 
 def _reason(error: Exception) -> str:
-    """Why the engine cannot replay, from what an attempt raised; raises what is no such reason: lack of memory, a bad input."""
-    if isinstance(error, (torch.OutOfMemoryError, BadInput)):
-        raise error
+    """Why the engine cannot replay, from what an attempt raised; a CPU's lack of memory, which is no reason, is raised."""
     if isinstance(error, MemoryError) or ALLOCATOR in str(error):
         raise torch.OutOfMemoryError(str(error)) from error
     if isinstance(error, Unreplayable):
