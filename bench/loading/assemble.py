@@ -1,5 +1,6 @@
 """Turns a trained model, its data and its loss into a Case: finds the sites, and refuses what would make an oracle wrong."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -12,11 +13,13 @@ from pruning_oracle.bench.loading.checks import check_examples, check_kind, chec
 from pruning_oracle.bench.loading.losses import check_loss, cross_entropy, loss_and_check
 from pruning_oracle.bench.network import sites
 from pruning_oracle.bench.network.any_batch import check_batch_of_one, keep_axes
+from pruning_oracle.bench.network.carried_gates import doubtful_sites
 from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.network.plain_weights import plain_copy
 from pruning_oracle.bench.network.tracing import difference, first_line
 from pruning_oracle.bench.runs.bounds import EXAMPLES
 
+log = logging.getLogger("bench")
 # the network made for smaller inputs, and a batch of two such inputs
 Probe = tuple[nn.Module, Tensor]
 
@@ -55,6 +58,13 @@ def assemble(
         if isinstance(plain, fx.GraphModule):
             keep_axes(plain, inputs)
         own = Case(plain, tuple(carried), (), train, test, loss, examples, why, check)
+        for site in doubtful_sites(own, inputs):
+            log.warning(
+                "%s: at site %r a gate at 0 gives other outputs than weights of 0 in the layers that are seen to read the map:"
+                " what is measured there is no deletion (does a batch norm or an activation stand behind the gate?)",
+                type(model).__name__,
+                site,
+            )
         return check_batch_of_one(own, type(model).__name__)
     gated, found, left_out = sites.find_sites(*(probe or (model, inputs)))
     if not found:

@@ -54,15 +54,21 @@ class Readers:
     def deleted(self, model: nn.Module, labels: Sequence[int]) -> Iterator[bool]:
         """Sets to 0, inside the block, what the network's layers make of these maps; gives false where that cannot be done."""
         slices = [_weights(model, layer, places) for label in labels for layer, places in self.of[label]]
-        views = [view for some in slices for view in some or ()]
-        kept = [view.clone() for view in views]
-        try:
-            for view in views:
-                view.zero_()
+        with zeroed([view for some in slices for view in some]):
             yield all(slices)
-        finally:
-            for view, values in reversed(list(zip(views, kept, strict=True))):
-                view.copy_(values)
+
+
+@contextmanager
+def zeroed(views: Sequence[Tensor]) -> Iterator[None]:
+    """Sets these views of weights to 0 inside the block."""
+    kept = [view.clone() for view in views]
+    try:
+        for view in views:
+            view.zero_()
+        yield
+    finally:
+        for view, values in reversed(list(zip(views, kept, strict=True))):
+            view.copy_(values)
 
 
 def _weights(model: nn.Module, layer: fx.Node, channels: Sequence[int]) -> list[Tensor]:
@@ -74,7 +80,11 @@ def _weights(model: nn.Module, layer: fx.Node, channels: Sequence[int]) -> list[
         path, _, name = str(weight.target).rpartition(".")
         tensor = getattr(model.get_submodule(path), name)
         return [tensor[channel] if layer.target in TRANSPOSING else tensor[:, channel] for channel in channels]
-    module: Any = model.get_submodule(str(layer.target))
+    return input_weights(model.get_submodule(str(layer.target)), channels)
+
+
+def input_weights(module: Any, channels: Sequence[int]) -> list[Tensor]:
+    """Views of the weights that multiply these input channels of a layer that mixes maps."""
     if isinstance(module, TRANSPOSED):
         return [module.weight[channel] for channel in channels]
     if isinstance(module, CONVOLUTIONS):
@@ -101,7 +111,7 @@ def untrue_sites(
             deleted = tree.tree_leaves(outputs_of(original, inputs)) if possible else []
         with gated(gates, values):
             removed = tree.tree_leaves(gates(inputs.clone())) if possible else []
-        return all(_close(*pair) for pair in zip(removed, deleted, strict=True) if isinstance(pair[0], Tensor))
+        return all(close(*pair) for pair in zip(removed, deleted, strict=True) if isinstance(pair[0], Tensor))
 
     for _ in range(ROUNDS):
         drawn = {site: int(torch.randint(site.maps, (), generator=generator)) for site in labels if site not in untrue}
@@ -113,7 +123,8 @@ def untrue_sites(
     return untrue
 
 
-def _close(removed: Tensor, deleted: Tensor) -> bool:
+def close(removed: Tensor, deleted: Tensor) -> bool:
+    """Whether two outputs are equal up to rounding in float32, relative to the largest number."""
     if not removed.is_floating_point():
         return torch.equal(removed, deleted)
     scale = deleted.nan_to_num(0, 0, 0).abs().max().clamp(min=1e-30) if deleted.numel() else 1.0

@@ -154,6 +154,27 @@ def test_a_network_that_cannot_be_traced_carries_its_own_gates():
         assemble(Untraceable().eval(), data, data, carried=[Site("conv", 3, ("conv",), ("conv",), ((0, 1, 2),))])
 
 
+class Normed(nn.Module):
+    """It carries a gate behind a batch norm, or wrongly in front of it."""
+
+    def __init__(self, right):
+        super().__init__()
+        self.conv, self.norm, self.gate, self.read = nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3), Gate(3), nn.Linear(3, 2)
+        self.right = right
+        nn.init.uniform_(self.norm.bias, 1, 2)
+
+    def forward(self, images):
+        maps = self.conv(images)
+        return self.read((self.gate(self.norm(maps)) if self.right else self.norm(self.gate(maps))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_gates_of_a_networks_own_are_compared_with_deletion(right, caplog):
+    data = TensorDataset(torch.randn(8, 1, 2, 2), torch.zeros(8, dtype=torch.long))
+    assemble(Normed(right).eval(), data, data, carried=[Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))])
+    assert ("at site 'conv' a gate at 0 gives other outputs than weights of 0" in caplog.text) != right
+
+
 def test_bad_networks():
     data = TensorDataset(torch.randn(8, 1, 1, 1), torch.zeros(8, dtype=torch.long))
     with pytest.raises(BadInput, match="has no convolution"):

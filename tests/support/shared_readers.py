@@ -188,6 +188,22 @@ EXAMPLES = {
         (3, 6, 6),
         {"a": (4, lambda model, index: model.weight[index].zero_())},
     ),
+    "branches stacked and added up": Example(
+        Net(
+            lambda model, images: pooled(model, torch.stack([model.a(images).tanh(), model.b(images).tanh()], 1).sum(1)),
+            a=conv(3, 4), b=conv(3, 4, 3, padding=1), fc=nn.Linear(4, 3),
+        ),
+        (3, 6, 6),
+        {"a": (4, read("fc"))},
+    ),
+    "groups that are normalised together": Example(
+        Net(
+            lambda model, images: pooled(model, model.norm(model.a(images)).sigmoid()),
+            a=conv(3, 6), norm=nn.GroupNorm(3, 6), fc=nn.Linear(6, 3),
+        ),
+        (3, 6, 6),
+        {"a": (3, lambda model, index: read("fc", 1)(model, 2 * index))},
+    ),
     "groups": Example(
         Net(
             lambda model, images: pooled(model, model.b(model.a(images).sigmoid()).sigmoid()),
