@@ -91,6 +91,12 @@ def half_attention(model, images):
     return pooled(model, torch.cat([left * first, right * second], 1))
 
 
+def grouped_attention(model, images):
+    maps = torch.relu(model.a(images))
+    parted = maps.unflatten(1, (2, 4)) * torch.sigmoid(model.psi(maps))[:, :, None]
+    return pooled(model, parted.flatten(1, 2))
+
+
 def twice(function):
     return lambda model, images: pooled(model, function(model, function(model, torch.relu(model.a(images)))))
 
@@ -171,6 +177,11 @@ EXAMPLES = {
         Net(half_attention, a=conv(3, 8, 3), psi=conv(8, 2), fc=nn.Linear(8, 3)),
         (3, 6, 6),
         {"a": (4, read("psi", "fc")), "a:2": (4, lambda model, index: read("psi", "fc")(model, index + 4))},
+    ),
+    "attention maps for each half of a view": Example(
+        Net(grouped_attention, a=conv(3, 8, 3), psi=conv(8, 2), fc=nn.Linear(8, 3)),
+        (3, 6, 6),
+        {"a": (8, read("psi", "fc"))},
     ),
     "a filter of the user's own": Example(
         Net(
