@@ -21,6 +21,7 @@ class GatePlaces:
         self.held: dict[fx.Node, set[int]] = {}
         self.movable: dict[fx.Node, set[int]] = {}
         self.rows: dict[fx.Node, Tensor] = {}
+        self.reasons: dict[fx.Node, str | None] = {}
 
     def find(self, read: list[fx.Node]) -> Places:
         """The places of every map that these nodes' values bring to a layer that mixes maps."""
@@ -32,6 +33,11 @@ class GatePlaces:
 
     def unfit(self, node: fx.Node) -> str | None:
         """Why no gate can stand behind a node; None if one can."""
+        if node not in self.reasons:
+            self.reasons[node] = self._unfit(node)
+        return self.reasons[node]
+
+    def _unfit(self, node: fx.Node) -> str | None:
         plain = isinstance(self.learned.values[node], Tensor)
         if not plain or self.learned.axis_of(self.learned.labels[node][0]) in {None, 0}:
             return f"its channels lie along no one axis behind {node}"
@@ -49,7 +55,8 @@ class GatePlaces:
         if label not in self._movable(node):
             return [node]
         holders = [source for source in node.all_input_nodes if label in self._present(source)]
-        return [place for source in holders for place in self._place(source, label)]
+        places = [place for source in holders for place in self._place(source, label)]
+        return [node] if any(map(self.unfit, places)) and not self.unfit(node) else places
 
     def _movable(self, node: fx.Node) -> set[int]:
         """The maps that can equally be removed before an operation, since it keeps their zeros and only pools or rearranges."""
@@ -85,10 +92,15 @@ class GatePlaces:
         if torch.equal(self.learned.run(node, {source: other}), other):
             return False
         middle = tuple(size // 2 for size in before.shape)
-        touched = before.clone()
-        touched[middle] = math.nan
+        corner = tuple((size - 1) * (axis % 2) for axis, size in enumerate(before.shape))  # which exchanging axes moves
+        return all(self._stays(node, source, place) for place in (middle, corner))
+
+    def _stays(self, node: fx.Node, source: fx.Node, place: tuple[int, ...]) -> bool:
+        """Whether one number of an operation's input reaches the same place of its output, and no other."""
+        touched = self.learned.values[source].clone()
+        touched[place] = math.nan
         hit = self.learned.run(node, {source: touched}).isnan()
-        return int(hit.sum()) == 1 and bool(hit[middle])
+        return int(hit.sum()) == 1 and bool(hit[place])
 
     def _example_major(self, node: fx.Node) -> bool:
         """Whether the first half of a node's output rows belongs to the first of the two examples, the rest to the second."""

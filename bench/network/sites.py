@@ -71,13 +71,12 @@ def _may_write(node: fx.Node) -> bool:
 def _sites(learned: MapLabels, places: GatePlaces, found: Places) -> tuple[Grouped, list[LeftOut]]:
     """Groups maps into sites: those that the same convolutions make and the same gates remove; the other maps are left out."""
     spoiled = {learned.root(label): reason for label, reason in reversed(learned.spoiled.items())}
-    unfit = {node: places.unfit(node) for node in {node: None for nodes in found.values() for node in nodes}}
     makers: dict[int, list[str]] = defaultdict(list)
     left: dict[tuple[str, str], int] = defaultdict(int)
     for name, labels in learned.made.items():
         for label in map(learned.root, labels):
             nodes = found.get(label, [])
-            reasons = [reason for node in nodes if (reason := unfit[node])]
+            reasons = [reason for node in nodes if (reason := places.unfit(node))]
             reason = spoiled.get(label) or next(iter(reasons), None if nodes else "its maps reach no layer that mixes maps")
             if reason is not None:
                 left[name, reason] += 1

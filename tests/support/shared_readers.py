@@ -199,6 +199,16 @@ EXAMPLES = {
         (3, 6, 6),
         {"a": (4, lambda model, index: model.weight[index].zero_())},
     ),
+    "a shuffle of two by two channels": Example(
+        Net(
+            lambda model, images: pooled(
+                model, model.b(model.a(images).tanh().unflatten(1, (2, 2)).transpose(1, 2).flatten(1, 2)).sigmoid()
+            ),
+            a=conv(3, 4), b=conv(4, 5), fc=nn.Linear(5, 3),
+        ),
+        (3, 6, 6),
+        {"a": (4, lambda model, index: read("b")(model, [0, 2, 1, 3][index])), "b": (5, read("fc"))},
+    ),
     "branches stacked and added up": Example(
         Net(
             lambda model, images: pooled(model, torch.stack([model.a(images).tanh(), model.b(images).tanh()], 1).sum(1)),
