@@ -42,7 +42,8 @@ def main() -> None:
     if given_options.record:
         given_options.record.mkdir(parents=True, exist_ok=True)
         content = json.dumps(facts | dataclasses.asdict(seen) | runs.provenance(), indent=1)
-        runs.write_atomically(given_options.record / "fuzz.json", content.encode() + b"\n")
+        with (given_options.record / "fuzz.json").open("x") as file:  # a record is not written over
+            file.write(content + "\n")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def main() -> None:
         print(f"{library}:{name}", found[f"{library}:{name}"], flush=True)
     given.record.mkdir(parents=True, exist_ok=True)
     facts = {"command": "python -m sweep", "networks": found} | runs.provenance()
-    (given.record / "sweep.json").write_text(json.dumps(facts, indent=1) + "\n")
+    with (given.record / "sweep.json").open("x") as file:  # a record is not written over
+        file.write(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":
