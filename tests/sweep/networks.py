@@ -14,7 +14,6 @@ hrnet_w18_small res2net50_14w_8s dpn48b vovnet39a repvgg_a0 regnetx_002 rexnet_1
 mobilenetv4_conv_small tinynet_e efficientnet_lite0 fbnetc_100 hardcorenas_a lcnet_050 ghostnet_100 ghostnetv2_100
 nf_regnet_b0 xception41 convmixer_768_32 selecsls42 ese_vovnet19b_dw gernet_s fastvit_t8 repghostnet_050 starnet_s1
 edgenext_xx_small darknet53 hgnetv2_b0 densenetblur121d seresnet18 mixnet_s spnasnet_100 mobilevit_xxs efficientvit_b0
-pnasnet5large
 """
 IMAGE, MIDDLE, LARGE = (3, 64, 64), (3, 96, 96), (3, 224, 224)
 CLIP = (3, 8, 56, 56)
