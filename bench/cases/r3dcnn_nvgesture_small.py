@@ -29,4 +29,4 @@ RECIPE = FineTuneRecipe(build, build, parts, epochs=200, rate=1e-3, batch=5, wei
 @case(training=RECIPE)
 def r3dcnn_nvgesture_small(seed: int) -> Case:
     """R3DCNN on a few of nvGesture's depth videos: 8 sites, 344 maps."""
-    return fine_tuned(RECIPE, "r3dcnn-nvgesture-small", seed, examples=12, why="half of the 25 takes", probe=None)
+    return fine_tuned(RECIPE, "r3dcnn-nvgesture-small", seed, examples=12, why="half of the 25 takes")

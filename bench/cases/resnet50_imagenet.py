@@ -2,7 +2,7 @@
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import imagenet
-from pruning_oracle.bench.loading.fine_tuned import case_of_splits, small_probe
+from pruning_oracle.bench.loading.fine_tuned import case_of_splits
 from pruning_oracle.bench.registry import case
 from pruning_oracle.bench.weights import published
 
@@ -14,4 +14,4 @@ def resnet50_imagenet(seed: int) -> Case:
     All seeds share one network; the seed chooses the examples.
     """
     model = published.with_weights("resnet50").eval()
-    return case_of_splits(model, imagenet.load(), examples=5000, why="as many as the paper's", probe=small_probe(model))
+    return case_of_splits(model, imagenet.load(), examples=5000, why="as many as the paper's")

@@ -4,7 +4,6 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import imagenet
 from pruning_oracle.bench.data.reading.images import View
 from pruning_oracle.bench.loading.assemble import assemble
-from pruning_oracle.bench.loading.fine_tuned import small_probe
 from pruning_oracle.bench.registry import case
 from pruning_oracle.bench.weights import published
 
@@ -18,4 +17,4 @@ def squeezenet_imagenet(seed: int) -> Case:
     parts = imagenet.sample(VIEW)
     half = len(parts.train) // 2
     why = "half of the images there are, so that as many stay fresh"
-    return assemble(model, parts.train, parts.test, examples=half, why=why, probe=small_probe(model))
+    return assemble(model, parts.train, parts.test, examples=half, why=why)

@@ -2,7 +2,7 @@
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import imagenet
-from pruning_oracle.bench.loading.fine_tuned import case_of_splits, small_probe
+from pruning_oracle.bench.loading.fine_tuned import case_of_splits
 from pruning_oracle.bench.registry import case
 from pruning_oracle.bench.weights import published
 
@@ -11,4 +11,4 @@ from pruning_oracle.bench.weights import published
 def vgg16_imagenet(seed: int) -> Case:
     """VGG-16 on ImageNet: 13 sites, 4,224 maps. All seeds share one network; the seed chooses the examples."""
     model = published.with_weights("vgg16").eval()
-    return case_of_splits(model, imagenet.load(), examples=5000, why="as many as the paper's", probe=small_probe(model))
+    return case_of_splits(model, imagenet.load(), examples=5000, why="as many as the paper's")

@@ -39,8 +39,8 @@ def assemble(
 
     The model is copied and traced, and its sites are found. A model that cannot be traced must contain Gate modules itself;
     `carried` then lists its sites. The oracle uses `examples` of the training examples; `why` is the reason for that number.
-    Where finding the sites on large inputs takes minutes, `probe` gives the same network made for smaller inputs, and a batch
-    of two such inputs. BadInput names what is wrong with the model or the data.
+    Where a network takes inputs of one size alone, so that finding its sites takes minutes, `probe` gives the same network made
+    for smaller inputs, and a batch of two such inputs. BadInput names what is wrong with the model or the data.
     """
     check_kind(model)
     EXAMPLES.check("examples", examples)
@@ -66,7 +66,7 @@ def assemble(
                 site,
             )
         return check_batch_of_one(own, type(model).__name__)
-    gated, found, left_out = sites.find_sites(*(probe or (model, inputs)))
+    gated, found, left_out = sites.find_sites(*(probe or (plain, inputs)))
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
         raise BadInput(f"{type(model).__name__} has no map that can be removed ({reasons})")

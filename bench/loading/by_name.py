@@ -99,7 +99,7 @@ def _case(recipe: FineTuneRecipe, name: str, weights: Path | None, line: str, se
             model, state_dict.read_weights(weights), str(weights), f"the data ({', '.join(parts.classes[:3])}, …)"
         )
     count = min(EXAMPLES, len(held_out(parts)[0]) // 2)
-    return fine_tuned.case_of_splits(model, parts, examples=count, why=f"{EXAMPLES}, or half of what there is", probe=None)
+    return fine_tuned.case_of_splits(model, parts, examples=count, why=f"{EXAMPLES}, or half of what there is")
 
 
 def _start(source: str, network: str, weights: Path | None, make: Callable[[int], nn.Module]) -> Callable[[int], nn.Module]:

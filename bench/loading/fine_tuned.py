@@ -1,9 +1,7 @@
 """Cases of networks that this suite fine-tunes: a recipe for torchvision's networks, and a case of the fine-tuned weights."""
 
 from collections.abc import Callable
-from typing import Literal
 
-import torch
 from torch import nn
 
 from pruning_oracle.bench.case import Case
@@ -12,8 +10,6 @@ from pruning_oracle.bench.data.reading.splits import Splits
 from pruning_oracle.bench.loading.assemble import Probe, assemble
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, held_out
 from pruning_oracle.bench.weights import published, trained
-
-SMALL = 64  # pixels on each side of a small probe's images
 
 
 def fine_tuned_images(network: str, load: Callable[[View], Splits], view: View, epochs: int, rate: float) -> FineTuneRecipe:
@@ -32,27 +28,19 @@ def fine_tuned(
     *,
     examples: int,
     why: str,
-    probe: Probe | Literal["small"] | None = "small",
+    probe: Probe | None = None,
 ) -> Case:
     """The case of a network that `make train` fine-tuned by `recipe`; BadInput if its weights are missing.
 
-    `probe` is that of `assemble`, or `small` for a `small_probe`.
+    `probe` is that of `assemble`.
     """
     trained.existing(case, seed)  # so that missing weights are reported before the data are read
     parts = recipe.parts()
     model = trained.restore(recipe.build(len(parts.classes)), case, seed)
-    return case_of_splits(model, parts, examples=examples, why=why, probe=small_probe(model) if probe == "small" else probe)
+    return case_of_splits(model, parts, examples=examples, why=why, probe=probe)
 
 
-def case_of_splits(model: nn.Module, parts: Splits, *, examples: int, why: str, probe: Probe | None) -> Case:
+def case_of_splits(model: nn.Module, parts: Splits, *, examples: int, why: str, probe: Probe | None = None) -> Case:
     """The case of a trained network and a data set's parts; its `why` also tells which examples could not be read."""
     said = f"{why}; {parts.left_out}" if parts.left_out else why
     return assemble(model, held_out(parts)[0], parts.test, examples=examples, why=said, probe=probe)
-
-
-def small_probe(model: nn.Module) -> Probe:
-    """The model itself with two images of 64 × 64 pixels, on which its sites are found faster.
-
-    Its sites are the same at any image size if it pools to a fixed size.
-    """
-    return model, torch.randn(2, 3, SMALL, SMALL, generator=torch.Generator().manual_seed(0))
