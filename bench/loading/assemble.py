@@ -10,7 +10,7 @@ from pruning_oracle.bench.case import Case, Loss, Site
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.checks import check_examples, check_kind, check_plain
-from pruning_oracle.bench.loading.losses import check_loss, cross_entropy, loss_and_check
+from pruning_oracle.bench.loading.losses import cross_entropy, loss_and_check, losses_of_two
 from pruning_oracle.bench.network import sites
 from pruning_oracle.bench.network.any_batch import check_batch_of_one, keep_axes
 from pruning_oracle.bench.network.carried_gates import doubtful_sites
@@ -52,7 +52,7 @@ def assemble(
     check_examples(plain, inputs)
     check_plain(model, plain, inputs)
     loss, check = loss_and_check(loss)
-    check_loss(Case(plain, (), (), train, test, loss, examples, why, check))
+    two = losses_of_two(Case(plain, (), (), train, test, loss, examples, why, check))
     if carried:
         _check_carried(model, carried)
         if isinstance(plain, fx.GraphModule):
@@ -65,7 +65,7 @@ def assemble(
                 type(model).__name__,
                 site,
             )
-        return check_batch_of_one(own, type(model).__name__)
+        return check_batch_of_one(own, type(model).__name__, two)
     gated, found, left_out = sites.find_sites(*(probe or (plain, inputs)))
     if not found:
         reasons = "; ".join(f"{out.convolution}: {out.reason}" for out in left_out[:3])
@@ -73,7 +73,7 @@ def assemble(
     if probe:
         _take_over(gated, plain, inputs)
     own = Case(gated, found, left_out, train, test, loss, examples, why, check)
-    return check_batch_of_one(own, type(model).__name__)
+    return check_batch_of_one(own, type(model).__name__, two)
 
 
 def _two(train: Examples) -> Tensor:

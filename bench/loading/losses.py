@@ -1,7 +1,5 @@
 """The default loss, and what is asked of every loss before anything is measured with it."""
 
-import copy
-import dataclasses
 import math
 from typing import Any
 
@@ -53,13 +51,11 @@ def check_class_scores(output: Any, labels: Any) -> None:
 
 
 @torch.no_grad()
-def check_loss(case: Case) -> None:
-    """Raises BadInput unless the loss is a finite number for every example that no other example of its batch changes.
+def losses_of_two(case: Case) -> Float[Tensor, " example"]:
+    """The losses of the first two training examples; BadInput if one is not finite, or changes with the others of a batch.
 
-    Tried on the first two training examples, on the CPU in float32; the case needs no sites for it.
+    The case needs no sites; its network comes from `plain_copy`.
     """
-    if any(parameter.device.type != "cpu" or parameter.dtype != torch.float32 for parameter in case.model.parameters()):
-        case = dataclasses.replace(case, model=copy.deepcopy(case.model).cpu().float())
     two, three = (next(case.batches(case.train, rows, len(rows))) for rows in ([0, 1], TRIED))
     output = case.model(two.inputs)
     losses = case.losses_of(output, two)
@@ -69,7 +65,7 @@ def check_loss(case: Case) -> None:
     try:
         again = case.losses_of(tree.tree_map_only(Tensor, _taken, output), three)
         if _close(losses, again, ROUNDING):
-            return
+            return losses
     except BadInput:  # examples do not lie where `_taken` looks for them
         pass
     again = case.losses_of(case.model(three.inputs), three)
@@ -80,6 +76,7 @@ def check_loss(case: Case) -> None:
             f"the loss of training example {TRIED[place]} is {one} in one batch and {other} in another:"
             " it must not depend on the other examples of the batch"
         )
+    return losses
 
 
 def _taken(output: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, fx
 
 from pruning_oracle.bench.case import Case
@@ -48,22 +49,13 @@ def _squeezes(node: fx.Node) -> bool:
 
 
 @torch.no_grad()
-def check_batch_of_one(case: Case, name: str) -> Case:
-    """Returns the case; BadInput if the first training example has another loss alone than in a batch of two.
+def check_batch_of_one(case: Case, name: str, two: Float[Tensor, " example"]) -> Case:
+    """Returns the case; BadInput if the first training example has another loss alone than `two` says, in a batch of two.
 
-    A case whose loss fails with two examples is not judged here. `name` is the network's, for the message.
+    `name` is the network's, for the message.
     """
-
-    def losses(rows: list[int]) -> Tensor:
-        batch = next(case.batches(case.train, rows, len(rows)))
-        return case.losses(batch)
-
     try:
-        two = losses([0, 1])
-    except Exception:  # whatever users' code raises: the passes that need this loss say what is wrong
-        return case
-    try:
-        one = losses([0])
+        one = case.losses(next(case.batches(case.train, [0], 1)))
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise BadInput(
