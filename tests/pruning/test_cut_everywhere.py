@@ -10,11 +10,14 @@ from networks import case_of
 from torch import nn
 from toys import randomise
 
+from pruning_oracle.bench.case import Site
 from pruning_oracle.bench.cutting.check import check_outputs, comparison_batch
+from pruning_oracle.bench.cutting.claims import agreed
 from pruning_oracle.bench.cutting.surgery import cut, uncut
 from pruning_oracle.bench.cutting.trial import prepared
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import cost
+from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target
 from pruning_oracle.criteria.criterion import choose_criteria
 from pruning_oracle.pruning.cutting import network_file
@@ -286,3 +289,41 @@ def mine(seed):
     data = TensorDataset(torch.randn(24, 3, 8, 8), torch.arange(24) % 4)
     return assemble(Network().eval(), data, data, examples=8)
 """
+
+
+class CarriesGates(nn.Module):
+    """It decides by its data, so it is no graph; its gates stand before a convolution, a recurrent and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.norm, self.first = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), Gate(4)
+        self.b, self.second = nn.Conv2d(4, 5, 3), Gate(5)
+        self.c, self.third = nn.Conv2d(5, 6, 3, bias=False), Gate(6)
+        self.recurrent, self.read = nn.GRU(5, 3, batch_first=True), nn.Linear(9, 3)
+
+    def forward(self, images):
+        maps = self.second(torch.tanh(self.b(self.first(torch.relu(self.norm(self.a(images)))))))
+        if maps.sum() > 1e9:
+            maps = -maps
+        rows = self.recurrent(maps.mean(3).mT)[0][:, -1]
+        return self.read(torch.cat([self.third(torch.tanh(self.c(maps))).mean((2, 3)), rows], 1))
+
+
+def test_a_network_that_is_no_graph_is_cut_layer_by_layer():
+    sites = [
+        Site(name, maps, (name,), (gate,), (tuple(range(maps)),))
+        for name, maps, gate in (("a", 4, "first"), ("b", 5, "second"), ("c", 6, "third"))
+    ]
+    case = case_of(randomise(CarriesGates()), 3, 9, 9, carried=sites)
+    assert not prepared(case).uncut
+    smaller = deleted_twice(exact(case)).case.model
+    assert smaller.read.in_features == smaller.c.out_channels + 3 < 9
+    assert smaller.recurrent.input_size == smaller.b.out_channels < 5
+
+
+def test_uses_of_a_tensor_agree_on_what_all_of_them_claim():
+    first, other = torch.tensor([0, 1, 2]), torch.tensor([0, 5, 2])
+    assert [claim.tolist() for claim in agreed([[first], [other]])] == [[0, -1, 2]]
+    assert agreed([[first], [torch.tensor([3, 4, 5])]]) == []
+    assert agreed([[first], []]) == []
+    assert [claim.tolist() for claim in agreed([[first, other], [other, first]])] == [[0, 1, 2], [0, 5, 2]]
