@@ -34,19 +34,20 @@ def command(*words, folder, **environment):
     module, *arguments = words
     name = f"pruning_oracle.{module}" if "." in module else f"pruning_oracle.{module}.__main__"
     out, errors = io.StringIO(), io.StringIO()
-    here, known, argv = Path.cwd(), dict(os.environ), sys.argv
+    here, known, argv, writes_none = Path.cwd(), dict(os.environ), sys.argv, sys.dont_write_bytecode
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), _registries_put_back():
         try:
             os.chdir(folder)
             os.environ.update({"TQDM_DISABLE": "1"} | environment)
             sys.argv = ["-m", *words]
+            sys.dont_write_bytecode = True  # what Python caches beside a user's file is no doing of the command
             main = importlib.import_module(name).main
             status = _status(lambda: main(arguments))
         finally:
             os.chdir(here)
             os.environ.clear()
             os.environ.update(known)
-            sys.argv = argv
+            sys.argv, sys.dont_write_bytecode = argv, writes_none
     return SimpleNamespace(returncode=status, stdout=out.getvalue(), stderr=errors.getvalue())
 
 
