@@ -79,9 +79,8 @@ class Wiring:
 def shortened(claim: Tensor) -> Tensor:
     """A claim with size 1 along every axis on which it does not depend."""
     for axis in range(claim.ndim):
-        first = claim.narrow(axis, 0, 1) if claim.shape[axis] else claim
-        if claim.shape[axis] > 1 and bool((claim == first).all()):
-            claim = first
+        if claim.shape[axis] > 1 and bool((claim == claim.narrow(axis, 0, 1)).all()):
+            claim = claim.narrow(axis, 0, 1)
     return claim.clone()
 
 

@@ -74,7 +74,13 @@ LEFT_OUT = {
     "an order of the maps": (strongest, {"a": "argsort .* mixes maps", "b": "mixes maps"}),
     "a number that Python holds": (scaled, {"a": r"max \(operation max\w*\) mixes maps"}),
     "a layer that also reads the image": (also_the_image, {"a": "tied to a channel of the network's input"}),
-    "weights that serve two layers": (both_ways, {"a": "its weights also serve", "b": "its weights also serve"}),
+    "weights that serve two layers": (
+        both_ways,
+        {
+            "a": r"^b \(Conv2d\) reads it: its weights also serve conv_transpose2d \(",
+            "b": r"reads it: its weights also serve b \(",
+        },
+    ),
     "weights computed from their neighbours": (
         lambda model, images: pooled(model, model.other(model.a(images).relu()).relu()),
         {"a": r"with weights of 0 for its maps, other \(Standardised\) gives other outputs", "other": None},

@@ -15,6 +15,7 @@ from pruning_oracle.bench.cutting.check import check_outputs, comparison_batch
 from pruning_oracle.bench.cutting.claims import agreed
 from pruning_oracle.bench.cutting.surgery import cut, uncut
 from pruning_oracle.bench.cutting.trial import prepared
+from pruning_oracle.bench.cutting.wiring import shortened
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import cost
 from pruning_oracle.bench.network.gates import Gate
@@ -327,3 +328,15 @@ def test_uses_of_a_tensor_agree_on_what_all_of_them_claim():
     assert agreed([[first], [torch.tensor([3, 4, 5])]]) == []
     assert agreed([[first], []]) == []
     assert [claim.tolist() for claim in agreed([[first, other], [other, first]])] == [[0, 1, 2], [0, 5, 2]]
+
+
+def test_a_claim_is_as_short_as_it_can_be():
+    assert shortened(torch.tensor([[[1, 1], [2, 2]]]).expand(3, 2, 2)).tolist() == [[[1], [2]]]
+    assert shortened(torch.zeros(0, 2)).shape == (0, 1)
+
+
+def test_what_cannot_be_deleted_is_named():
+    known = exact(case_of(randomise(CarriesGates()), 3, 9, 9, carried=[Site("a", 4, ("a",), ("first",), ((0, 1, 2, 3),))]))
+    for gone, message in (([4], "map 4 of 4 of site 'a'"), ([0, 1, 2, 3], "all 4 maps of site 'a'")):
+        with pytest.raises(BadInput, match=f"{message} cannot be deleted: at least one must stay"):
+            cut(known, {"a": gone})
