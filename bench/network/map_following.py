@@ -1,8 +1,8 @@
 """Follows every feature map through a traced network, up to the layers that mix maps.
 
 Apart from these layers, no operation is recognised by its name. Every operation of the traced network is run with some maps'
-numbers changed, and where results change shows which output follows which map (`following.py`). So each number in the network
-carries the label of the map that it comes from, until a convolution, a linear or a recurrent layer mixes maps (`reading.py`).
+numbers changed, and where results change shows which output follows which map (`operation_probe.py`). So each number in the
+network carries the label of its map, until a convolution, a linear or a recurrent layer mixes maps (`reading.py`).
 Labels that meet elsewhere (in a residual sum, a depthwise convolution, a squeeze-and-excitation product) are one map. A map
 that anything else mixes (a layer norm, the network's own output) is spoiled: setting it to zero does not equal deleting it.
 """
@@ -16,9 +16,9 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as tree
 
 from pruning_oracle.bench.network.coupling import SEVERAL, MapLabels
-from pruning_oracle.bench.network.following import Following
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, MIXERS, MIXING, is_depthwise
 from pruning_oracle.bench.network.nan_probes import NONE
+from pruning_oracle.bench.network.operation_probe import OperationProbe
 from pruning_oracle.bench.network.reading import Read, groups_of, read, source_of, tie
 
 
@@ -127,14 +127,14 @@ def _follow(learned: MapLabels, node: fx.Node, source: fx.Node, place: int, labe
 
     try:
         given, before = learned.values[source], learned.values[node]
-        found = Following(run, given, place, learned.roots(labels), before)
+        found = OperationProbe(run, given, place, learned.roots(labels), before)
         followed = found.single()
         groups = found.groups() if followed is None else None
         if groups is None:
             return followed
         for group in groups:
             learned.join(group)
-        return Following(run, given, place, learned.roots(labels), before).single()
+        return OperationProbe(run, given, place, learned.roots(labels), before).single()
     except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError):  # it does not take other numbers
         return None
 

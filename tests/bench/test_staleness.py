@@ -62,7 +62,7 @@ CHANGED = {
     "the case": (VGG, "examples=512", "examples=128"),
     "the case's network": ("bench/models/vgg.py", "kernel_size=3", "kernel_size=5"),
     "the case's data": ("bench/data/digits.py", "small / 8", "small / 16"),
-    "how sites are found": ("bench/network/following.py", "math.nan", "math.inf"),
+    "how sites are found": ("bench/network/operation_probe.py", "math.nan", "math.inf"),
 }
 
 

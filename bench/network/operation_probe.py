@@ -20,7 +20,7 @@ MOST = 1 << 28  # numbers that may be computed to find which maps an operation m
 Run = Callable[[Any], Any]  # an operation's result for another value of one of its inputs
 
 
-class Following:
+class OperationProbe:
     """An operation whose input has labelled numbers, and which of its outputs follow which.
 
     `run` gives the result for another value of that input, whose recorded value is `given`; its leaf at `place` has the
