@@ -1,6 +1,84 @@
-"""Pruning Oracle: what removing each feature map of a convolutional network costs, and how well pruning criteria guess it."""
+"""Pruning Oracle: what removing each feature map of a convolutional network costs, and how well pruning criteria guess it.
 
+The functions here are the whole pipeline: `case` or `load`, `measure`, `score`, `agreement`, `prune`, `read`. They are imported
+when they are first used, so that `import pruning_oracle` loads nothing else.
+"""
+
+import importlib
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pruning_oracle.bench.case import Case, LeftOut, Site
+    from pruning_oracle.bench.errors import BadInput
+    from pruning_oracle.bench.network.gates import Gate
+    from pruning_oracle.bench.scores import abs_mean, mean, mean_abs
+    from pruning_oracle.criteria.criterion import Criterion, criterion
+    from pruning_oracle.criteria.evidence.evidence import Evidence, PerExample
+    from pruning_oracle.interface.agreement import Agreement, SmallSampleWarning, agreement
+    from pruning_oracle.interface.cases import case, load
+    from pruning_oracle.interface.guesses import Guesses, score
+    from pruning_oracle.interface.pruned import Pruned, StoppedEarlyWarning, prune
+    from pruning_oracle.interface.reading import read
+    from pruning_oracle.interface.truth import Truth, measure
+
+_PLACES = {  # the same once more for the running program: where each name lies; a test holds both alike
+    "bench.case": ("Case", "LeftOut", "Site"),
+    "bench.errors": ("BadInput",),
+    "bench.network.gates": ("Gate",),
+    "bench.scores": ("abs_mean", "mean", "mean_abs"),
+    "criteria.criterion": ("Criterion", "criterion"),
+    "criteria.evidence.evidence": ("Evidence", "PerExample"),
+    "interface.agreement": ("Agreement", "SmallSampleWarning", "agreement"),
+    "interface.cases": ("case", "load"),
+    "interface.guesses": ("Guesses", "score"),
+    "interface.pruned": ("Pruned", "StoppedEarlyWarning", "prune"),
+    "interface.reading": ("read",),
+    "interface.truth": ("Truth", "measure"),
+}
+_FOUND_IN = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "Agreement",
+    "BadInput",
+    "Case",
+    "Criterion",
+    "Evidence",
+    "Gate",
+    "Guesses",
+    "LeftOut",
+    "PerExample",
+    "Pruned",
+    "Site",
+    "SmallSampleWarning",
+    "StoppedEarlyWarning",
+    "Truth",
+    "abs_mean",
+    "agreement",
+    "case",
+    "criterion",
+    "load",
+    "mean",
+    "mean_abs",
+    "measure",
+    "prune",
+    "read",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is asked for."""
+    if name not in _FOUND_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_FOUND_IN[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 if sys.argv[:1] == ["-m"] and any(word.split(".")[0] == __name__ for word in sys.orig_argv):  # a command of the suite starts
     from pruning_oracle.bench.terminal import end_quietly_while_starting

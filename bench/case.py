@@ -77,17 +77,18 @@ class Case:
     device; engines call `loss` alone.
     """
 
-    model: nn.Module
+    model: nn.Module = field(repr=False)
     sites: tuple[Site, ...]
     left_out: tuple[LeftOut, ...]
-    train: Examples
-    test: Examples
-    loss: Loss
+    train: Examples = field(repr=False)
+    test: Examples = field(repr=False)
+    loss: Loss = field(repr=False)
     examples: int  # how many training examples the oracle uses
     why: str  # the reason for that number
-    check: Check = fits_any
+    check: Check = field(default=fits_any, repr=False)
     name: str = "unnamed"
     seed: int = 0
+    source: str = ""  # what a command calls the case, by which its definition is found; empty if it was made in Python
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "float32"
 

@@ -45,6 +45,10 @@ class GuardedStream:
         self._tried(lambda: self.stream.write(shown))
         return len(text)
 
+    def styled(self, text: str) -> None:
+        """Prints text with escapes of our own making; whatever of it comes from data must be printable already."""
+        self._tried(lambda: self.stream.write(text))
+
     def flush(self) -> None:
         """Hands on what was printed."""
         self._tried(self.stream.flush)

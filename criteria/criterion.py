@@ -5,12 +5,14 @@ import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from pruning_oracle.bench.device import at_least_float32
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading.user_file import file_of, import_file, users_code
+from pruning_oracle.bench.runs.code_digest import TRAINING, depends_on, of_function
 from pruning_oracle.bench.scores import Reduction, abs_mean, mean, mean_abs
 from pruning_oracle.criteria.evidence.evidence import Evidence, PerExample
 from pruning_oracle.criteria.evidence.source import sources
@@ -89,13 +91,20 @@ def criterion(
 
     def register(function: Callable[[Evidence], PerExample]) -> Criterion:
         name = function.__name__
-        if name in CRITERIA or name in {ALL, QUICK}:
+        if not function.__module__.startswith(f"{PACKAGE}."):
+            discover()  # so that a name that the suite has is refused here, not where it is looked for
+        if (name in CRITERIA and not _replaces(function, CRITERIA[name])) or name in {ALL, QUICK}:
             where = CRITERIA[name].saliency.__module__ if name in CRITERIA else "the command line"
             raise BadInput(f"criterion {name!r} already exists in {where}: give yours another name")
         CRITERIA[name] = Criterion(name, function, wanted, reduce, unit, source, order)
         return CRITERIA[name]
 
     return register
+
+
+def _replaces(function: Callable[[Evidence], PerExample], known: Criterion) -> bool:
+    """Whether a criterion is defined anew by running a cell of a notebook, or what was typed, once more."""
+    return function.__module__ == known.saliency.__module__ == "__main__" and not file_of(function).is_file()
 
 
 def known_evidence() -> frozenset[str]:
@@ -112,15 +121,17 @@ def discover() -> dict[str, Criterion]:
     return CRITERIA
 
 
-def choose_criteria(names: Iterable[str]) -> list[Criterion]:
+def choose_criteria(names: Iterable[str | Criterion]) -> list[Criterion]:
     """The criteria chosen by names: of a criterion, of a .py file (all that it defines), `all` or `quick`; all without names.
 
-    Raises BadInput for an unknown name.
+    A criterion itself may stand for its name. Raises BadInput for an unknown name.
     """
     known = dict(discover())
     chosen: dict[str, Criterion] = {}
     for name in list(names) or [ALL]:
-        if name == ALL:
+        if isinstance(name, Criterion):
+            chosen[name.name] = name
+        elif name == ALL:
             chosen |= known
         elif name == QUICK:
             chosen |= {name: found for name, found in known.items() if found.quick}
@@ -149,8 +160,11 @@ def needs_of(chosen: Iterable[Criterion]) -> frozenset[str]:
     return frozenset[str]().union(*(criterion.needs for criterion in chosen))
 
 
-def files_of(chosen: Sequence[Criterion]) -> list[Path]:
-    """The files that define these criteria and the sources of their evidence."""
+def code_of(chosen: Sequence[Criterion], without: Iterable[str] = TRAINING) -> dict[str, Any]:
+    """What the code of these criteria and of the sources of their evidence depends on, as `depends_on` says it."""
     needs = needs_of(chosen)
     gathers = [source.gather for name, source in sources().items() if name in needs]
-    return sorted({*(criterion.file for criterion in chosen), *(file_of(gather) for gather in gathers)})
+    files = sorted({*(criterion.file for criterion in chosen), *(file_of(gather) for gather in gathers)})
+    found = depends_on([file for file in files if file.is_file()], without)
+    typed = [of_function(criterion.saliency) for criterion in chosen if not criterion.file.is_file()]  # in a notebook
+    return found | ({"sources": f"{found['sources']} {' '.join(typed)}"} if typed else {})

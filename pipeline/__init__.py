@@ -1,1 +1,1 @@
-"""The pipeline that `make` runs: the stages' own commands for cases and seeds."""
+"""The pipeline: the stages' commands for cases and seeds, several at a time; what `make` and `pruning-oracle compare` run."""

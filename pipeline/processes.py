@@ -10,7 +10,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.pool import shared_out
 
 SUITE = "pruning_oracle"
-Command = tuple[str, ...]  # a module of the suite, and its arguments
+Command = tuple[str, ...]  # the words of a command line after `pruning-oracle`
 
 
 def run_all(chains: Sequence[list[Command]], jobs: int, label: str) -> None:
@@ -49,11 +49,11 @@ def _left(ends: list[float], total: int, jobs: int) -> str:
 
 def run_chain(chain: list[Command]) -> str:
     """Runs commands one after another in this process; what the first mistake says, if there is one."""
-    for module, *arguments in chain:
-        sys.argv = [f"-m {SUITE}.{module}", *arguments]  # a run file says which command made it
+    main = importlib.import_module(f"{SUITE}.command_line.app").main
+    for words in chain:
+        sys.argv = ["pruning-oracle", *words]  # a run file says which command made it
         try:
-            name = module if "." in module else f"{module}.__main__"
-            importlib.import_module(f"{SUITE}.{name}").main(arguments)
+            main(words)
         except BadInput as error:
             return str(error)
     return ""

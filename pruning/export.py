@@ -1,14 +1,13 @@
 """Exports a pruned network to ONNX, for any number of examples, and checks that onnxruntime gives torch's outputs."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.kinds import FORMAT, ONNX
 from pruning_oracle.pruning.cutting import network_file
 
@@ -52,14 +51,12 @@ def export(case: Case, path: Path) -> float:
     return worst
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command with `arguments`, by default those of the command line."""
-    parser = network_file.network_options("export", __doc__, ".onnx")
-    given = parser.parse_args(arguments)
-    case, _, out = network_file.open_network(given, ".onnx", ONNX)
-    worst = export(case, out)
-    print(f"{case.name} seed {case.seed}: {out}; onnxruntime gives torch's outputs up to {worst:.1g} of the largest")
+def export_network(network: Path, out: Path | None = None, source: str | None = None) -> tuple[Case, Path, float]:
+    """Exports the network of a file to `out` (default: beside it); returns its case, the path, and what `export` returns.
 
-
-if __name__ == "__main__":
-    exit_with(main)
+    `source` is that of `load_network`.
+    """
+    path = out or runs.beside(network, ".onnx")
+    runs.check_writable(path, ONNX)
+    case = network_file.load_network(network, source)[0]
+    return case, path, export(case, path)

@@ -3,7 +3,7 @@
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import torch
 
 from pruning_oracle.bench import clock, runs
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.device import DEVICES
-from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network import cost
+from pruning_oracle.bench.setting import Finished
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.export import export
 
@@ -112,26 +112,22 @@ def latency_lines(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command with `arguments`, by default those of the command line."""
-    parser = network_file.network_options("latency", __doc__, ".latency")
-    parser.add_argument("--device", default="auto", help=DEVICES)
-    given = parser.parse_args(arguments)
-    pruned, facts, out = network_file.open_network(given, ".latency", runs.run_file(KIND))
+def run_latency(network: Path, out: Path | None = None, source: str | None = None, device: str = "auto") -> Finished:
+    """Times the network of a file beside the whole one, and writes what that gave to `out` (default: beside the network).
+
+    `source` is that of `load_network`.
+    """
+    path = out or runs.beside(network, ".latency")
+    runs.check_writable(path, runs.run_file(KIND))
+    pruned, facts = network_file.load_network(network, source)
     if len(pruned.train) < max(BATCHES):
         raise BadInput(f"{pruned.name} has {len(pruned.train)} training examples; {max(BATCHES)} are needed")
-    pruned = pruned.to(given.device, facts["precision"])
-    whole = load(given.source or pruned.name, pruned.seed).to(given.device, facts["precision"])
+    pruned = pruned.to(device, facts["precision"])
+    whole = load(pruned.source, pruned.seed).to(device, facts["precision"])
     with tempfile.TemporaryDirectory() as folder:
         rows = measure_latency(whole, pruned, Path(folder, "network.onnx"))
     sizes = {name: cost.whole(case) for name, case in (("whole", whole), ("pruned", pruned))}
     said: dict[str, Any] = {name: {"flops": size.flops, "parameters": size.parameters} for name, size in sizes.items()}
-    said |= network_file.setting_of(pruned, facts, "pruning/latency.py", given.source)
-    runs.save(out, KIND, {}, said | {"rows": rows} | runs.provenance())
-    ratio = sizes["whole"].flops / sizes["pruned"].flops
-    print(f"{pruned.name} seed {pruned.seed}: {ratio:.1f} times fewer FLOPs; {said['device']}, {said['threads']} threads")
-    print("\n".join(latency_lines(rows)))
-
-
-if __name__ == "__main__":
-    exit_with(main)
+    said |= network_file.setting_of(pruned, facts, "pruning/latency.py") | {"rows": rows} | runs.provenance()
+    runs.save(path, KIND, {}, said)
+    return Finished(path, said, False)

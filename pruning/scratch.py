@@ -1,16 +1,16 @@
 """Trains a pruned network's architecture from new random weights by the case's own recipe, as a control for pruning."""
 
 import dataclasses
-from collections.abc import Sequence
+from pathlib import Path
 
 from torch import nn
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading.load import find
-from pruning_oracle.bench.scores import shown
+from pruning_oracle.bench.setting import Finished, finished_before
 from pruning_oracle.bench.training.from_scratch import ScratchRecipe, train_from_scratch
 from pruning_oracle.pruning.cutting import network_file
 
@@ -46,23 +46,21 @@ def train_from_nothing(case: Case, source: str, seed: int) -> Case:
     return dataclasses.replace(case, model=train_from_scratch(own, seed, f"{case.name} from scratch"))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command with `arguments`, by default those of the command line."""
-    parser = network_file.network_options("scratch", __doc__, ".scratch")
-    given = parser.parse_args(arguments)
-    case, facts, out = network_file.open_network(given, ".scratch", runs.run_file(KIND))
-    setting = network_file.setting_of(case, facts, "pruning/scratch.py", given.source)
-    if runs.is_current(out, KIND, setting):
-        print(f"{case.name} seed {case.seed}: {out} is up to date")
-        return
-    before = evaluate(case, case.test, range(len(case.test)))
-    trained = train_from_nothing(case, given.source or case.name, case.seed)
-    loss, accuracy = evaluate(trained, case.test, range(len(case.test)))
-    said = setting | {"setting": runs.stamp(setting), "pruned": dict(zip(("loss", "accuracy"), before, strict=True))}
-    runs.save(out, KIND, {}, said | {"scratch": {"loss": loss, "accuracy": accuracy}} | runs.provenance())
-    pruned, anew = shown(before[1], ".4f"), shown(accuracy, ".4f")
-    print(f"{case.name} seed {case.seed}: accuracy {pruned} pruned, {anew} trained from nothing, in {out}")
+def run_scratch(network: Path, out: Path | None = None, source: str | None = None) -> Finished:
+    """Trains the network of a file from nothing and writes its loss and accuracy to `out` (default: beside the network).
 
-
-if __name__ == "__main__":
-    exit_with(main)
+    Nothing is done where that is up to date. `source` is that of `load_network`.
+    """
+    path = out or runs.beside(network, ".scratch")
+    runs.check_writable(path, runs.run_file(KIND))
+    case, facts = network_file.load_network(network, source)
+    setting = network_file.setting_of(case, facts, "pruning/scratch.py")
+    if before := finished_before(path, KIND, setting):
+        return before
+    pruned = evaluate(case, case.test, range(len(case.test)))
+    trained = train_from_nothing(case, case.source, case.seed)
+    anew = evaluate(trained, case.test, range(len(case.test)))
+    said = {name: dict(zip(("loss", "accuracy"), of, strict=True)) for name, of in (("pruned", pruned), ("scratch", anew))}
+    done = setting | {"setting": runs.stamp(setting)} | said | runs.provenance()
+    runs.save(path, KIND, {}, done)
+    return Finished(path, done, False)

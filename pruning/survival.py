@@ -7,7 +7,7 @@ deletion, and its accuracy on the test set after the same number of fine-tuning 
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,12 @@ from tqdm import tqdm
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.command import case_options, open_case
 from pruning_oracle.bench.cutting.surgery import Pruned, cut
-from pruning_oracle.bench.errors import BadInput, exit_with
+from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.evaluation import evaluate
-from pruning_oracle.bench.loading import by_name
 from pruning_oracle.bench.pruning_settings import PruningSettings
-from pruning_oracle.bench.runs.bounds import BATCH, COUNT, RATE_OR_NONE, UPDATES
-from pruning_oracle.bench.runs.options import add_number
-from pruning_oracle.criteria.criterion import choose_criteria, files_of
+from pruning_oracle.bench.setting import Finished, finished_before, open_case
+from pruning_oracle.criteria.criterion import choose_criteria, code_of
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, lowest
@@ -68,32 +65,25 @@ def survive(case: Case, settings: PruningSettings, state: State, gone: dict[str,
     return loss, evaluate(smaller, case.test, range(len(case.test)))[1]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command with `arguments`, by default those of the command line."""
-    parser = case_options("pruning.survival", __doc__, LEARNT)
-    by_name.add_options(parser)
-    add_number(parser, "--each", COUNT, "subsets of every share and kind (default 3)", default=3)
-    add_number(parser, "--updates", UPDATES, "of retraining (default 60)", default=60)
-    add_number(parser, "--rate", RATE_OR_NONE, "learning rate (default 3e-3)", default=3e-3)
-    add_number(parser, "--batch", BATCH, "examples per update (default 32)", default=32)
-    parser.add_argument("--out", type=Path, help="the file to write (default: the run's own under runs/)")
-    given = parser.parse_args(arguments)
-    given.case = by_name.case_line(given)
-    settings = PruningSettings(updates=given.updates, rate=given.rate, batch=given.batch, seed=given.seed)
+def run_survival(
+    case: Case, out: Path, each: int, settings: PruningSettings, device: str = "auto", precision: str = "float32"
+) -> Finished:
+    """Prunes and retrains `each` subsets of every share and kind by some settings, and writes what became of them to `out`.
 
-    def out_of(case: Case) -> Path:
-        return given.out or runs.folder(case.name, case.seed) / "pruning" / "subsets.survival"
-
-    opened = open_case(given, ["pruning/survival.py"], out_of, runs.run_file(KIND), (), files_of(choose_criteria(CHOSEN)))
-    case, out = opened.case, opened.out
-    setting = opened.setting | {"settings": settings.facts, "each": given.each, "examples": case.examples}
-    if runs.is_current(out, KIND, setting):
-        print(f"{case.name} seed {case.seed}: {out} is up to date")
-        return
+    Nothing is done where that is up to date.
+    """
+    if precision not in LEARNT:
+        raise unknown("precision", precision, LEARNT)
+    code = code_of(choose_criteria(CHOSEN), ())
+    opened = open_case(case, out, runs.run_file(KIND), ["pruning/survival.py"], device, precision, (), code)
+    case = opened.case
+    setting = opened.setting | {"settings": settings.facts, "each": each, "examples": case.examples}
+    if before := finished_before(out, KIND, setting):
+        return before
     if math.isnan(evaluate(case, case.test, range(min(settings.batch, len(case.test))))[1]):
         raise BadInput(f"{case.name}: survival is judged by accuracy, which this case's outputs and labels do not have")
     state = start(case)
-    wanted = list(subsets(state.pruned, given.each, settings.batch, case.seed))
+    wanted = list(subsets(state.pruned, each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []
     for name, share, gone in tqdm(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False):
         try:
@@ -101,9 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except Diverged:
             loss, accuracy = math.nan, math.nan
         rows.append({"chosen by": name, "share": share, "loss": loss, "accuracy": accuracy})
-    runs.save(out, KIND, {}, setting | {"setting": runs.stamp(setting), "rows": rows} | runs.provenance())
-    print(f"{case.name} seed {case.seed}: {len(rows)} subsets pruned and retrained, in {out}")
-
-
-if __name__ == "__main__":
-    exit_with(main)
+    facts = setting | {"setting": runs.stamp(setting), "rows": rows} | runs.provenance()
+    runs.save(out, KIND, {}, facts)
+    return Finished(out, facts, False)

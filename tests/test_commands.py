@@ -83,10 +83,10 @@ def test_the_whole_pipeline_on_a_users_own_case(tmp_path):
         assert done.returncode == 0, done.stderr
     out = str(tmp_path / "out")
     for what in ("page", "show"):
-        done = command("reports", what, "mine", "--out", out, folder=tmp_path)
+        done = command("reports", what, "mine", *(["--out", out] if what == "page" else []), folder=tmp_path)
         assert done.returncode == 0, done.stderr
     assert "noise ceiling" in done.stdout
-    assert done.stdout.endswith("out/index.html\n")
+    assert (tmp_path / "out" / "index.html").is_file()
     maps = pd.read_csv(tmp_path / "runs" / "mine" / "0" / "maps.csv")
     assert len(maps) == 3
     facts = runs.load(tmp_path / "runs" / "mine" / "0" / "oracle.safetensors", "oracle").facts

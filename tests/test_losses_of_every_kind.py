@@ -7,8 +7,7 @@ from commands import command
 from losses import KINDS, users_file
 from networks import Carried, case_of
 
-from pruning_oracle.bench import command as command_of_stages
-from pruning_oracle.bench import runs
+from pruning_oracle.bench import runs, setting
 from pruning_oracle.bench.case import Site
 from pruning_oracle.bench.errors import BadInput
 
@@ -63,7 +62,7 @@ def test_what_needs_an_accuracy_or_a_gradient_is_refused_in_one_sentence(tmp_pat
     asked = command("pruning", "mine.py", *SHORT, "--target", "accuracy=-0.1", folder=tmp_path)
     assert asked.returncode == 2
     assert "needs an output of class scores, [example, class], and one class each" in asked.stderr
-    survival = command("pruning.survival", "mine.py", folder=tmp_path)
+    survival = command("survival", "mine.py", folder=tmp_path)
     assert survival.returncode == 2
     assert "survival is judged by accuracy, which this case's outputs and labels do not have" in survival.stderr
     (tmp_path / "mine.py").write_text(
@@ -82,7 +81,7 @@ def test_a_loss_of_the_whole_batch_is_refused_alike_by_every_command(tmp_path):
         ["oracle"],
         ["criteria"],
         ["pruning"],
-        ["pruning.survival"],
+        ["survival"],
     ):
         done = command(*words, "mine.py", folder=tmp_path)
         assert done.returncode == 2
@@ -103,4 +102,4 @@ def test_a_precision_in_which_a_network_with_gates_of_its_own_fails_is_one_sente
 
     case = case_of(Single(), 1, 4, 4, carried=[Site("conv", 3, ("conv",), ("gate",), ((0, 1, 2),))])
     with pytest.raises(BadInput, match="the network fails in float64 on cpu: "):
-        command_of_stages._try(case.to("cpu", "float64"))
+        setting._try(case.to("cpu", "float64"))

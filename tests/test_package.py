@@ -13,7 +13,7 @@ import pytest
 from pruning_oracle.bench import runs
 
 pytest.importorskip("setuptools", reason="a wheel is built with setuptools")
-STAGES = ("bench", "criteria", "oracle", "pipeline", "pruning", "reports")
+STAGES = ("bench", "command_line", "criteria", "interface", "oracle", "pipeline", "pruning", "reports")
 MINE = '''
 from pruning_oracle.criteria.criterion import criterion, mean_abs
 
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory):
     ours = out / "copy"  # building writes beside the sources
     for stage in STAGES:
         shutil.copytree(stage, ours / stage, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "py.typed", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("__init__.py", "__main__.py", "py.typed", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(name, ours)
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(ours)]
     done = run(sys.executable, "-m", "pip", *build, folder=out)

@@ -74,7 +74,7 @@ def test_oracles_criteria_and_their_grades(folder, precision):
 @pytest.mark.parametrize("precision", HERE)
 def test_the_trial_of_estimated_oracles(folder, precision):
     words = ["small.py", "--precision", precision, "--repeats", "1", "--coverage", "2", "--turns", "1", "--out", "trial.json"]
-    done = command("oracle.trial.__main__", *words, folder=folder)
+    done = command("trial", *words, folder=folder)
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / "trial.json").read_text())["precision"] == precision
 
@@ -90,7 +90,7 @@ def test_pruning_learns_in_two_of_them_and_refuses_the_third(folder, precision):
     assert "unknown precision 'bfloat16': choose from float32, float64, tf32" in done.stderr
 
 
-@pytest.mark.parametrize("stage", ["oracle", "criteria", "oracle.trial.__main__", "pruning"])
+@pytest.mark.parametrize("stage", ["oracle", "criteria", "trial", "pruning"])
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has tf32")
 def test_tf32_is_refused_by_all_where_no_gpu_has_it(folder, stage):
     done = command(stage, "small.py", "--precision", "tf32", folder=folder)

@@ -4,7 +4,6 @@ Such a case is named by one line wherever a case's name is expected, such as
 `torchvision:resnet18 --weights mine.pt --data imagefolder:photos`.
 """
 
-import argparse
 import difflib
 import functools
 import re
@@ -29,41 +28,20 @@ from pruning_oracle.bench.runs.options import Parser, add_number
 from pruning_oracle.bench.training.fine_tune import FineTuneRecipe, held_out
 from pruning_oracle.bench.weights import published, state_dict, trained
 
-LIBRARIES = ("torchvision:", "timm:")  # prefixes of the names of cases without a Python file
 KINDS = ("imagefolder", "npz", "videofolder")
 EXAMPLES = 512
 LONGEST_NAME = 100  # of those that are made up here
 FRAMES = 16  # per video, as torchvision's networks for videos were trained
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of a case without a Python file."""
-    group = parser.add_argument_group("a case without a Python file, torchvision:NAME or timm:NAME")
-    group.add_argument("--data", help=f"its examples: {', '.join(f'{kind}:PATH' for kind in KINDS)}")
-    group.add_argument(
-        "--weights", type=Path, help="its weights (default: those that python -m pruning_oracle.bench train made of it)"
-    )
-    add_number(group, "--size", PIXELS, "pixels of the square it sees (default: as its published weights were tested)")
-    group.add_argument("--name", help="what the run is called (default: the network's and the data's names)")
-
-
-def case_line(given: argparse.Namespace) -> str:
-    """The case's name and those of the options that are part of the case, in one line.
-
-    BadInput if such options are given for a case that is not named by `torchvision:` or `timm:`.
-    """
-    options = {name: getattr(given, name) for name in ("data", "weights", "size", "name")}
-    named = [(f"--{name}", str(value)) for name, value in options.items() if value is not None]
-    if named and not given.case.startswith(LIBRARIES):
-        raise BadInput(f"{named[0][0]} is for torchvision:NAME and timm:NAME; {given.case!r} brings its own")
-    return " ".join([given.case, *(shlex.join(pair) for pair in named)])
-
-
 def definition(line: str) -> Definition:
     """The Definition that a line of `case_line` describes; BadInput if the line is wrong. Weights and data are read later."""
     parser = Parser(prog="the case", add_help=False)
     parser.add_argument("case")
-    add_options(parser)
+    for name in ("--data", "--name"):
+        parser.add_argument(name)
+    parser.add_argument("--weights", type=Path)
+    add_number(parser, "--size", PIXELS, "pixels")
     try:
         given, more = parser.parse_known_args(shlex.split(line))
     except (BadInput, ValueError) as error:
@@ -86,7 +64,7 @@ def definition(line: str) -> Definition:
 
 def _case(recipe: FineTuneRecipe, name: str, weights: Path | None, line: str, seed: int) -> Case:
     if weights is None and not trained.path(name, seed).is_file():
-        train = f"fine-tune it: python -m pruning_oracle.bench train {line} --seed {seed}"
+        train = f"fine-tune it: pruning-oracle train {line} --seed {seed}"
         raise BadInput(f"no weights of {name} for seed {seed}: give --weights FILE, or {train}")
     if weights is not None and not weights.is_file():
         raise BadInput(f"no weights at {weights}")

@@ -1,7 +1,7 @@
-"""Which training examples are the oracle's own and which are fresh, as options of every command that measures."""
+"""Which training examples are the oracle's own and which are fresh: the choice that everything that measures takes."""
 
-import argparse
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.bounds import EXAMPLES, SEED
-from pruning_oracle.bench.runs.options import add_number
 
 REST = "rest"  # --fresh rest: every example that is not shared
 LONGEST, MOST = 2**26, 10**7  # bytes of a file of rows, and rows
@@ -34,19 +33,25 @@ class ExampleChoice:
         return {"chosen": "by rows" if self.rows else "by draw", "sample seed": case.seed if self.seed is None else self.seed}
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that choose examples."""
-    group = parser.add_argument_group("training examples (default: as many as the case says, drawn from --seed)")
-    which = group.add_mutually_exclusive_group()
-    add_number(which, "--examples", EXAMPLES, "how many are the oracle's own (shared)")
-    which.add_argument("--rows", type=parse_rows, metavar="ROWS", help=f"which are the oracle's own: {ALLOWED}")
-    group.add_argument("--fresh", type=_fresh, metavar="N", help=f"how many fresh ones, or {REST} (default: as many as shared)")
-    add_number(group, "--sample-seed", SEED, "what they and estimated oracles' pairs are drawn from (default: --seed)")
-
-
-def choice_of(given: argparse.Namespace) -> ExampleChoice:
-    """The choice that the options make."""
-    return ExampleChoice(given.examples, given.rows, given.fresh, given.sample_seed)
+def choice_from(
+    examples: int | None = None,
+    rows: Sequence[int] | str | None = None,
+    fresh: int | str | None = None,
+    seed: int | None = None,
+) -> ExampleChoice:
+    """The choice that these values make; BadInput for numbers out of bounds, or if examples and rows are both given."""
+    if examples is not None and rows is not None:
+        raise BadInput("give either --examples or --rows: both say which examples are the oracle's own")
+    if examples is not None:
+        EXAMPLES.check("--examples", examples)
+    if isinstance(fresh, str):
+        fresh = parse_fresh(fresh)
+    if fresh is not None:
+        EXAMPLES.check("--fresh", fresh)
+    if seed is not None:
+        SEED.check("--sample-seed", seed)
+    chosen = parse_rows(rows) if isinstance(rows, str) else tuple(map(int, rows)) if rows is not None else None
+    return ExampleChoice(examples, chosen, fresh, seed)
 
 
 def parse_rows(text: str) -> tuple[int, ...]:
@@ -74,5 +79,6 @@ def parse_rows(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _fresh(text: str) -> int:
+def parse_fresh(text: str) -> int:
+    """How many fresh examples a text asks for: a number, or `rest`, all that are left."""
     return int(EXAMPLES.most) if text == REST else int(EXAMPLES.read("--fresh", text))

@@ -8,6 +8,7 @@ from pathlib import Path
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.loading.case_line import LIBRARIES
 from pruning_oracle.bench.loading.user_file import import_file, users_code
 from pruning_oracle.bench.registry import CASES, Definition
 from pruning_oracle.bench.runs.bounds import SEED
@@ -23,7 +24,7 @@ def load(name: str, seed: int) -> Case:
         loaded = definition.build(seed)
     if not isinstance(loaded, Case):
         raise BadInput(f"case {definition.name!r} in {definition.file} returned {type(loaded).__name__}, not a Case")
-    return dataclasses.replace(loaded, name=definition.name, seed=seed)
+    return dataclasses.replace(loaded, name=definition.name, seed=seed, source=name)
 
 
 def find(name: str) -> Definition:
@@ -32,7 +33,7 @@ def find(name: str) -> Definition:
     `name` is a case's name, the path of a Python file that holds one `@case`, or a line that begins with `torchvision:` or
     `timm:` (see `by_name.py`).
     """
-    if name.startswith(by_name.LIBRARIES):
+    if name.startswith(LIBRARIES):
         return by_name.definition(name)
     known = registered()
     if name.endswith(".py"):

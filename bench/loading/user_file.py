@@ -103,7 +103,7 @@ def users_code(path: Path) -> Iterator[None]:
     The line names the file `path` and the line in it.
     """
     try:
-        with neighbours(path.parent):
+        with neighbours(path.parent) if path.is_file() else contextlib.nullcontext():  # a notebook's cell is no file
             yield
     except BadInput:
         raise

@@ -17,6 +17,7 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.device import total_memory
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network.hooks import watch_one_example
+from pruning_oracle.bench.runs.bounds import Bounds
 
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 DEFAULT = 4 * 2**30
@@ -31,6 +32,13 @@ def parse(text: str) -> int:
     if not LEAST <= held <= MOST:
         raise BadInput(f"--memory is {text!a}; allowed is a number with KiB, MiB or GiB, such as 4GiB: 1KiB to 1048576GiB")
     return held
+
+
+def bytes_of(memory: int | str | None) -> int | None:
+    """Bytes of a size given as such, or as a text (see `parse`); None stays None."""
+    if memory is None or isinstance(memory, str):
+        return None if memory is None else parse(memory)
+    return int(Bounds(LEAST, MOST).check("--memory", memory))
 
 
 def default_memory(device: torch.device) -> int:

@@ -8,10 +8,12 @@ A data file that lies beside a module and is named in it counts as part of the m
 import ast
 import functools
 import hashlib
+import inspect
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 from pruning_oracle.bench.errors import BadInput
@@ -85,6 +87,41 @@ def closure(files: Iterable[Path | str], without: Iterable[str] = ()) -> set[Pat
         found.add(path)
         waiting += read_source(path).imports
     return found
+
+
+def of_function(function: Callable[..., Any]) -> str:
+    """A digest of what a function does that has no file of its own, as in a notebook: of its code, and of what that names.
+
+    That is other functions of the same module, and numbers and texts; the version of Python counts too.
+    """
+    sha, waiting, seen = hashlib.sha256(), [function], set[int]()
+    while waiting:
+        one = waiting.pop()
+        code = getattr(inspect.unwrap(one), "__code__", None)
+        if id(one) in seen or code is None:
+            sha.update(b"" if id(one) in seen else repr(type(one)).encode())
+            continue
+        seen.add(id(one))
+        own = inspect.unwrap(one)
+        for part in _codes(code):
+            constants = [constant for constant in part.co_consts if not isinstance(constant, CodeType)]
+            sha.update(part.co_code + repr((constants, part.co_names)).encode())
+            named = [own.__globals__.get(name) for name in part.co_names]
+            held = [cell.cell_contents for cell in own.__closure__ or ()]
+            for value in [*named, *held]:
+                if isinstance(value, (int, float, str, tuple)):
+                    sha.update(repr(value).encode())
+                elif isinstance(value, FunctionType) and value.__module__ == own.__module__:
+                    waiting.append(value)
+    return sha.hexdigest()
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """The code of a function and of the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
 
 
 @functools.cache

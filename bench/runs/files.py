@@ -79,5 +79,19 @@ def load(path: Path, kind: str) -> RunFile:
     return RunFile(path, arrays, facts, header["checksum"])
 
 
+def kind_of(path: Path) -> str:
+    """The kind that the header of a run file names; BadInput if there is none."""
+    if not path.is_file():
+        raise BadInput(f"no run file at {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadInput(f"{path} is truncated or not a safetensors file ({error})") from error
+    if header.get("format") != FORMAT:
+        raise BadInput(f"{path} is not a file of this suite (format {header.get('format')!r})")
+    return str(header.get("kind"))
+
+
 def _checksum(kind: str, facts: str, arrays: SomeArrays) -> str:
     return hashlib.sha256(f"{kind} {facts} {digest(arrays)}".encode()).hexdigest()

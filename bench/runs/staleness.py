@@ -18,18 +18,14 @@ MACHINE = ("device", "threads")  # what moves numbers by rounding alone: work th
 
 
 def measured_by(
-    stage: Iterable[Path | str], case: Path | str, without: Iterable[str] = TRAINING, criteria: Iterable[Path | str] = ()
+    stage: Iterable[Path | str], case: Setting, without: Iterable[str] = TRAINING, criteria: Setting | None = None
 ) -> Setting:
-    """Digests of the code of a stage, of a case's file and of criteria's, and the versions of the libraries that they use.
+    """Digests of the code of a stage, of a case and of criteria, and the versions of the libraries that they use.
 
     `stage` are the files that compute whatever the criterion; `without` names files and folders that do not count as the
-    stage's or the criteria's code.
+    stage's code. What case and criteria depend on is given as `depends_on` returns it.
     """
-    parts = {
-        "stage": depends_on(stage, without),
-        "case": depends_on([case], TRAINING),
-        "criteria": depends_on(criteria, without),
-    }
+    parts = {"stage": depends_on(stage, without), "case": case, "criteria": criteria or depends_on(())}
     libraries = {name: version for part in parts.values() for name, version in part["libraries"].items()}
     return {"sources": {name: part["sources"] for name, part in parts.items()}, "libraries": dict(sorted(libraries.items()))}
 

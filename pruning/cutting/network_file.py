@@ -1,6 +1,5 @@
 """Stores a pruned network in a file: its tensors and which maps are left, so that any process can cut the whole one alike."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ from pruning_oracle.bench.cutting.plan import UncuttableError
 from pruning_oracle.bench.cutting.surgery import Pruned, of_sites, uncut, without
 from pruning_oracle.bench.device import device_name
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.loading.load import find, load, registered
-from pruning_oracle.bench.runs.kinds import Kind
-from pruning_oracle.bench.runs.options import Parser
+from pruning_oracle.bench.loading.load import load, registered
 from pruning_oracle.bench.runs.shapes import built_of
+from pruning_oracle.bench.setting import code_of
 from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.pruning.cutting.network_facts import checked_network
 
@@ -51,27 +49,11 @@ def load_network(path: Path, source: str | None = None) -> tuple[Case, dict[str,
     return case, file.facts | {"network": file.checksum}
 
 
-def setting_of(case: Case, facts: dict[str, Any], stage: str, source: str | None) -> dict[str, Any]:
+def setting_of(case: Case, facts: dict[str, Any], stage: str) -> dict[str, Any]:
     """Everything that a result computed from a network file depends on: that file, the code file `stage`, and the machine."""
     said = {"case": case.name, "seed": case.seed, "network": facts["network"], "settings": facts["settings"]}
     said |= {"device type": case.device.type, "device": device_name(case.device), "threads": torch.get_num_threads()}
-    return said | runs.measured_by([stage], find(source or case.name).file, without=())
-
-
-def network_options(stage: str, doc: str | None, suffix: str) -> argparse.ArgumentParser:
-    """A parser for `python -m pruning_oracle.pruning.STAGE`, which takes a network file and writes beside it with `suffix`."""
-    parser = Parser(prog=f"python -m pruning_oracle.pruning.{stage}", description=doc)
-    parser.add_argument("network", type=Path, help="a .network file that python -m pruning_oracle.pruning wrote")
-    parser.add_argument("--source", help="the case, if it is your own: a .py file, or torchvision:NAME … in one word")
-    parser.add_argument("--out", type=Path, help=f"the file to write (default: beside the network, {suffix})")
-    return parser
-
-
-def open_network(given: argparse.Namespace, suffix: str, kind: Kind) -> tuple[Case, dict[str, Any], Path]:
-    """The case with the network that the command line names, the facts of its file, and the path to write the result to."""
-    out = given.out or runs.beside(given.network, suffix)
-    runs.check_writable(out, kind)
-    return *load_network(given.network, given.source), out
+    return said | runs.measured_by([stage], code_of(case), without=())
 
 
 def rebuild(whole: Pruned, facts: dict[str, Any], arrays: runs.Arrays, where: str) -> Pruned:

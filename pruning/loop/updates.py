@@ -26,7 +26,7 @@ class Diverged(BadInput):
 
 def augmentation(case: Case) -> Augment:
     """The augmentation of training examples in the case's own recipe; without a recipe, none."""
-    definition = CASES.get(case.name)
+    definition = CASES.get(case.name) if case.source else None
     return definition.training.augment if definition and definition.training else unchanged
 
 

@@ -17,7 +17,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import ORACLES, SCALINGS, Scores, l2, none, regularised
 from pruning_oracle.reports.agreement.correlation import LEAST, correlate, kendall, mean_over_sites, standard_ranks
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN, ceilings
-from pruning_oracle.reports.agreement.resampling import FRESH, draws, interval, noise, reduce
+from pruning_oracle.reports.agreement.resampling import FRESH, draws, interval, reduce
 from pruning_oracle.reports.inputs.read import EXAMPLES, Run
 
 FLOPS = "l2, flops"  # ℓ2 scaling, and then eq. 9 with the paper's λ
@@ -134,19 +134,3 @@ def _compare(sites: list[str], maps: list[int], target: GradedOracle, guess: Gra
         tau = kendall(np.concatenate(scale(guess.scores)), np.concatenate(truth.scores))
         add(ALL, name, sum(maps), value, tau, drawn_whole)
     return rows
-
-
-def maps_table(run: Run, examples: str) -> pd.DataFrame:
-    """One row per map: the oracle with its 95 % bootstrap interval (of `oracle_loss`), and every criterion's score."""
-    parts = []
-    weights = draws(run.oracle.facts["examples"], run.seed)
-    for site in run.sites:
-        change = run.change(site)
-        off = noise([run.error(site)], len(weights))[0]
-        low, high = np.quantile(weights @ change + off, [0.025, 0.975], axis=0)
-        columns: dict[str, Any] = {"site": site, "map": np.arange(change.shape[1])}
-        columns |= {name: ORACLES[name](change) for name in ("oracle_loss", "oracle_abs")}
-        columns |= {"oracle_loss_low": low, "oracle_loss_high": high}
-        columns |= {name: run.reduction(name)(run.saliency(name, site, examples)) for name in run.criteria.facts["criteria"]}
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)

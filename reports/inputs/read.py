@@ -24,7 +24,7 @@ from pruning_oracle.reports.inputs.tables import csv_text, read_csv
 
 EXAMPLES = ("shared", "fresh")
 # what computes the tables
-GRADER = ("reports/agreement/grade.py", "reports/agreement/few_examples.py", "reports/inputs/read.py")
+GRADER = ("reports/agreement/tables.py", "reports/inputs/read.py")
 WRITTEN = {"agreement.csv": AGREEMENT, "maps.csv": MAPS, "maps-fresh.csv": MAPS, "tables.json": TABLES}
 
 
@@ -44,12 +44,11 @@ class Run:
 
     def change(self, site: str) -> np.ndarray:
         """The oracle at a site: change in loss, `[example, map]`, in nats."""
-        return self.oracle.arrays[f"change/{site}"].astype(np.float64)
+        return change_of(self.oracle, site)
 
     def error(self, site: str) -> np.ndarray:
         """Standard error of the oracle on its own examples, `[map]` in nats; of an estimated one its unbiased estimates'."""
-        zeros = np.zeros(self.oracle.arrays[f"change/{site}"].shape[1])
-        return self.oracle.arrays.get(f"error/{site}", zeros).astype(np.float64)
+        return error_of(self.oracle, site)
 
     @property
     def estimated(self) -> str:
@@ -66,9 +65,24 @@ class Run:
         return REDUCTIONS[self.criteria.facts["criteria"][criterion]["reduce"]]
 
 
+def change_of(oracle: RunFile, site: str) -> np.ndarray:
+    """What an oracle's file says of a site: change in loss, `[example, map]`, in nats."""
+    return oracle.arrays[f"change/{site}"].astype(np.float64)
+
+
+def error_of(oracle: RunFile, site: str) -> np.ndarray:
+    """Standard error of an oracle on its own examples, `[map]` in nats; of an estimated one its unbiased estimates'."""
+    zeros = np.zeros(oracle.arrays[f"change/{site}"].shape[1])
+    return oracle.arrays.get(f"error/{site}", zeros).astype(np.float64)
+
+
 def read_shown_run(case: str, seed: int, root: Path) -> Run:
     """The run of a case at a seed as `read_run` gives it, checked to hold what a page shows of it, too."""
-    run = read_run(case, seed, root)
+    return shown_run(read_run(case, seed, root))
+
+
+def shown_run(run: Run) -> Run:
+    """Returns a run, checked to hold what a page shows of it, too."""
     checked_facts(run.oracle, SHOWN_ORACLE)
     checked_facts(run.criteria, SHOWN_CRITERIA)
     check_arrays(run.oracle, run.criteria, whole=True)
@@ -78,8 +92,14 @@ def read_shown_run(case: str, seed: int, root: Path) -> Run:
 def read_run(case: str, seed: int, root: Path) -> Run:
     """The run of a case at a seed, checked to be of one network, one set of examples and one definition of the case."""
     folder = runs.folder(case, seed, root)
-    oracle = checked_facts(runs.load(folder / "oracle.safetensors", "oracle"), ORACLE)
-    criteria = checked_facts(runs.load(folder / "criteria.safetensors", "criteria"), CRITERIA)
+    oracle, criteria = (runs.load(folder / f"{kind}.safetensors", kind) for kind in ("oracle", "criteria"))
+    return joined_run(oracle, criteria, case, seed)
+
+
+def joined_run(oracle: RunFile, criteria: RunFile, case: str, seed: int) -> Run:
+    """The run of these two files, checked as `read_run` says."""
+    checked_facts(oracle, ORACLE)
+    checked_facts(criteria, CRITERIA)
     for file in (oracle, criteria):
         if (file.facts["case"], file.facts["seed"]) != (case, seed):
             raise BadInput(f"{file.path} is of {file.facts['case']} seed {file.facts['seed']}, not of {case} seed {seed}")

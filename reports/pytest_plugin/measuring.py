@@ -28,7 +28,7 @@ from pruning_oracle.bench.runs.provenance import ROOT
 
 INTERRUPTED = threading.Event()  # set once the session was interrupted, for its threads, which no signal reaches
 SECONDS = 0.2  # between two looks at it
-MEASURES = ("oracle/measure.py", "bench/command.py")
+MEASURES = ("oracle/measure.py", "bench/setting.py")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _command(*words: str) -> None:
     """Runs a stage's command on one thread, with this process's import path; raises BadInput with its last line of error."""
     where = os.pathsep.join(filter(None, sys.path))
     environment = os.environ | {"PYTHONPATH": where, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    call = [sys.executable, "-P", "-m", f"pruning_oracle.{words[0]}", *words[1:]]
+    call = [sys.executable, "-P", "-m", "pruning_oracle", *words]
     errors = None
     with subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         while errors is None:
@@ -119,7 +119,7 @@ def _command(*words: str) -> None:
     if running.returncode:
         said = errors.strip().splitlines()
         text = said[-1].removeprefix("error: ") if said else f"status {running.returncode}"
-        raise BadInput(f"python -m pruning_oracle.{words[0]} {words[1]}: {text}")
+        raise BadInput(f"pruning-oracle {words[0]} {words[1]}: {text}")
 
 
 @functools.cache

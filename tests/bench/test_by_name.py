@@ -1,6 +1,5 @@
 """A network of torchvision's or timm's by name with examples of one's own: a case like any other, and mistakes are named."""
 
-import argparse
 import os
 
 import numpy as np
@@ -15,6 +14,7 @@ from pruning_oracle.bench.data.reading import unreadable
 from pruning_oracle.bench.data.reading.images import View
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading import by_name
+from pruning_oracle.bench.loading.case_line import case_line
 from pruning_oracle.bench.loading.load import find, load
 from pruning_oracle.bench.weights import published
 
@@ -79,7 +79,7 @@ def test_it_can_be_fine_tuned_here(tmp_path):
     without = command("bench", "show", *case, folder=tmp_path)
     assert without.returncode == 2
     assert (
-        "no weights of test_resnet-photos for seed 0: give --weights FILE, or fine-tune it: python -m pruning_oracle.bench"
+        "no weights of test_resnet-photos for seed 0: give --weights FILE, or fine-tune it: pruning-oracle train"
         in without.stderr
     )
     assert command("bench", "train", *case, "--weights", "other.pt", "--epochs", "1", folder=tmp_path).returncode == 0
@@ -137,14 +137,11 @@ def test_weights_for_other_classes_are_named(tmp_path):
 
 
 def test_options_belong_to_networks_without_a_file(monkeypatch):
-    given = argparse.Namespace(case="vgg-digits", data=None, weights="mine.pt", size=None, name=None, strict=False)
     with pytest.raises(BadInput, match="--weights is for torchvision:NAME and timm:NAME; 'vgg-digits' brings its own"):
-        by_name.case_line(given)
-    given.weights = None
-    given.strict = True
+        case_line("vgg-digits", data=None, weights="mine.pt", size=None, name=None)
+    assert case_line("vgg-digits", data=None, weights=None) == "vgg-digits"
     monkeypatch.setenv("STRICT", "")
-    unreadable.apply_strict_option(given)
-    assert by_name.case_line(given) == "vgg-digits"
+    unreadable.be_strict()
     assert os.environ["STRICT"] == "1"
 
 

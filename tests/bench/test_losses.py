@@ -9,7 +9,6 @@ from losses import KINDS, case_of_kind
 from torch import nn
 from torch.nn import functional as F
 
-from pruning_oracle.bench.command import fingerprint
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import count_right, evaluate
@@ -17,6 +16,7 @@ from pruning_oracle.bench.labels import Ragged, collate, taken
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.loading.losses import cross_entropy
 from pruning_oracle.bench.scores import shown
+from pruning_oracle.bench.setting import fingerprint
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure

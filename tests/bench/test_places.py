@@ -22,12 +22,12 @@ COMMANDS = {  # the words of a command, and the file that it writes
     "oracle": (["oracle", "mine.py", "--out", "o.file"], "o.file"),
     "oracle's log": (["oracle", "mine.py", "--out", "o.file"], "o.log"),
     "oracle's units": (["oracle", "mine.py", "--out", "o.file"], "o.units"),
-    "trial": (["oracle.trial.__main__", "mine.py", "--out", "o.file"], "o.file"),
-    "trial's usual": (["oracle.trial.__main__", "mine.py"], "runs/mine/0/estimated.json"),
+    "trial": (["trial", "mine.py", "--out", "o.file"], "o.file"),
+    "trial's usual": (["trial", "mine.py"], "runs/mine/0/estimated.json"),
     "criteria": (["criteria", "mine.py", "--criteria", "taylor", "--out", "o.file"], "o.file"),
     "pruning": (["pruning", "mine.py", *FEW, "--run-name", "a", "--out", "."], "a.safetensors"),
     "pruned network": (["pruning", "mine.py", *FEW, "--run-name", "a", "--out", "."], "a.network"),
-    "survival": (["pruning.survival", "mine.py", "--each", "1", "--out", "o.file"], "o.file"),
+    "survival": (["survival", "mine.py", "--each", "1", "--out", "o.file"], "o.file"),
     "training": (["bench", "train", "vgg-digits", "--epochs", "1", "--out", "o.file"], "o.file"),
 }
 
@@ -88,9 +88,9 @@ def test_every_command_refuses_before_it_measures(tmp_path, monkeypatch, name, w
     def too_late(*given, **more):
         raise AssertionError("measured")
 
-    for where in ("oracle.__main__.measure", "oracle.trial.__main__.measure", "criteria.__main__.collect"):
+    for where in ("oracle.run.measure", "oracle.trial.trial.measure", "criteria.run.collect"):
         monkeypatch.setattr(f"pruning_oracle.{where}", too_late)
-    monkeypatch.setattr("pruning_oracle.pruning.__main__.Loop", too_late)
+    monkeypatch.setattr("pruning_oracle.pruning.run.Loop", too_late)
     monkeypatch.setattr("pruning_oracle.pruning.survival.start", too_late)
     monkeypatch.setattr("pruning_oracle.bench.training.train_and_save.train_from_scratch", too_late)
     done = command(*words, folder=tmp_path)

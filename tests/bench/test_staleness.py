@@ -9,10 +9,10 @@ from commands import CASE, command
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.runs import code_digest
 from pruning_oracle.bench.runs.provenance import ROOT
-from pruning_oracle.criteria.__main__ import SOURCES as CRITERIA
-from pruning_oracle.oracle.__main__ import SOURCES as ORACLE
-from pruning_oracle.reports.__main__ import DRAWN_BY
+from pruning_oracle.criteria.run import SOURCES as CRITERIA
+from pruning_oracle.oracle.run import SOURCES as ORACLE
 from pruning_oracle.reports.inputs.read import GRADER
+from pruning_oracle.reports.report import DRAWN_BY
 
 VGG = "bench/cases/vgg_digits.py"
 
@@ -30,7 +30,7 @@ def tree(tmp_path, monkeypatch):
 
 def measured_by(stage=ORACLE, case=VGG):
     code_digest.read_source.cache_clear()
-    return runs.measured_by(stage, case)["sources"]
+    return runs.measured_by(stage, code_digest.depends_on([case], code_digest.TRAINING))["sources"]
 
 
 def edit(path, pattern, replacement):
@@ -126,11 +126,11 @@ def test_an_edited_grader_grades_anew_and_an_edited_section_draws_anew(tree):
 
 
 def test_the_libraries_that_compute_count_and_others_do_not(monkeypatch):
-    before = runs.measured_by(ORACLE, VGG)["libraries"]
+    before = runs.measured_by(ORACLE, code_digest.depends_on([VGG]))["libraries"]
     assert {"python", "torch", "numpy"} <= set(before)
     assert not {"tqdm", "matplotlib", "captum", "timm"} & set(before)
     monkeypatch.setattr(code_digest, "installed", lambda name: "0")
-    assert runs.measured_by(ORACLE, VGG)["libraries"]["torch"] == "0" != before["torch"]
+    assert runs.measured_by(ORACLE, code_digest.depends_on([VGG]))["libraries"]["torch"] == "0" != before["torch"]
 
 
 def test_a_users_file_counts_with_what_lies_beside_it(tmp_path):
@@ -177,7 +177,7 @@ def test_a_command_makes_its_file_again_only_where_its_content_would_differ(tmp_
     assert made(), "other labels"
     assert made("--seed", "1"), "a seed of its own, in a file of its own"
     assert not made("--seed", "1")
-    monkeypatch.setattr("pruning_oracle.bench.command.torch.get_num_threads", lambda: 77)
+    monkeypatch.setattr("pruning_oracle.bench.setting.torch.get_num_threads", lambda: 77)
     assert not made(), "another number of threads"
     assert made("--precision", "float64"), "a setting"
     path = next(tmp_path.rglob(f"runs/mine/0/**/{file}"))

@@ -14,12 +14,12 @@ from toys import output_is_loss, pixel_case, toy_case
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.bench.network.gates import gated
-from pruning_oracle.criteria.__main__ import fitting
 from pruning_oracle.criteria.criterion import CRITERIA, choose_criteria, discover
 from pruning_oracle.criteria.evidence.collect import collect, unavailable
 from pruning_oracle.criteria.evidence.source import sources
 from pruning_oracle.criteria.peers import minibatches
 from pruning_oracle.criteria.peers.dependencies import MISSING, grouped
+from pruning_oracle.criteria.run import fitting
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
 

@@ -12,10 +12,10 @@ from toys import toy_case
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Site
-from pruning_oracle.bench.command import fingerprint
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.setting import fingerprint
 from pruning_oracle.criteria.criterion import choose_criteria, needs_of
 from pruning_oracle.criteria.evidence.collect import collect, unavailable
 

@@ -8,7 +8,7 @@ import torch
 from toys import toy_case
 
 from pruning_oracle.oracle.literal import literal
-from pruning_oracle.oracle.trial.__main__ import examples_for
+from pruning_oracle.oracle.trial.trial import examples_for
 
 from timings import test_sampled as sampled
 from timings.networks import thin

@@ -258,7 +258,7 @@ def test_pruning_and_show_say_which_maps_stay(tmp_path):
     done = command("pruning", "mine.py", *words, "--run-name", "few", "--out", "here", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "site 'stem' keeps its 6 maps: softmax (operation softmax) cannot do the same with fewer maps" in done.stdout
-    done = command("pruning.export", "here/few.network", "--source", "mine.py", folder=tmp_path)
+    done = command("export", "here/few.network", "--source", "mine.py", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     done = command("bench", "show", "mine.py", folder=tmp_path)
     assert "pruning cannot delete: stem, 6 maps: softmax (operation softmax) cannot do the same with fewer maps" in done.stdout

@@ -66,7 +66,7 @@ def test_no_code_that_a_file_names_is_run(tmp_path, file, name, monkeypatch):
     (tmp_path / "evil.py").write_text(EVIL)
     path = changed(file, lambda facts, arrays: facts.update(case=name.replace("FOLDER", str(tmp_path))))
     for tool in ("export", "latency", "scratch"):
-        done = command(f"pruning.{tool}", str(path), folder=tmp_path)
+        done = command(tool, str(path), folder=tmp_path)
         assert done.returncode == 2
         assert "which is not one of the suite's: say what it is, --source FILE.py" in done.stderr
         assert done.stderr.count("\n") == 1

@@ -103,7 +103,7 @@ def test_pruned_by_one_process_loaded_and_exported_by_another(tmp_path):
     file = runs.load(tmp_path / "here/few.safetensors", "pruning")
     assert [row["maps"] for row in file.facts["rows"]] == [3, 2]
     assert file.facts["settings"]["target"] == "maps=0.5"
-    done = command("pruning.export", "here/few.network", "--source", "mine.py", folder=tmp_path)
+    done = command("export", "here/few.network", "--source", "mine.py", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     script = """
 import onnxruntime, torch
@@ -121,7 +121,7 @@ assert case.sites[0].maps == 2
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=where, check=True)
     content = (tmp_path / "here/few.network").read_bytes()
     (tmp_path / "here/few.network").write_bytes(content[:-8])
-    done = command("pruning.export", "here/few.network", "--source", "mine.py", folder=tmp_path)
+    done = command("export", "here/few.network", "--source", "mine.py", folder=tmp_path)
     assert done.returncode == 2
     assert "truncated" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -11,13 +11,16 @@ from written_runs import SITES, write_run
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS, l2
-from pruning_oracle.reports.__main__ import grade_run, page, read_case_study, show_report
+from pruning_oracle.command_line.grading import table as print_agreement
 from pruning_oracle.reports.agreement.correlation import kendall, mean_over_sites, spearman
-from pruning_oracle.reports.agreement.grade import grade, maps_table
+from pruning_oracle.reports.agreement.grade import grade
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN, ceilings
 from pruning_oracle.reports.agreement.resampling import draws, interval
+from pruning_oracle.reports.agreement.tables import maps_table
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.inputs.read import read_run, read_table
+from pruning_oracle.reports.report import grade_run, read_case_study
+from pruning_oracle.reports.report import write_page as page
 from pruning_oracle.reports.sections.section import number, over_seeds
 from pruning_oracle.reports.sections.summaries import summary
 
@@ -201,7 +204,7 @@ def test_the_report_is_one_escaped_page_with_its_tables_and_figures(tmp_path, ca
     ]
     assert set(table.seed) == {0, 1}
     assert "−" not in (tmp_path / "out" / "agreement.tex").read_text()
-    show_report(["toy"], [0, 1], tmp_path / "runs", tmp_path / "out")
+    print_agreement(["toy"], [0, 1], tmp_path / "runs")
     assert "1.00 (1.00 to 1.00)" in capsys.readouterr().out
 
 

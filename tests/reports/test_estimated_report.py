@@ -8,11 +8,12 @@ from written_runs import SITES, write_run
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.scores import REDUCTIONS
-from pruning_oracle.reports.__main__ import grade_run, read_case_study
-from pruning_oracle.reports.agreement.grade import grade, maps_table
+from pruning_oracle.reports.agreement.grade import grade
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN, ceilings
+from pruning_oracle.reports.agreement.tables import maps_table
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.inputs.read import read_run
+from pruning_oracle.reports.report import grade_run, read_case_study
 from pruning_oracle.reports.sections import estimated, sample_size, settling
 
 

@@ -4,8 +4,8 @@ import pytest
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
-from pruning_oracle.reports.__main__ import grade_run, read_case_study
 from pruning_oracle.reports.page.render import render
+from pruning_oracle.reports.report import grade_run, read_case_study
 from pruning_oracle.reports.sections import learning
 
 CURVE = [

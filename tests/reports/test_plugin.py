@@ -137,7 +137,7 @@ def test_a_mistake_in_the_criteria_is_one_line(elsewhere):
     elsewhere.makepyfile(mine=MINE.replace("site.mean\n", "site.nothing\n"))
     done = held(elsewhere, "-k", "response")
     done.assert_outcomes(failed=1, deselected=2)
-    done.stdout.fnmatch_lines(["python -m pruning_oracle.criteria resnet-digits: *mine.py*nothing*"])
+    done.stdout.fnmatch_lines(["pruning-oracle criteria resnet-digits: *mine.py*nothing*"])
     assert "Traceback" not in done.stdout.str()
 
 

@@ -8,9 +8,9 @@ import torch
 from toys import toy_case
 
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.command_line.grading import speed as print_speed
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
-from pruning_oracle.reports.__main__ import print_speed
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.sections import precision, speed
 

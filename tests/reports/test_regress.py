@@ -7,7 +7,7 @@ from scipy.stats import norm, spearmanr
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.reports import __main__ as command
+from pruning_oracle.command_line import holding as command
 from pruning_oracle.reports.agreement.resampling import draws
 from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.false_alarms import false_alarms, half
@@ -259,21 +259,19 @@ def test_an_altered_baseline_is_refused(tmp_path, held):
 
 
 def test_the_commands(tmp_path, held, capsys):
-    command.check_regressions(["toy"], list(SEEDS), tmp_path / "before", held)
+    assert command.regress(["toy"], list(SEEDS), None, True, tmp_path / "before", held).status == 0
     assert "0 failed" in capsys.readouterr().out
     write_runs(tmp_path / "flipped", change=lambda name, m: -m if name == "good" else m)
-    with pytest.raises(SystemExit) as ended:
-        command.check_regressions(["toy"], list(SEEDS), tmp_path / "flipped", held)
-    assert ended.value.code == 1
+    assert command.regress(["toy"], list(SEEDS), None, True, tmp_path / "flipped", held).status == 1
     said = capsys.readouterr()
     assert said.err.startswith("worse: good on toy: pair agreement expected ")
     assert said.err.endswith('interval); to accept: make regress-accept REASON="why"\n')
     assert said.err.count("\n") == 1
     assert "| worse | good" in said.out
-    command.accept_baselines(["toy"], list(SEEDS), tmp_path / "flipped", held, "the sign was wrong before")
-    command.check_regressions(["toy"], list(SEEDS), tmp_path / "flipped", held)
+    command.accept(["toy"], "the sign was wrong before", list(SEEDS), None, True, tmp_path / "flipped", held)
+    command.regress(["toy"], list(SEEDS), None, True, tmp_path / "flipped", held)
     assert "| worse" in capsys.readouterr().out
-    command.print_false_alarms(["toy"], list(SEEDS), tmp_path / "before", 2)
+    command.false_alarms(["toy"], list(SEEDS), tmp_path / "before", 2)
     assert (
         "10 comparisons of a criterion with itself on other examples, 2 splits of toy:\nfound worse: "
         in capsys.readouterr().out

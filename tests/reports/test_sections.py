@@ -10,7 +10,6 @@ from written_runs import SITES, write_run
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS
-from pruning_oracle.reports.__main__ import grade_run, read_case_study
 from pruning_oracle.reports.agreement import few_examples
 from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle, readable
 from pruning_oracle.reports.agreement.fit import fit_weights
@@ -18,6 +17,7 @@ from pruning_oracle.reports.agreement.grade import FLOPS, grade
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
 from pruning_oracle.reports.inputs.read import read_run
 from pruning_oracle.reports.page.render import render
+from pruning_oracle.reports.report import grade_run, read_case_study
 from pruning_oracle.reports.sections import (
     agreement_table,
     alike,

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from pruning_oracle.bench.errors import exit_with
 
+MAIN = "pruning_oracle.command_line.app"
 CASE = """
 import torch
 from pruning_oracle.bench.loading.assemble import assemble
@@ -26,22 +27,26 @@ def mine(seed):
 """
 
 
+STAGES = ("bench", "oracle", "criteria", "pruning", "reports", "pipeline")  # whose own way to be called goes on working
+
+
 def command(*words, folder, **environment):
-    """Runs `python -m pruning_oracle.…` in a folder, within this process; returns its exit status and what it printed.
+    """Runs `pruning-oracle …`, or `python -m pruning_oracle.STAGE …`, in a folder, within this process.
+
+    It returns the exit status and what was printed.
 
     Whatever it changes beyond its own run is restored: the folder, the environment, what users' files registered.
     """
-    module, *arguments = words
-    name = f"pruning_oracle.{module}" if "." in module else f"pruning_oracle.{module}.__main__"
+    stage, *arguments = words if words[0] in STAGES else (None, *words)
     out, errors = io.StringIO(), io.StringIO()
     here, known, argv, writes_none = Path.cwd(), dict(os.environ), sys.argv, sys.dont_write_bytecode
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), _registries_put_back():
         try:
             os.chdir(folder)
             os.environ.update({"TQDM_DISABLE": "1"} | environment)
-            sys.argv = ["-m", *words]
+            sys.argv = ["-m" if stage else "pruning-oracle", *words]
             sys.dont_write_bytecode = True  # what Python caches beside a user's file is no doing of the command
-            main = importlib.import_module(name).main
+            main = importlib.import_module(f"pruning_oracle.{stage}.__main__" if stage else MAIN).main
             status = _status(lambda: main(arguments))
         finally:
             os.chdir(here)
@@ -52,8 +57,12 @@ def command(*words, folder, **environment):
 
 
 def own_process(*words, folder, **environment):
-    """Runs `python -m pruning_oracle.…` in a folder, in a process of its own; returns what `subprocess.run` does."""
-    call = [sys.executable, "-m", f"pruning_oracle.{words[0]}", *words[1:]]
+    """Runs the same in a process of its own; returns what `subprocess.run` does."""
+    call = [
+        sys.executable,
+        "-m",
+        *([f"pruning_oracle.{words[0]}", *words[1:]] if words[0] in STAGES else ["pruning_oracle", *words]),
+    ]
     return subprocess.run(call, cwd=folder, env=surroundings(**environment), capture_output=True, text=True, check=False)
 
 

@@ -15,8 +15,8 @@ from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import measure
-from pruning_oracle.oracle.trial.__main__ import examples_for
 from pruning_oracle.oracle.trial.recorded import agreement_of_estimates
+from pruning_oracle.oracle.trial.trial import examples_for
 
 ROUNDS, DRAWS, SIZE = 3, 20, 64
 CASES = ("vgg-digits", "resnet-digits", "r3dcnn-gestures", "cnn3-cifar10", "resnet20-cifar10")

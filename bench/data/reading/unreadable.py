@@ -3,7 +3,6 @@
 Checking every file of a large set takes minutes, so the result is cached under runs/, by the files' names, sizes and times.
 """
 
-import argparse
 import contextlib
 import hashlib
 import json
@@ -30,15 +29,9 @@ RULES = b"2"  # of what can be read: another number where they change, so that w
 LONG = 2.0  # seconds; the result of a check that takes longer is cached
 
 
-def add_strict_option(parser: argparse.ArgumentParser) -> None:
-    """Adds the option --strict to a command."""
-    parser.add_argument("--strict", action="store_true", help="an example that cannot be read is an error, not left out")
-
-
-def apply_strict_option(given: argparse.Namespace) -> None:
-    """Applies --strict to all that this process reads later, by the environment variable `STRICT`."""
-    if given.strict:
-        os.environ[STRICT] = "1"
+def be_strict() -> None:
+    """Makes an example that cannot be read an error in all that this process reads later, by the variable `STRICT`."""
+    os.environ[STRICT] = "1"
 
 
 def strict() -> bool:

@@ -13,13 +13,10 @@ from tqdm import tqdm
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
-from pruning_oracle.bench.command import fingerprint, open_for_measuring, stage_options
-from pruning_oracle.bench.errors import exit_with
-from pruning_oracle.bench.loading.choice import choice_of
+from pruning_oracle.bench.loading.choice import ExampleChoice
 from pruning_oracle.bench.runs import Arrays
-from pruning_oracle.bench.runs.bounds import COUNT, Bounds
 from pruning_oracle.bench.runs.kinds import TRIAL
-from pruning_oracle.bench.runs.options import add_number
+from pruning_oracle.bench.setting import Resources, fingerprint, open_for_measuring
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import EstimatedOracle, Sampling
 from pruning_oracle.oracle.exact.replay import Replay
@@ -92,44 +89,33 @@ def time_oracles(
         yield {"ingredients": EXACT, "share": 1.0, "turn": turn, "seconds": seconds, "sites": 1.0, "all": 1.0}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command; `arguments` default to those of the command line."""
-    parser = stage_options("oracle.trial", __doc__)
-    add_number(parser, "--repeats", COUNT, "of every curve's points (default 10)", default=10)
-    add_number(parser, "--coverage", Bounds(2, 10**6), "estimated oracles for the coverage (default 200)", default=200)
-    add_number(parser, "--turns", COUNT, "of what is really timed (default 3)", default=3)
-    parser.add_argument(
-        "--timed", nargs="+", choices=INGREDIENTS, default=list(INGREDIENTS), help="ingredients really timed (default all)"
-    )
-    given = parser.parse_args(arguments)
-    opened = open_for_measuring("estimated.json", TRIAL, given, SOURCES)
-    case, facts, out = opened.case, opened.setting, opened.out
-    rows = choice_of(given).split(case)[0]
-    oracle = measure(case, Replay(case, given.memory), rows, given.batch)
+def run_trial(
+    case: Case,
+    out: Path,
+    choice: ExampleChoice,
+    resources: Resources,
+    repeats: int = 10,
+    draws: int = 200,
+    turns: int = 3,
+    timed: Sequence[str] = tuple(INGREDIENTS),
+) -> dict[str, Any]:
+    """Writes what the trial finds to `out`, and returns it.
+
+    There are `repeats` of every curve's points, `draws` estimated oracles for the coverage, and `turns` of what is `timed`.
+    """
+    opened = open_for_measuring(case, out, TRIAL, resources, SOURCES)
+    case, facts = opened.case, opened.setting
+    rows, held, batch = choice.split(case)[0], facts["memory"], facts["batch"]
+    oracle = measure(case, Replay(case, held), rows, batch)
     whole = {name: change.double().numpy() for name, change in oracle.changes.items()}
-    first = Sampling(case, Replay(case, given.memory), rows, given.batch).look()
+    first = Sampling(case, Replay(case, held), rows, batch).look()
     found = {
-        "curves": list(tqdm(curves(case, first, whole, given.repeats), desc="curves", leave=False, disable=None)),
-        "coverage": [coverage(case, first, whole, given.coverage, share) for share in (1 / 20, 1 / 10)],
-        "promises": list(promises(case, first, whole, given.coverage // 2)),
-        "timings": list(time_oracles(case, given.memory, rows, given.batch, whole, given.turns, given.timed)),
+        "curves": list(tqdm(curves(case, first, whole, repeats), desc="curves", leave=False, disable=None)),
+        "coverage": [coverage(case, first, whole, draws, share) for share in (1 / 20, 1 / 10)],
+        "promises": list(promises(case, first, whole, draws // 2)),
+        "timings": list(time_oracles(case, held, rows, batch, whole, turns, timed)),
     }
     about = {name: facts[name] for name in ("case", "seed", "precision", "device", "threads", "batch", "weights")}
     about |= {"examples": len(rows), "data": fingerprint(case.train, rows), "maps": sum(site.maps for site in case.sites)}
     runs.write_atomically(out, json.dumps(about | found | runs.provenance(), indent=1) + "\n", TRIAL)
-    print(_said(case, found, out))
-
-
-def _said(case: Case, found: dict[str, Any], out: Path) -> str:
-    last = [row for row in found["curves"] if row["ingredients"] == list(INGREDIENTS)[-1]]
-    lines = []
-    for share in SHARES:
-        reached = np.mean([row["sites"] for row in last if row["share"] == share])
-        lines.append(f"{share:.1%} of the pairs: Spearman with the whole oracle {reached:.3f}")
-    return "\n".join(
-        [f"{case.name} seed {case.seed}, in {out}", *lines, *map(str, found["coverage"]), *map(str, found["promises"])]
-    )
-
-
-if __name__ == "__main__":
-    exit_with(main)
+    return about | found

@@ -1,0 +1,135 @@
+"""Commands that measure: the oracle and the criteria of one case, and all of it for several cases and seeds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pruning_oracle.command_line.command import Answer, command
+from pruning_oracle.command_line.options import (
+    COMPUTING,
+    OUTPUT,
+    CaseOptions,
+    ComputingOptions,
+    ExampleOptions,
+    GoalOptions,
+    number,
+    option,
+    run_file,
+    told,
+)
+
+PANEL = "Measure"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to the application."""
+    command(app, PANEL, "oracle vgg-digits", "oracle mine.py --budget 0.05 --memory 8GiB --device cuda")(oracle)
+    command(
+        app,
+        PANEL,
+        "criteria vgg-digits --criteria taylor weight_l2 mine.py",
+        "criteria torchvision:resnet18 --weights mine.pt --data imagefolder:photos --criteria quick",
+    )(criteria)
+    command(app, PANEL, "trial cnn3-cifar10")(trial)
+
+
+def oracle(
+    which: CaseOptions,
+    chosen: ExampleOptions,
+    goal: GoalOptions,
+    computing: ComputingOptions,
+    engine: Annotated[str, option("replay, or literal, the slow definition.", COMPUTING, show_default=True)] = "replay",
+    out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
+) -> Answer:
+    """Measure a case's oracle: the change in loss of every example when each map is removed, in nats."""
+    from pruning_oracle.interface.into_files import measure_into
+    from pruning_oracle.oracle.estimated.goal import Goal
+
+    given = chosen.given | goal.given | computing.given
+    case = which.load()
+    place = run_file(case, "oracle.safetensors", out)
+    done = measure_into(case, place, **given, engine=engine)
+    facts, name = done.facts, f"{case.name} seed {case.seed}"
+    if done.current:
+        told(f"{name}: {place} is up to date")
+        return Answer({"up to date": True, "file": place} | facts)
+    if found := facts.get("estimated"):
+        asked = Goal.parse(goal.budget, goal.until)
+        reached = asked.said(found["reached"]) if asked.quality else ""
+        told(f"estimated: {found['share']:.1%} of the pairs measured in {found['rounds']} rounds{reached}")
+        if asked.quality and not asked.met(found["reached"]):
+            told(f"{asked} is not likely within the budget")
+    size = f"{sum(site['maps'] for site in facts['sites'])} maps at {len(facts['sites'])} sites on {facts['examples']} examples"
+    told(f"{name}: {size} in {facts['seconds']:.0f} s, in {place}")
+    checked = facts["recheck"]
+    told(
+        f"measured again literally on {checked['triples']} random (site, map, example) triples:"
+        f" largest difference {checked['largest difference']:.1g}"
+    )
+    return Answer({"up to date": False, "file": place} | facts)
+
+
+def criteria(
+    which: CaseOptions,
+    chosen: ExampleOptions,
+    computing: ComputingOptions,
+    criteria: Annotated[list[str] | None, option("Names, .py files with @criterion, quick, all (default).")] = None,
+    out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
+) -> Answer:
+    """Score a case's maps by criteria, on the oracle's own examples (shared) and on others (fresh)."""
+    from pruning_oracle.criteria.criterion import choose_criteria
+    from pruning_oracle.interface.into_files import score_into
+
+    given = chosen.given | computing.given
+    choose_criteria(criteria or [])  # a slip in a name shows before a case is loaded
+    case = which.load()
+    place = run_file(case, "criteria.safetensors", out)
+    done = score_into(case, place, criteria or [], **given)
+    facts, name = done.facts, f"{case.name} seed {case.seed}"
+    for lost, reason in facts["left_out_criteria"].items():
+        told(f"left out: {lost}, which needs {reason}")
+    if done.current:
+        told(f"{name}: {place} is up to date")
+    else:
+        seconds = facts["shared"]["seconds"] + facts["fresh"]["seconds"]
+        told(f"{name}: {len(facts['criteria'])} criteria in {seconds:.0f} s, in {place}")
+    return Answer({"up to date": done.current, "file": place} | facts)
+
+
+def trial(
+    which: CaseOptions,
+    chosen: ExampleOptions,
+    computing: ComputingOptions,
+    repeats: Annotated[int, number("--repeats", "COUNT", "Of every curve's points.")] = 10,
+    coverage: Annotated[int, number("--coverage", "TWO_OR_MORE", "Estimated oracles for the coverage of intervals.")] = 200,
+    turns: Annotated[int, number("--turns", "COUNT", "Of what is really timed.")] = 3,
+    timed: Annotated[list[str] | None, option("Ingredients that are really timed (default all).")] = None,
+    out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
+) -> Answer:
+    """Try the estimated oracle against the whole one: how it ranks, how its intervals hold, how long it takes."""
+    import numpy as np
+
+    from pruning_oracle.bench.errors import unknown
+    from pruning_oracle.bench.loading.choice import choice_from
+    from pruning_oracle.bench.network.memory import bytes_of
+    from pruning_oracle.bench.setting import Resources
+    from pruning_oracle.oracle.trial.ingredients import INGREDIENTS
+    from pruning_oracle.oracle.trial.trial import SHARES, run_trial
+
+    for ingredient in timed or ():
+        if ingredient not in INGREDIENTS:
+            raise unknown("--timed", ingredient, INGREDIENTS)
+    choice = choice_from(*chosen.given.values())
+    resources = Resources(**computing.given | {"memory": bytes_of(computing.memory)})
+    case = which.load()
+    place = run_file(case, "estimated.json", out)
+    found = run_trial(case, place, choice, resources, repeats, coverage, turns, tuple(timed or INGREDIENTS))
+    told(f"{case.name} seed {case.seed}, in {place}")
+    last = [row for row in found["curves"] if row["ingredients"] == list(INGREDIENTS)[-1]]
+    for share in SHARES:
+        reached = np.mean([row["sites"] for row in last if row["share"] == share])
+        told(f"{share:.1%} of the pairs: Spearman with the whole oracle {reached:.3f}")
+    for row in (*found["coverage"], *found["promises"]):
+        told(str(row))
+    return Answer({"file": place} | found)

@@ -1,0 +1,138 @@
+"""measure(): the truth about a case, what removing each of its maps costs, as a Truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.runs import RunFile
+from pruning_oracle.bench.runs import load as load_file
+from pruning_oracle.bench.scores import ORACLES
+from pruning_oracle.interface import figures, result
+from pruning_oracle.interface.into_files import measure_into
+from pruning_oracle.reports.agreement.noise_ceiling import MEAN, ceilings
+from pruning_oracle.reports.agreement.tables import oracle_maps
+from pruning_oracle.reports.inputs.read import change_of, error_of
+from pruning_oracle.reports.inputs.shapes import ORACLE
+
+KIND = "oracle"
+
+
+@dataclass(frozen=True, repr=False)
+class Truth:
+    """A measured or estimated oracle: the change in loss of every example when each map is removed, in nats.
+
+    `file` holds the arrays and, as `facts`, everything about how they came to be.
+    """
+
+    file: RunFile
+
+    @property
+    def sites(self) -> dict[str, int]:
+        """How many maps each site has, in the network's order."""
+        return {site["name"]: site["maps"] for site in self.file.facts["sites"]}
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows of the training set that were measured, `[example]`."""
+        return self.file.arrays["rows"]
+
+    def saliency(self, site: str) -> np.ndarray:
+        """The change in loss at a site, `[example, map]` in nats: with the map removed minus with every map kept."""
+        return change_of(self.file, result.known(site, self.sites, "site"))
+
+    def frame(self) -> pd.DataFrame:
+        """A row per map: `site`, `map`, `oracle_loss` (mean change, nats) with a 95 % interval over examples, `oracle_abs`."""
+        return oracle_maps(self.file)
+
+    def ceiling(self) -> float:
+        """The noise ceiling of `oracle_abs`, a mean over sites: how well one half of the examples predicts the other's ranks.
+
+        Between −1 and 1, Spearman–Brown corrected; NaN where no site has three maps.
+        """
+        changes, errors = ([of(self.file, site) for site in self.sites] for of in (change_of, error_of))
+        return ceilings(list(self.sites), changes, ORACLES["oracle_abs"], self.file.facts["seed"], errors)[MEAN]
+
+    def plot(self) -> Figure:
+        """A figure: `oracle_loss` of every map with its interval, a panel per site, sorted."""
+        return figures.truth(self.frame(), result.measured_on(self.file.facts))
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the oracle to a run file, which `read` and the command line take; BadInput if something else lies there."""
+        return result.copied(self.file, KIND, path)
+
+    def lines(self) -> list[str]:
+        """What is to be known of the numbers, in sentences."""
+        facts = self.file.facts
+        size = f"{sum(self.sites.values())} maps at {len(self.sites)} sites on {facts['examples']} training examples"
+        estimated = facts.get("estimated")
+        how = f"estimated from {estimated['share']:.1%} of the pairs" if estimated else "every pair measured"
+        return [f"{size}, {how}; noise ceiling {self.ceiling():.2f}", result.measured_on(facts)]
+
+    def __repr__(self) -> str:
+        return f"Truth({'; '.join(self.lines())})"
+
+    def _repr_html_(self) -> str:
+        return result.as_html("Oracle: change in loss when each map is removed, in nats", self.lines(), self.frame())
+
+
+def measure(
+    case: Case,
+    *,
+    examples: int | None = None,
+    rows: Sequence[int] | str | None = None,
+    sample_seed: int | None = None,
+    budget: float | str | None = None,
+    until: str | None = None,
+    engine: str = "replay",
+    batch: int | None = None,
+    memory: int | str | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    path: str | Path | None = None,
+) -> Truth:
+    """Measures what removing each map of a case really costs: its oracle.
+
+    Args:
+        case: what `case` or `load` returned.
+        examples: how many training examples, at least 3 (default: the case's number).
+        rows: which training examples instead, such as `range(100)` or `"0:100,200"`.
+        sample_seed: what the examples, and the pairs of an estimated oracle, are drawn from (default: the case's seed).
+        budget: estimate instead of measuring: from a share of the (example, map) pairs such as `0.05`, or for so long, `"60s"`.
+        until: estimate until `"spearman=0.98"` is likely, or until intervals have at most `"width=0.01"` nats.
+        engine: `replay`, or `literal`, the slow definition.
+        batch: examples per pass (default: what half of the memory holds, at most 128).
+        memory: what activations may take, in bytes or as `"4GiB"` (default 4 GiB; on a GPU half of its memory).
+        device: `auto`, `cpu`, or what torch calls it.
+        precision: `float32`, `float64`, `tf32` or `bfloat16`.
+        path: a file for the result. Work that was interrupted goes on when it is given again, and what is up to date is read.
+
+    Returns:
+        The oracle.
+
+    Raises:
+        BadInput: names what is wrong, before anything is measured.
+
+    Examples:
+        >>> import pruning_oracle as po
+        >>> truth = po.measure(po.load("vgg-digits"), examples=8, budget=0.1, device="cpu")
+        >>> truth.saliency("features.0").shape
+        (8, 8)
+    """
+    given: dict[str, Any] = {
+        "examples": examples,
+        "rows": rows,
+        "sample_seed": sample_seed,
+        "budget": budget,
+        "until": until,
+        "engine": engine,
+    }
+    given |= {"batch": batch, "memory": memory, "device": device, "precision": precision}
+    with result.place(path, "oracle.safetensors") as out:
+        measure_into(case, out, **given)
+        return Truth(result.checked(load_file(out, KIND), ORACLE))

@@ -1,0 +1,95 @@
+"""The report of measured runs: their tables, the page with its figures, and what the page was made from."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.code_digest import case_in, depends_on
+from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, FORMAT, MADE_FROM, PAGE
+from pruning_oracle.bench.runs.options import each_once
+from pruning_oracle.bench.runs.provenance import ROOT
+from pruning_oracle.reports.agreement.tables import tables_of
+from pruning_oracle.reports.inputs import records
+from pruning_oracle.reports.inputs.read import (
+    check_alike,
+    check_sources,
+    learning_curve,
+    read_shown_run,
+    read_table,
+    tables_are_current,
+    with_common_criteria,
+    write_tables,
+)
+from pruning_oracle.reports.inputs.tables import csv_text, markdown
+from pruning_oracle.reports.page.render import render
+from pruning_oracle.reports.sections.section import CaseStudy
+from pruning_oracle.reports.sections.summaries import all_summaries, latex
+
+REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX}
+# what draws the page beside what lies in its files
+DRAWN_BY = ("reports/report.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
+
+
+def grade_run(case: str, seed: int, root: Path) -> None:
+    """Writes a run's `agreement.csv`, `maps.csv` (scores on shared examples), `maps-fresh.csv` and their provenance."""
+    run, folder = read_shown_run(case, seed, root), runs.folder(case, seed, root)
+    if tables_are_current(run, folder):
+        return
+    write_tables(run, folder, tables_of(run))
+
+
+def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
+    """Everything the report needs of one case."""
+    folders = [runs.folder(case, seed, root) for seed in seeds]
+    found = with_common_criteria([read_shown_run(case, seed, root) for seed in seeds])
+    check_alike(found)
+    tables = [read_table(run, folder / "agreement.csv") for run, folder in zip(found, folders, strict=True)]
+    curves = [file for run in found if (file := learning_curve(run))]
+    agreement = pd.concat(tables, ignore_index=True)
+    agreement = agreement[~agreement.criterion.isin(found[0].criteria.facts["left_out_criteria"])]
+    return CaseStudy(case, found, agreement, read_table(found[0], folders[0] / "maps.csv"), curves)
+
+
+def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
+    """Writes the report, `index.html` with its figures, and `agreement` as CSV, Markdown and LaTeX, unless it is up to date."""
+    made_from = page_digest(cases, seeds, root)
+    remembered, files = out / "made-from.txt", {out / name: kind for name, kind in REPORT.items()}
+    if remembered.is_file() and remembered.read_text("utf-8") == made_from and all(file.is_file() for file in files):
+        return
+    for file, kind in (files | {remembered: MADE_FROM}).items():
+        runs.check_writable(file, kind)
+    studies = [read_case_study(case, seeds, root) for case in cases]
+    found = [run for study in studies for run in study.runs]
+    for files_of_a_kind in ([run.oracle for run in found], [run.criteria for run in found]):
+        check_sources(files_of_a_kind)
+    whole = all_summaries(studies)
+    agreement = pd.concat([study.agreement for study in studies])
+    runs.write_atomically(out / "agreement.csv", csv_text(agreement), AGREEMENT)
+    runs.write_atomically(out / "agreement.md", markdown(whole) + "\n", AGREEMENT_MARKDOWN)
+    runs.write_atomically(out / "agreement.tex", latex(whole), AGREEMENT_LATEX)
+    render(studies, out, jobs)
+    runs.write_atomically(remembered, made_from, MADE_FROM)
+
+
+def page_digest(cases: list[str], seeds: list[int], root: Path) -> str:
+    """Of all that a page depends on: the runs' tables, which know their run files, the records, and what draws it."""
+    tables = [runs.folder(case, seed, root) / "tables.json" for case in cases for seed in seeds]
+    curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
+    sha = hashlib.sha256(json.dumps([cases, seeds, depends_on(DRAWN_BY)]).encode())
+    for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
+        sha.update(file.read_bytes() if file.is_file() else b"none")
+    return f"{FORMAT} {sha.hexdigest()}\n"
+
+
+def names_of(cases: list[str]) -> list[str]:
+    """The names of cases, each once, of which some are given as the files that hold them; BadInput for what is neither."""
+    for case in cases:
+        if case.startswith(("torchvision:", "timm:")):
+            raise BadInput(f"{case!a}: reports take the name of a run, a folder under runs/, or a .py file that holds an @case")
+    names = [case_in(Path(case)) if case.endswith(".py") else case for case in cases]
+    each_once("the command", names)
+    return names
