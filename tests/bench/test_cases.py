@@ -144,7 +144,13 @@ class Pixel4(Pixel):
 
 @needs_data
 @pytest.mark.parametrize(
-    ("name", "accuracy", "loss", "maps"), [("resnet20-cifar10", 0.9155, 0.3365, 400), ("cnn3-cifar10", 0.7730, 0.6704, 112)]
+    ("name", "accuracy", "loss", "maps"),
+    [
+        ("resnet20-cifar10", 0.9155, 0.3365, 400),
+        ("resnet32-cifar10", 0.9300, 0.3466, 624),
+        ("resnet44-cifar10", 0.9350, 0.3114, 848),
+        ("cnn3-cifar10", 0.7730, 0.6704, 112),
+    ],
 )
 def test_real_cases_are_as_their_readme_says(name, accuracy, loss, maps):
     case = load(name, 0)
