@@ -2,30 +2,29 @@
 
 import importlib
 import importlib.util
+from typing import Any
 
-MODULE = "pruning_oracle.command_line"
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
+
+PACKAGE, MODULE = "pruning_oracle.command_line", "pruning_oracle.command_line.app"
 
 
 def commands() -> str:
     """Every command with its help, as Markdown; before the one command exists, a sentence that says so."""
-    if importlib.util.find_spec(MODULE) is None:
+    if importlib.util.find_spec(PACKAGE) is None:
         return (
             "The single command is not in this version: `python -m pruning_oracle.STAGE --help` prints what each stage takes."
         )
-    import typer.main  # noqa: PLC0415 (not needed before)
-
-    app = importlib.import_module(MODULE).app
-    return described(typer.main.get_command(app), "pruning-oracle")
+    return described(get_command(importlib.import_module(MODULE).application()), "pruning-oracle")
 
 
-def described(command: object, name: str, depth: int = 2) -> str:
-    """A command of click's, and the commands below it, as Markdown."""
-    import click  # noqa: PLC0415 (as above)
-
-    assert isinstance(command, click.Command)
-    context = click.Context(command, info_name=name)
+def described(command: Any, name: str, depth: int = 2) -> str:
+    """A command, and the commands below it, as Markdown."""
+    context = Context(command, info_name=name)
     parts = [f"{'#' * depth} {name}", (command.help or "").replace("\b\n", "").strip()]
-    if isinstance(command, click.Group):
+    if isinstance(command, TyperGroup):
         below = [(sub, command.get_command(context, sub)) for sub in command.list_commands(context)]
         parts += [described(sub, f"{name} {called}", 3) for called, sub in below if sub is not None and not sub.hidden]
     else:
@@ -33,10 +32,10 @@ def described(command: object, name: str, depth: int = 2) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def options(command: object, context: object) -> str:
+def options(command: Any, context: Context) -> str:
     """A table of a command's arguments and options."""
     rows = []
-    for parameter in command.params:  # type: ignore[attr-defined]
+    for parameter in command.params:
         record = parameter.get_help_record(context)
         name, text = record or (parameter.human_readable_name, getattr(parameter, "help", "") or "")
         rows.append(f"| `{name}` | {' '.join(text.split())} |".replace("[", "\\["))

@@ -1,8 +1,13 @@
-"""The first picture: what the ten lines of the first page draw, made by running them."""
+"""The first picture: what the lines of the first page draw, made by running them."""
 
+import ast
 import re
 from pathlib import Path
+from typing import Any
 
+from matplotlib.figure import Figure
+
+import pruning_oracle
 from pruning_oracle.docs.build import pictures
 
 PAGE = Path(__file__).parents[1] / "index.md"
@@ -16,14 +21,19 @@ def first_lines() -> str:
     return found[1]
 
 
-def first_picture(says: str) -> str:
-    """Runs the first page's lines, whose last plots, and shows the figure that they leave."""
-    import pruning_oracle  # noqa: PLC0415 (lazy, like the next one, which has a backend without windows by now)
+def value_of_last(code: str) -> Any:
+    """Runs lines of Python; returns the value of the last, which must be an expression."""
+    *before, last = ast.parse(code).body
+    assert isinstance(last, ast.Expr)
+    names: dict[str, Any] = {}
+    exec(compile(ast.Module(before, []), str(PAGE), "exec"), names)  # noqa: S102 (the page's own lines)
+    return eval(compile(ast.Expression(last.value), str(PAGE), "eval"), names)  # noqa: S307 (the same)
 
+
+def first_picture(says: str) -> str:
+    """Runs the first page's lines, and shows the figure that the last of them makes."""
     if not hasattr(pruning_oracle, "measure"):
         return "(The picture is drawn once the functions above are in this version.)"
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    plt.close("all")
-    exec(compile(first_lines(), str(PAGE), "exec"), {})  # noqa: S102 (the page's own lines)
-    return pictures.picture(plt.gcf(), "first-oracle", says).replace("](../", "](")
+    figure = value_of_last(first_lines())
+    assert isinstance(figure, Figure)
+    return pictures.picture(figure, "first-oracle", says).replace("](../", "](")

@@ -1,5 +1,6 @@
 """What mkdocs calls while it builds: fills pages with what records say, adds generated figures, sets formulas."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from pruning_oracle.docs.build import agreement, cards, commands, first_oracle, paper_points, pictures, pruning
+from pruning_oracle.docs.build import agreement, cards, commands, first_oracle, interface, paper_points, pictures, pruning
 from pruning_oracle.docs.build.formulas import mathml
 from pruning_oracle.reports.inputs.records import newest_record, trials
 from pruning_oracle.reports.sections import estimated, precision, speed
@@ -31,7 +32,11 @@ def precision_section() -> str:
 
 def estimated_section() -> str:
     """The estimated oracle tried against the exact one, from the newest record of every network."""
-    return pictures.shown(estimated.section(trials()))
+    found = estimated.section(trials())
+    assert found is not None
+    assert found.table is not None
+    turned = found.table.set_index("network").T.rename_axis("").reset_index()
+    return pictures.shown(dataclasses.replace(found, table=turned))
 
 
 def quoted(path: str) -> str:
@@ -46,7 +51,7 @@ FUNCTIONS: dict[str, Any] = {
         *(cards.cards, cards.evidence, cards.shared_evidence),
         *(pruning.entry, pruning.pruning_table, pruning.latencies, pruning.pruning_curves, pruning.maps_left),
         *(pruning.loss_and_accuracy, pruning.furthest),
-        *(commands.commands, first_oracle.first_picture, paper_points.paper_table, paper_points.sources),
+        *(commands.commands, interface.interface, first_oracle.first_picture, paper_points.paper_table, paper_points.sources),
         *(speed_section, precision_section, estimated_section, quoted),
     )
 }

@@ -1,4 +1,4 @@
-"""The embedded and the real cases are as good as the README says, and the gestures need the order of time."""
+"""The embedded and the real cases are as good as docs/reference/cases.md says, and the gestures need the order of time."""
 
 import os
 import pickle
@@ -245,6 +245,6 @@ def test_case_files(tmp_path):
     CASES.pop("wrong-answer")
 
 
-def test_the_example_in_the_readme_is_the_example_file():
+def test_the_example_in_the_documentation_is_the_example_file():
     code = Path("examples/my_case.py").read_text().split('"""\n', 1)[1].strip()
-    assert code in Path("README.md").read_text()
+    assert code in Path("docs/how-to/own-network.md").read_text()
