@@ -14,9 +14,7 @@ PACKAGE, MODULE = "pruning_oracle.command_line", "pruning_oracle.command_line.ap
 def commands() -> str:
     """Every command with its help, as Markdown; before the one command exists, a sentence that says so."""
     if importlib.util.find_spec(PACKAGE) is None:
-        return (
-            "The single command is not in this version: `python -m pruning_oracle.STAGE --help` prints what each stage takes."
-        )
+        return "The single command is not in this version: `python -m pruning_oracle.oracle --help` shows that stage's."
     return described(get_command(importlib.import_module(MODULE).application()), "pruning-oracle")
 
 
@@ -38,5 +36,6 @@ def options(command: Any, context: Context) -> str:
     for parameter in command.params:
         record = parameter.get_help_record(context)
         name, text = record or (parameter.human_readable_name, getattr(parameter, "help", "") or "")
-        rows.append(f"| `{name}` | {' '.join(text.split())} |".replace("[", "\\["))
+        words = " ".join(text.split()).replace("[", "\\[").replace("|", "\\|")
+        rows.append(f"| `{name}` | {words} |")
     return "| option | |\n|:--|:--|\n" + "\n".join(rows) if rows else ""

@@ -1,6 +1,8 @@
 """The first picture: what the lines of the first page draw, made by running them."""
 
 import ast
+import contextlib
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -31,9 +33,12 @@ def value_of_last(code: str) -> Any:
 
 
 def first_picture(says: str) -> str:
-    """Runs the first page's lines, and shows the figure that the last of them makes."""
+    """Runs the first page's lines; shows what they print, and the figure that the last of them makes."""
     if not hasattr(pruning_oracle, "measure"):
         return "(The picture is drawn once the functions above are in this version.)"
-    figure = value_of_last(first_lines())
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):  # progress is no part of the page
+        figure = value_of_last(first_lines())
     assert isinstance(figure, Figure)
-    return pictures.picture(figure, "first-oracle", says).replace("](../", "](")
+    picture = pictures.picture(figure, "first-oracle", says).replace("](../", "](")
+    return f"```text\n{printed.getvalue()}```\n\n{picture}"

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from pruning_oracle.reports.inputs.tables import markdown
-from pruning_oracle.reports.page.draw import set_style
+from pruning_oracle.reports.page.draw import set_style, show_powers
 from pruning_oracle.reports.sections.section import Section
 
 FOLDER = "figures"
@@ -17,6 +17,7 @@ drawn: dict[str, bytes] = {}  # the files drawn so far, by their place in the si
 def svg(figure: Figure) -> bytes:
     """A figure as an SVG file without a date, so that the same figure is the same bytes; the figure is closed."""
     file = io.BytesIO()
+    show_powers(figure)
     figure.savefig(file, format="svg", metadata={"Date": None})
     plt.close(figure)
     return file.getvalue()
