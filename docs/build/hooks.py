@@ -9,7 +9,17 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from pruning_oracle.docs.build import agreement, cards, commands, first_oracle, interface, paper_points, pictures, pruning
+from pruning_oracle.docs.build import (
+    agreement,
+    cards,
+    commands,
+    first_oracle,
+    interface,
+    paper_points,
+    pictures,
+    pruning,
+    small_records,
+)
 from pruning_oracle.docs.build.formulas import mathml
 from pruning_oracle.reports.inputs.records import newest_record, trials
 from pruning_oracle.reports.sections import estimated, precision, speed
@@ -50,7 +60,8 @@ FUNCTIONS: dict[str, Any] = {
         *(agreement.agreement_table, agreement.spearman, agreement.order_figure, agreement.provenance),
         *(cards.cards, cards.evidence, cards.shared_evidence),
         *(pruning.entry, pruning.pruning_table, pruning.latencies, pruning.pruning_curves, pruning.maps_left),
-        *(pruning.loss_and_accuracy, pruning.furthest),
+        *(pruning.loss_and_accuracy, pruning.furthest, pruning.ends_of_squeezenet),
+        *(small_records.times_as_long, small_records.equal_quality, small_records.kills, small_records.random_networks),
         *(commands.commands, interface.interface, first_oracle.first_picture, paper_points.paper_table, paper_points.sources),
         *(speed_section, precision_section, estimated_section, quoted),
     )

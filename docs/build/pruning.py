@@ -137,3 +137,16 @@ def furthest(case: str, run: str, what: str = "times fewer FLOPs") -> str:
     return ", ".join(
         f"{value:g}" if isinstance(value, int | float) else " → ".join(f"{v:.3g}" for v in value) for value in values
     )
+
+
+def ends_of_squeezenet() -> str:
+    """Where SqueezeNet's pruning runs on flowers end: accuracy and FLOPs, a row per ranking."""
+    file = sorted(ROOT.glob("*/pruning-squeezenet-flowers102.csv"))[-1]
+    rows = []
+    for run, part in pd.read_csv(file).groupby("run"):
+        first, last = part.iloc[0], part.iloc[-1]
+        accuracies = f"{first.test_accuracy:.3f} → {last.test_accuracy:.3f}"
+        rows.append({"ranking": f"`{run}`", "maps left": f"{last.maps / first.maps:.0%}", "test accuracy": accuracies})
+        rows[-1]["times fewer FLOPs"] = f"{first.flops / last.flops:.1f}"
+    ordered = sorted(rows, key=lambda row: row["test accuracy"], reverse=True)
+    return f"{markdown(pd.DataFrame(ordered), disable_numparse=True)}\n\n<small>reports/records/{file.parent.name}</small>"

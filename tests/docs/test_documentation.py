@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from pruning_oracle.bench.runs import load
 from pruning_oracle.criteria.criterion import discover
-from pruning_oracle.docs.build import agreement, cards, commands, first_oracle, paper_points, pictures, pruning
+from pruning_oracle.docs.build import agreement, cards, commands, first_oracle, paper_points, pictures, pruning, small_records
 from pruning_oracle.docs.build.formulas import mathml
 from pruning_oracle.reports.sections.curves import table
 
@@ -111,6 +111,17 @@ def test_the_curves_are_the_records_tables(monkeypatch):
     assert "(../figures/vgg-digits-pruning-curves.svg)" in pruning.pruning_curves("vgg-digits")
     assert b"<svg" in pictures.drawn["figures/vgg-digits-pruning-curves.svg"]
     assert "Kendall's τ between the two is −0.52 [−0.63, −0.37]" in pruning.loss_and_accuracy("vgg-digits")
+
+
+def test_the_smaller_records():
+    assert small_records.times_as_long("scoring.json", "plain updates, s").startswith("1.23 (`vgg-digits`), ")
+    assert (
+        "| vgg-digits      | 0.05             | 512        | 279                          | 2.4"
+        in small_records.equal_quality()
+    )
+    assert small_records.kills().startswith("200 kills of all stages' commands, 2,849 pieces")
+    assert "5,300 random networks" in small_records.random_networks()
+    assert "| `taylor`       | 40%         | 0.815 → 0.598   | 2.3 " in pruning.ends_of_squeezenet()
 
 
 def test_ranges_stay_on_a_line():
