@@ -10,6 +10,7 @@ from pruning_oracle.criteria.evidence.source import sources
 from pruning_oracle.criteria.evidence.statistics import SHARED_PASS
 from pruning_oracle.docs.build import agreement
 
+FIRST = ("1", "2", "3", "4", "5")  # places at which a criterion does well
 FORMULA = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 
 
@@ -48,7 +49,9 @@ def record(name: str) -> str:
         said = agreement.spearman(case, name)
         if said != "unavailable":
             cost = agreement.spearman(case, name, "cost, forward passes")
-            parts = (case, agreement.unbroken(said), agreement.spearman(case, agreement.CEILING), place(case, name), cost)
+            where = place(case, name)
+            title = f"**{case}**" if where.split(" ")[0] in FIRST else case
+            parts = (title, agreement.unbroken(said), agreement.spearman(case, agreement.CEILING), where, cost)
             rows.append(f"| {' | '.join(parts)} |")
     if not rows:
         return "No committed record holds it."
