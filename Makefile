@@ -57,7 +57,7 @@ gpu: $(ready) ## prove and measure the suite on a GPU in eight minutes, into REC
 	PYTHONPATH=tests:tests/support:$$PYTHONPATH $(PYTHON) -W ignore -m gpu --device "$$DEVICE" --tiny "$$TINY" --record "$$RECORD"
 
 docs: $(ready) ## build the documentation into site/; broken links and unknown references fail
-	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs --quiet build
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build
 
 lint: $(ready) ## check format, lint and types
 	$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check .

@@ -10,6 +10,7 @@ pytest.importorskip("mkdocs", reason="pip install 'pruning-oracle[docs]'")
 import typer
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from mkdocs.exceptions import Abort, PluginError
 from typer.main import get_command
 
 from pruning_oracle.bench.runs import load
@@ -171,6 +172,20 @@ def test_run_files_are_read_without_the_suite(tmp_path, monkeypatch, capsys):
 def test_what_builds_the_documentation_is_no_part_of_the_wheel():
     packages = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     assert not [name for name in packages if "docs" in name]
+
+
+@pytest.mark.parametrize(
+    "text", ["[gone](gone.md)", "[no such place](index.md#gone)", "![gone](gone.svg)", "::: pruning_oracle.gone"]
+)
+def test_what_leads_nowhere_fails(text, tmp_path, caplog):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.md").write_text(f"# Page\n\n{text}\n")
+    given = {"docs_dir": str(tmp_path / "docs"), "site_dir": str(tmp_path / "site"), "nav": [{"Page": "index.md"}]}
+    config = load_config("mkdocs.yml", **given, extra_css=[], extra={})
+    config.plugins.on_startup(command="build", dirty=False)
+    with pytest.raises((Abort, PluginError)):
+        build(config)
+    assert "mkdocs build\n" in Path("Makefile").read_text()  # with --quiet it would count no warnings
 
 
 @pytest.mark.slow
