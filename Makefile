@@ -19,14 +19,13 @@ given := $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name)
 unknown := $(filter-out $(VARIABLES) MAKEFLAGS MAKEOVERRIDES,$(given))
 nearest = $(shell python3 -c 'import difflib, sys; print(*difflib.get_close_matches(*sys.argv[1:2], sys.argv[2:], 1, 0))' $(1) $(VARIABLES))
 $(if $(unknown),$(error unknown variable $(firstword $(unknown)): the nearest is $(call nearest,$(firstword $(unknown)))))
-
 link := .link/pruning_oracle
 ready := $(link) $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 export PYTHONPATH := $(if $(filter .venv/bin/python,$(PYTHON)),,$(CURDIR)/.link)
 lower = $(shell echo $(1) | tr A-Z a-z)
 pipeline = $(PYTHON) -m pruning_oracle.pipeline $@ $(foreach name,$(MEASURED),--$(call lower,$(name)) "$$$(name)")
 
-.PHONY: help oracle compare report regress regress-accept prune prune-more prune-timings train test timings gpu lint check clean
+.PHONY: help oracle compare report regress regress-accept prune prune-more prune-timings train test timings gpu docs lint check clean
 
 help: ## list the targets
 	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [BUDGET=0.05] [SMALL=1] [DEVICE=auto|cpu|cuda|mps] [DATA=$(DATA)] [STRICT=1]'
@@ -57,9 +56,11 @@ timings: $(ready) ## measure speed, memory and precision (50 minutes on two core
 gpu: $(ready) ## prove and measure the suite on a GPU in eight minutes, into RECORD/gpu.json; TINY=1 DEVICE=cpu rehearses
 	PYTHONPATH=tests:tests/support:$$PYTHONPATH $(PYTHON) -W ignore -m gpu --device "$$DEVICE" --tiny "$$TINY" --record "$$RECORD"
 
+docs: $(ready) ## build the documentation into site/; broken links and unknown references fail
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build
+
 lint: $(ready) ## check format, lint and types
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 
 check: lint test ## check format, lint, types and tests, as CI does

@@ -27,12 +27,18 @@ def member_ranks(site: Evidence) -> PerExample:
 
 @criterion(needs=NEEDS, reduce=mean, unit="rank", source="Persand, Anderson, Gregg 2020, arXiv:2004.03376, compose so too")
 def mean_rank(site: Evidence) -> PerExample:
-    """Mean over five cheap criteria of a map's rank: weight_l2, activation_deviation, taylor, taylor_signed, fisher."""
+    r"""Mean over five cheap criteria of a map's rank: weight_l2, activation_deviation, taylor, taylor_signed, fisher.
+
+    $$\Theta = \frac{1}{5} \sum_{m=1}^{5} r_m$$
+    """
     return member_ranks(site).mean(0)[None]
 
 
 @criterion(needs=NEEDS, reduce=mean, unit="rank", source="ours: weights fitted by `python -m pruning_oracle.reports fit`")
 def weighted_rank(site: Evidence) -> PerExample:
-    """Weighted sum of the ranks in `mean_rank`, with weights fitted to the oracles of other cases, never the one scored."""
+    r"""Weighted sum of the ranks in `mean_rank`, with weights fitted to the oracles of other cases, never the one scored.
+
+    $$\Theta = \sum_{m=1}^{5} \beta_m r_m$$
+    """
     weights = FITTED["without"].get(site.case, FITTED["all"])
     return (torch.tensor(weights, dtype=site.weights.dtype)[:, None] * member_ranks(site)).sum(0)[None]

@@ -40,30 +40,40 @@ def information(site: Evidence, levels: int) -> PerExample:
 
 @criterion(needs={"mean", "labels"}, reduce=mean, unit="nats of information (not of loss)", source=PAPER)
 def mutual_information(site: Evidence) -> PerExample:
-    """Mutual information of the label and a map's mean activation, quantised into 8 levels at its quantiles.
+    r"""Mutual information of the label and a map's mean activation, quantised into 8 levels at its quantiles.
 
     The paper states neither its levels nor its estimator; `mutual_information_2` and `mutual_information_32` use other levels.
+
+    $$\Theta = \sum_{q=1}^{8} \sum_{c} p(q, c) \ln \frac{p(q, c)}{p(q)\,p(c)}$$
     """
     return information(site, LEVELS)
 
 
 @criterion(needs={"mean", "labels"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 2 levels")
 def mutual_information_2(site: Evidence) -> PerExample:
-    """Mutual information of the label and a map's mean activation, quantised into 2 levels: above and below the median."""
+    r"""Mutual information of the label and a map's mean activation, quantised into 2 levels: above and below the median.
+
+    $$\Theta = \sum_{q=1}^{2} \sum_{c} p(q, c) \ln \frac{p(q, c)}{p(q)\,p(c)}$$
+    """
     return information(site, 2)
 
 
 @criterion(needs={"mean", "labels"}, reduce=mean, unit="nats of information (not of loss)", source=f"{PAPER}; 32 levels")
 def mutual_information_32(site: Evidence) -> PerExample:
-    """Mutual information of the label and a map's mean activation, quantised into 32 levels at its quantiles."""
+    r"""Mutual information of the label and a map's mean activation, quantised into 32 levels at its quantiles.
+
+    $$\Theta = \sum_{q=1}^{32} \sum_{c} p(q, c) \ln \frac{p(q, c)}{p(q)\,p(c)}$$
+    """
     return information(site, 32)
 
 
 @criterion(needs={"mean"}, reduce=mean, unit="nats of information (not of loss)", source="Luo and Wu 2017, arXiv:1706.05791")
 def entropy(site: Evidence) -> PerExample:
-    """Entropy over examples of a map's mean activation, in 8 bins of equal width between its smallest and its largest.
+    r"""Entropy over examples of a map's mean activation, in 8 bins of equal width between its smallest and its largest.
 
     The paper's bins are of equal width too; it does not state their number. A map that never changes has an entropy of 0.
+
+    $$\Theta = -\sum_{b=1}^{8} p(b) \ln p(b)$$
     """
     low, high = site.mean.amin(0), site.mean.amax(0)
     width = torch.where(high > low, high - low, torch.ones_like(low))

@@ -14,7 +14,7 @@ INSIDE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "SLOW", "PYTHON",
 OUTSIDE = {name: value for name, value in os.environ.items() if name not in INSIDE}
 TARGETS = [
     *("help", "oracle", "compare", "report", "regress", "regress-accept", "prune", "prune-more", "prune-timings"),
-    *("train", "test", "timings", "gpu", "lint", "check", "clean"),
+    *("train", "test", "timings", "gpu", "docs", "lint", "check", "clean"),
 ]
 
 

@@ -3,7 +3,7 @@
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data import cifar10
 from pruning_oracle.bench.loading.assemble import assemble
-from pruning_oracle.bench.models.resnet20 import ResNet20
+from pruning_oracle.bench.models.cifar_resnet import CifarResNet
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target
 from pruning_oracle.bench.registry import case
 from pruning_oracle.bench.weights import published, state_dict
@@ -19,6 +19,6 @@ PRUNING = PruningSettings(
 @case(pruning=PRUNING)
 def resnet20_cifar10(seed: int) -> Case:
     """ResNet-20 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
-    model = state_dict.load_into(ResNet20(), published.weights_under_data("resnet20_cifar10.th"), "resnet20_cifar10.th")
+    model = state_dict.load_into(CifarResNet(3), published.weights_under_data("resnet20_cifar10.th"), "resnet20_cifar10.th")
     train, test = (cifar10.load(split, *NORMALISATION) for split in ("train", "test"))
     return assemble(model, train, test, examples=1024, why="256 leave a noise ceiling of 0.57 within sites")

@@ -91,27 +91,33 @@ def _watch(
     order="it squares a minibatch's gradient",
 )
 def nni_taylor(site: Evidence) -> PerExample:
-    """Σ (weight × gradient)² over the filters that make a map, averaged over minibatches of 32; biases left out.
+    r"""Σ (weight × gradient)² over the filters that make a map, averaged over minibatches of 32; biases left out.
 
     With one minibatch of all examples it is `taylor_weight_elementwise`. Departure: the weights do not change, while the
     project's optimiser changes them between minibatches.
+
+    $$\Theta = \frac{1}{B}\sum_b \sum_j \left( w_j \frac{\partial C_b}{\partial w_j} \right)^2$$
     """
     return site.nni_squared_product
 
 
 @criterion(needs={"nni_rectified_mean"}, reduce=mean, unit="activation", source=f"{PROJECT} (2.9): mean activation")
 def nni_activation(site: Evidence) -> PerExample:
-    """Mean of max(0, the convolution's output); what follows in the network, such as a batch norm, is ignored.
+    r"""Mean of max(0, the convolution's output); what follows in the network, such as a batch norm, is ignored.
 
     Where the network itself has a ReLU there and nothing else, it is `activation_mean`.
+
+    $$\Theta = \frac{1}{NP}\sum_{n,p} \max(0, z_{np})$$
     """
     return site.nni_rectified_mean
 
 
 @criterion(needs={"nni_positive_share"}, reduce=mean, unit="share", source=f"{PROJECT} (2.9): APoZ")
 def nni_apoz(site: Evidence) -> PerExample:
-    """One minus the average percentage of zeros (APoZ) of max(0, the convolution's output).
+    r"""One minus the average percentage of zeros (APoZ) of max(0, the convolution's output).
 
     Where the network itself has a ReLU there and nothing else, it is `nonzero_share`.
+
+    $$\Theta = \frac{1}{NP}\sum_{n,p} [z_{np} > 0]$$
     """
     return site.nni_positive_share

@@ -20,10 +20,12 @@ PROJECT = "NVlabs/Taylor_pruning, from a description of it"
     order="it squares a minibatch's mean",
 )
 def nvlabs_gate(site: Evidence) -> PerExample:
-    """Squared gradient of a minibatch's mean loss by the gate, added up over minibatches of 32.
+    r"""Squared gradient of a minibatch's mean loss by the gate, added up over minibatches of 32.
 
     Examples cancel within a minibatch, so it lies between two criteria of this suite: with minibatches of one example it is
     `taylor_squared` times the number of examples; with one minibatch of all examples, the square of `taylor_signed`.
+
+    $$\Theta = \sum_b \left( \frac{\partial C_b}{\partial g} \right)^2$$
     """
     return means(site.gate_grad).square().sum(0)[None]
 
@@ -36,10 +38,13 @@ def nvlabs_gate(site: Evidence) -> PerExample:
     order="it scales every minibatch to 1",
 )
 def nvlabs_iclr2017(site: Evidence) -> PerExample:
-    """Mean over examples and positions of |activation × gradient|, scaled to norm 1 per minibatch of 32, and added up.
+    r"""Mean over examples and positions of |activation × gradient|, scaled to norm 1 per minibatch of 32, and added up.
 
     The project intends eq. 8 of arXiv:1611.06440, which takes the magnitude after the mean over positions. With one minibatch
     of all examples it is `taylor_elementwise` times a constant.
+
+    $$\Theta_k = \sum_b \frac{m_{bk}}{\sqrt{\sum_l m_{bl}^2}}, \quad m_b = \frac{1}{|b|\,P} \sum_{n \in b} \sum_p \left|
+    a_{np} \frac{\partial C_n}{\partial a_{np}} \right|$$
     """
     parts = means(site.product_magnitude / site.positions)
     return F.normalize(parts, dim=1, eps=torch.finfo(parts.dtype).tiny).sum(0)[None]

@@ -92,18 +92,23 @@ def torch_pruning_hessian_importance(case: Case, rows: Sequence[int], size: int)
 
 @criterion(needs={"torch_pruning_magnitude_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, MagnitudeImportance()")
 def torch_pruning_magnitude(site: Evidence) -> PerExample:
-    """Mean of Σw² of the filter, γ² of its batch norm, and Σw² of the weights that read the map.
+    r"""Mean of Σw² of the filter, γ² of its batch norm, and Σw² of the weights that read the map.
 
     The library calls it a norm of degree 2, but takes no root.
+
+    $$\Theta_k = \frac{m_k}{\frac{1}{K}\sum_l m_l}, \quad m = \frac{1}{L}\left( \sum_j w_j^2 + \gamma^2 + \sum_j v_j^2 \right)$$
     """
     return site.torch_pruning_magnitude_importance
 
 
 @criterion(needs={"torch_pruning_taylor_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, TaylorImportance()")
 def torch_pruning_taylor(site: Evidence) -> PerExample:
-    """Mean of two sums Σ|weight × gradient|: of the filter, and of the weights that read the map.
+    r"""Mean of two sums Σ|weight × gradient|: of the filter, and of the weights that read the map.
 
     The library names batch norm among the layers, but leaves it out: the branch for it asks for group norm.
+
+    $$\Theta_k = \frac{m_k}{\frac{1}{K}\sum_l m_l}, \quad m = \frac{1}{L}\left( \sum_j \left| w_j \frac{\partial
+    C}{\partial w_j} \right| + \sum_j \left| v_j \frac{\partial C}{\partial v_j} \right| \right)$$
     """
     return site.torch_pruning_taylor_importance
 
@@ -116,39 +121,53 @@ def torch_pruning_taylor(site: Evidence) -> PerExample:
     order="it keeps the last example only",
 )
 def torch_pruning_hessian(site: Evidence) -> PerExample:
-    """Σ weight² × gradient², batch norm included, with the last example's gradient only.
+    r"""Σ weight² × gradient², batch norm included, with the last example's gradient only.
 
     `accumulate_grad` is meant to add up all examples, but it starts again at every call: it looks up by name what it stores by
     tensor.
+
+    $$\Theta_k = \frac{m_k}{\frac{1}{K}\sum_l m_l}, \quad m = \frac{1}{L} \sum_{\theta \in \{w, \gamma, v\}} \theta^2
+    \left( \frac{\partial C_N}{\partial \theta} \right)^2$$
     """
     return site.torch_pruning_hessian_importance
 
 
 @criterion(needs={"torch_pruning_fpgm_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, FPGMImportance()")
 def torch_pruning_fpgm(site: Evidence) -> PerExample:
-    """Mean of two sums of distances: of the filter to all others, and of the weights that read the map to all others.
+    r"""Mean of two sums of distances: of the filter to all others, and of the weights that read the map to all others.
 
     The distances are between squared weights, so a filter and its negative have distance 0, unlike in He et al. 2019.
+
+    $$\Theta_k = \frac{m_k}{\frac{1}{K}\sum_l m_l}, \quad m_k = \frac{1}{L}\left( \sum_l \lVert w_k^{2} - w_l^{2}
+    \rVert_2 + \sum_l \lVert v_k^{2} - v_l^{2} \rVert_2 \right)$$
     """
     return site.torch_pruning_fpgm_importance
 
 
 @criterion(needs={"torch_pruning_lamp_importance"}, reduce=mean, unit="share", source="Torch-Pruning, LAMPImportance()")
 def torch_pruning_lamp(site: Evidence) -> PerExample:
-    """A channel's squared magnitude, divided by the sum of all that are not smaller; ranks as `torch_pruning_magnitude`."""
+    r"""A channel's squared magnitude, divided by the sum of all that are not smaller; ranks as `torch_pruning_magnitude`.
+
+    $$\Theta_k = \frac{m_k}{\sum_{l:\, m_l \ge m_k} m_l}$$
+    """
     return site.torch_pruning_lamp_importance
 
 
 @criterion(needs={"torch_pruning_bn_scale_importance"}, reduce=mean, unit=UNIT, source="Torch-Pruning, BNScaleImportance()")
 def torch_pruning_bn_scale(site: Evidence) -> PerExample:
-    """Magnitude of γ, averaged over the batch norms of the group.
+    r"""Magnitude of γ, averaged over the batch norms of the group.
 
     Up to a constant it is `norm_gamma`, if the group holds no batch norms but those directly behind the convolutions.
+
+    $$\Theta_k = \frac{m_k}{\frac{1}{K}\sum_l m_l}, \quad m = \frac{1}{L} \sum_{l} |\gamma_l|$$
     """
     return site.torch_pruning_bn_scale_importance
 
 
 @criterion(needs={"torch_pruning_random_importance"}, reduce=mean, unit="none", source="Torch-Pruning, RandomImportance()")
 def torch_pruning_random(site: Evidence) -> PerExample:
-    """Uniform numbers; a control, drawn from the case's seed."""
+    r"""Uniform numbers; a control, drawn from the case's seed.
+
+    $$\Theta \sim U(0, 1)$$
+    """
     return site.torch_pruning_random_importance

@@ -142,7 +142,7 @@ def draw_section(section: Section, prefix: str, out: Path) -> DrawnSection:
     return DrawnSection(section.title, section.caption, svg, section.table)
 
 
-def _show_powers(figure: Figure) -> None:
+def show_powers(figure: Figure) -> None:
     """Lets the numbers along logarithmic axes, and no text from data, be set as mathematics."""
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) if axis.get_scale() != "linear"):
         for tick in (*axis.get_major_ticks(TICKS), *axis.get_minor_ticks(TICKS)):
@@ -153,7 +153,7 @@ def _draw(section: Section, name: str, out: Path) -> Markup:
     """Writes the figure's PNG and gives its SVG, with ids of its own so that figures do not borrow from one another."""
     assert section.figure is not None
     image, drawing = io.BytesIO(), io.StringIO()
-    _show_powers(section.figure)
+    show_powers(section.figure)
     section.figure.savefig(image, format="png", dpi=150, metadata={"Software": FORMAT})
     section.figure.set_layout_engine("none")  # the first drawing laid it out; a second time would take as long
     section.figure.savefig(drawing, format="svg", metadata={"Date": None})

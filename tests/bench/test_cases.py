@@ -1,4 +1,4 @@
-"""The embedded and the real cases are as good as the README says, and the gestures need the order of time."""
+"""The embedded and the real cases are as good as docs/reference/cases.md says, and the gestures need the order of time."""
 
 import os
 import pickle
@@ -144,7 +144,13 @@ class Pixel4(Pixel):
 
 @needs_data
 @pytest.mark.parametrize(
-    ("name", "accuracy", "loss", "maps"), [("resnet20-cifar10", 0.9155, 0.3365, 400), ("cnn3-cifar10", 0.7730, 0.6704, 112)]
+    ("name", "accuracy", "loss", "maps"),
+    [
+        ("resnet20-cifar10", 0.9155, 0.3365, 400),
+        ("resnet32-cifar10", 0.9300, 0.3466, 624),
+        ("resnet44-cifar10", 0.9350, 0.3114, 848),
+        ("cnn3-cifar10", 0.7730, 0.6704, 112),
+    ],
 )
 def test_real_cases_are_as_their_readme_says(name, accuracy, loss, maps):
     case = load(name, 0)
@@ -239,6 +245,6 @@ def test_case_files(tmp_path):
     CASES.pop("wrong-answer")
 
 
-def test_the_example_in_the_readme_is_the_example_file():
+def test_the_example_in_the_documentation_is_the_example_file():
     code = Path("examples/my_case.py").read_text().split('"""\n', 1)[1].strip()
-    assert code in Path("README.md").read_text()
+    assert code in Path("docs/how-to/own-network.md").read_text()

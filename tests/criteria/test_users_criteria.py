@@ -58,8 +58,8 @@ def test_the_quick_ones_are_this_suites_own_and_not_dear():
     }
 
 
-def test_the_example_of_the_readme_is_a_criterion_and_stands_there_whole(mine):
-    assert Path("examples/my_criteria.py").read_text() in Path("README.md").read_text()
+def test_the_example_of_the_documentation_is_a_criterion_and_stands_there_whole(mine):
+    assert Path("examples/my_criteria.py").read_text() in Path("docs/how-to/regress.md").read_text()
     (slope,) = choose_criteria(["examples/my_criteria.py"])
     assert slope(seen(slope.needs)).shape == (4, 5)
 

@@ -1,4 +1,4 @@
-"""ResNet-20 for CIFAR-10 (arXiv:1512.03385, section 4.2) with option-A shortcuts; layers are named as in published weights."""
+"""Residual networks for CIFAR-10 (arXiv:1512.03385, section 4.2) with option-A shortcuts, named as in published weights."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -25,16 +25,16 @@ class Block(nn.Module):
         return F.relu(branch + maps)
 
 
-class ResNet20(nn.Module):
-    """A stem and three stages of three blocks with 16, 32 and 64 maps."""
+class CifarResNet(nn.Module):
+    """A stem and three stages of 16, 32 and 64 maps: with 3 blocks each ResNet-20, with 5 ResNet-32, with 7 ResNet-44."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, blocks: int, classes: int = 10) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = nn.Sequential(Block(16, 16, 1), Block(16, 16, 1), Block(16, 16, 1))
-        self.layer2 = nn.Sequential(Block(16, 32, 2), Block(32, 32, 1), Block(32, 32, 1))
-        self.layer3 = nn.Sequential(Block(32, 64, 2), Block(64, 64, 1), Block(64, 64, 1))
+        self.layer1 = nn.Sequential(*(Block(16, 16, 1) for _ in range(blocks)))
+        self.layer2 = nn.Sequential(Block(16, 32, 2), *(Block(32, 32, 1) for _ in range(blocks - 1)))
+        self.layer3 = nn.Sequential(Block(32, 64, 2), *(Block(64, 64, 1) for _ in range(blocks - 1)))
         self.linear = nn.Linear(64, classes)
 
     def forward(self, images: Float[Tensor, "example 3 height width"]) -> Float[Tensor, "example class"]:

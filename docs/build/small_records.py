@@ -1,0 +1,55 @@
+"""The smaller committed records: what evidence adds to a pass, how fast an equally good oracle is, kills, random networks."""
+
+import json
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from pruning_oracle.reports.inputs.records import ROOT
+from pruning_oracle.reports.inputs.tables import markdown
+
+
+def newest(name: str) -> Any:
+    """The content of the newest record's JSON file of that name."""
+    return json.loads(sorted(ROOT.glob(f"*/{name}"))[-1].read_text("utf-8"))
+
+
+def times_as_long(name: str, plain: str) -> str:
+    """By network, how many times as long a benchmark's work takes as its plain turns, whose seconds lie under `plain`."""
+    found = newest(name)["benchmarks"]
+    ratios = {bench["extra_info"]["network"]: bench["stats"]["median"] / median(bench["extra_info"][plain]) for bench in found}
+    return ", ".join(f"{ratio:.2f} (`{network}`)" for network, ratio in ratios.items())
+
+
+def equal_quality() -> str:
+    """A row per network and share: how many times as fast the estimated oracle is as an exact one that agrees as well."""
+    record = newest("equal-quality.json")
+    rows = []
+    for row in record["rows"]:
+        whole = median(exact / estimated for exact, estimated in zip(row["exact, s"], row["estimated, s"], strict=True))
+        as_good = row["examples of an exact oracle as good"]
+        rows.append(
+            {"network": row["network"], "share of pairs": f"{row['share']:g}", "examples": f"{row['examples']:,}"}
+            | {"of an exact oracle as good": f"{as_good:,}", "times as fast": f"{whole * as_good / row['examples']:.1f}"}
+        )
+    where = f"{record['device']}, {record['threads']} thread, torch {record['torch']}, commit {record['commit'][:12]}"
+    said = f"<small>Median of {record['rounds']} turns; {where}, {record['when'][:10]}.</small>"
+    return f"{markdown(pd.DataFrame(rows), disable_numparse=True)}\n\n{said}"
+
+
+def kills() -> str:
+    """How often commands were killed, and how many stored pieces of work were lost."""
+    record = newest("kills.json")
+    lost = sum(stage["lost"] for stage in record["stages"].values())
+    stored = sum(stage["stored"] for stage in record["stages"].values())
+    return f"{record['kills']} kills of all stages' commands, {stored:,} pieces of stored work, {lost} lost or done twice"
+
+
+def random_networks() -> str:
+    """How many random networks were judged with deletion by hand."""
+    record = newest("fuzz.json")
+    return (
+        f"{record['networks']:,} random networks with {record['sites']:,} sites and {record['maps']:,} maps, of which"
+        f" {record['removed']:,} were deleted by hand and compared"
+    )
