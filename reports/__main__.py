@@ -18,7 +18,7 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.runs.bounds import COUNT, JOBS, SEED
 from pruning_oracle.bench.runs.code_digest import case_in, depends_on
-from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, FORMAT, MADE_FROM, PAGE
+from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, DESCRIPTION, FORMAT, MADE_FROM, PAGE
 from pruning_oracle.bench.runs.options import Parser, add_number, check_used, each_once
 from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
 from pruning_oracle.bench.runs.shapes import built_of
@@ -26,6 +26,7 @@ from pruning_oracle.reports.agreement import few_examples
 from pruning_oracle.reports.agreement.fit import fit_weights
 from pruning_oracle.reports.agreement.grade import grade, maps_table
 from pruning_oracle.reports.inputs import pruning_runs, records
+from pruning_oracle.reports.inputs.csvw import write_agreement
 from pruning_oracle.reports.inputs.read import (
     EXAMPLES,
     check_alike,
@@ -38,13 +39,15 @@ from pruning_oracle.reports.inputs.read import (
     with_common_criteria,
     write_tables,
 )
-from pruning_oracle.reports.inputs.tables import csv_text, markdown
+from pruning_oracle.reports.inputs.source import source, source_note
+from pruning_oracle.reports.inputs.tables import markdown
 from pruning_oracle.reports.page.render import render, render_pruning
 from pruning_oracle.reports.regression import baseline, regress, significance
 from pruning_oracle.reports.regression.false_alarms import false_alarms
 from pruning_oracle.reports.sections import curves, latency, precision, speed
+from pruning_oracle.reports.sections.latex_table import column_tables, page_tables
 from pruning_oracle.reports.sections.section import CaseStudy
-from pruning_oracle.reports.sections.summaries import all_summaries, latex, summary
+from pruning_oracle.reports.sections.summaries import all_summaries, summary
 
 OUT = Path("report")
 OF_RUNS = ("grade", "page", "show", "regress", "accept", "false-alarms", "fit", "pruning")
@@ -56,7 +59,8 @@ USED = dict.fromkeys(("cases", "seeds", "runs"), OF_RUNS) | {  # what each optio
     "jobs": ("page",),
     "splits": ("false-alarms",),
 }
-REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX}
+REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadata.json": DESCRIPTION}
+REPORT |= {"agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX, "agreement-full.tex": AGREEMENT_LATEX}
 # what draws the page beside what lies in its files
 DRAWN_BY = ("reports/__main__.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
 
@@ -69,7 +73,7 @@ def grade_run(case: str, seed: int, root: Path) -> None:
     rows = [grade(run)] if run.estimated else [grade(run), few_examples.grade_few_examples(run)]
     tables = {"agreement.csv": pd.concat(rows, ignore_index=True)}
     tables |= {name: maps_table(run, examples) for examples, name in zip(EXAMPLES, ("maps.csv", "maps-fresh.csv"), strict=True)}
-    write_tables(run, folder, tables)
+    write_tables(run, folder, tables, source([run]))
 
 
 def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
@@ -85,7 +89,7 @@ def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
 
 
 def page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
-    """Writes the report, `index.html` with its figures, and `agreement` as CSV, Markdown and LaTeX, unless it is up to date."""
+    """Writes the report, `index.html` with its figures, and its tables as CSV, Markdown and LaTeX, unless it is up to date."""
     made_from = page_digest(cases, seeds, root)
     remembered, files = out / "made-from.txt", {out / name: kind for name, kind in REPORT.items()}
     if remembered.is_file() and remembered.read_text("utf-8") == made_from and all(file.is_file() for file in files):
@@ -96,11 +100,10 @@ def page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 
     found = [run for study in studies for run in study.runs]
     for files_of_a_kind in ([run.oracle for run in found], [run.criteria for run in found]):
         check_sources(files_of_a_kind)
-    whole = all_summaries(studies)
-    agreement = pd.concat([study.agreement for study in studies])
-    runs.write_atomically(out / "agreement.csv", csv_text(agreement), AGREEMENT)
-    runs.write_atomically(out / "agreement.md", markdown(whole) + "\n", AGREEMENT_MARKDOWN)
-    runs.write_atomically(out / "agreement.tex", latex(whole), AGREEMENT_LATEX)
+    write_agreement(out / "agreement.csv", pd.concat([study.agreement for study in studies]), source(found))
+    runs.write_atomically(out / "agreement.md", markdown(all_summaries(studies)) + source_note(found), AGREEMENT_MARKDOWN)
+    runs.write_atomically(out / "agreement.tex", column_tables(studies), AGREEMENT_LATEX)
+    runs.write_atomically(out / "agreement-full.tex", page_tables(studies), AGREEMENT_LATEX)
     render(studies, out, jobs)
     runs.write_atomically(remembered, made_from, MADE_FROM)
 
