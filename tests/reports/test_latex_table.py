@@ -32,14 +32,14 @@ HOSTILE = [
 CASE_NAMES = ["toy", "mine_of.somebody-with+a=long,name", "Éà网-WWWWWWWWWWWWWWWWWWWW", "a" * 150]
 
 
-def studies(root, cases, names=(), seeds=(0,)):
+def studies(root, cases, names=(), seeds=(0,), noise=0.5):
     scores = {}
     for place, name in enumerate(names):
         random = np.random.default_rng(place)
         scores[name] = ("mean", {site: random.normal(size=(50, maps)) for site, maps in SITES.items()})
     for case in cases:
         for seed in seeds:
-            write_run(root, case=case, seed=seed, scores=scores or None)
+            write_run(root, case=case, seed=seed, scores=scores or None, noise=noise)
             grade_run(case, seed, root)
     return [read_case_study(case, list(seeds), root) for case in cases]
 
@@ -63,7 +63,8 @@ def cells(text):
 
 
 def test_the_figures_are_those_of_the_table(tmp_path):
-    one, two = studies(tmp_path / "one", ["toy"]), studies(tmp_path / "two", ["toy"], seeds=(0, 1, 2))
+    one = studies(tmp_path / "one", ["toy"], noise=60.0)
+    two = studies(tmp_path / "two", ["toy"], seeds=(0, 1, 2), noise=60.0)
     for study, small in ((one[0], ["low", "high"]), (two[0], ["spearman", "spearman"])):
         rows = study.agreement.query("oracle == 'oracle_abs' and examples == 'fresh' and scope == 'mean over sites'")
         found = dict(cells(column_tables([study])))
@@ -71,6 +72,7 @@ def test_the_figures_are_those_of_the_table(tmp_path):
         middle = rows.groupby("criterion").spearman.median()
         for name in ("perfect", "oracle of 16 examples"):
             assert found[name] == [f"${middle[name]:z.2f}_{{{low[name]:z.2f}}}^{{{high[name]:z.2f}}}$"]
+        assert round(low["perfect"], 2) < round(high["perfect"], 2)
         assert found["constant"] == ["undefined"]
         assert found["noise ceiling"] == [f"${rows.groupby('seed').ceiling.first().median():.2f}$"]
         assert next(iter(found)) == "criterion"
