@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pruning_oracle.interface.pruned import Pruned, StoppedEarlyWarning, prune
     from pruning_oracle.interface.reading import read
     from pruning_oracle.interface.truth import Truth, measure
+    from pruning_oracle.reports.citation import bibtex
 
 _PLACES = {  # the same once more for the running program: where each name lies; a test holds both alike
     "bench.case": ("Case", "LeftOut", "Site"),
@@ -35,6 +36,7 @@ _PLACES = {  # the same once more for the running program: where each name lies;
     "interface.pruned": ("Pruned", "StoppedEarlyWarning", "prune"),
     "interface.reading": ("read",),
     "interface.truth": ("Truth", "measure"),
+    "reports.citation": ("bibtex",),
 }
 _FOUND_IN = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -55,6 +57,7 @@ __all__ = [
     "Truth",
     "abs_mean",
     "agreement",
+    "bibtex",
     "case",
     "criterion",
     "load",

@@ -40,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, PANEL, "report vgg-digits resnet-digits --seeds 0 1 2 --out report")(report)
     command(app, PANEL, "table vgg-digits --seeds 0 1 2", "table vgg-digits --json")(table)
     command(app, PANEL, "speed --record runs/timings")(speed)
+    command(app, PANEL, "cite")(cite)
 
 
 def compare(
@@ -136,3 +137,12 @@ def speed(
         print_table(part.table, part.title, part.caption)
         tables[what] = part.table.to_dict("records")
     return Answer({"record": found.name} | tables)
+
+
+def cite() -> Answer:
+    """Print BibTeX entries for this suite, with version and commit, and for the paper whose method it is."""
+    from pruning_oracle.reports.citation import bibtex
+
+    entries = bibtex()
+    print(entries)
+    return Answer({"bibtex": entries})

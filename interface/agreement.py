@@ -8,15 +8,14 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pruning_oracle.bench import runs
-from pruning_oracle.bench.runs.kinds import AGREEMENT
 from pruning_oracle.interface import figures, result
 from pruning_oracle.interface.guesses import Guesses
 from pruning_oracle.interface.truth import Truth
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN
 from pruning_oracle.reports.agreement.tables import agreement_table, maps_table
+from pruning_oracle.reports.inputs.csvw import write_agreement
 from pruning_oracle.reports.inputs.read import Run, joined_run
-from pruning_oracle.reports.inputs.tables import csv_text
+from pruning_oracle.reports.inputs.source import source
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import summary
 
@@ -63,9 +62,9 @@ class Agreement:
         return figures.agreement(self._study)
 
     def save(self, path: str | Path) -> Path:
-        """Writes the rows as CSV; BadInput if something else lies at the path."""
+        """Writes the rows as CSV, and beside it what they are and where they come from (CSVW); BadInput if others' files lie there."""
         place = Path(path)
-        runs.write_atomically(place, csv_text(self._rows), AGREEMENT)
+        write_agreement(place, self._rows, source([self.run]))
         return place
 
     def lines(self) -> list[str]:

@@ -9,11 +9,12 @@ import pandas as pd
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.code_digest import case_in, depends_on
-from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, FORMAT, MADE_FROM, PAGE
+from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, DESCRIPTION, FORMAT, MADE_FROM, PAGE
 from pruning_oracle.bench.runs.options import each_once
 from pruning_oracle.bench.runs.provenance import ROOT
 from pruning_oracle.reports.agreement.tables import tables_of
 from pruning_oracle.reports.inputs import records
+from pruning_oracle.reports.inputs.csvw import write_agreement
 from pruning_oracle.reports.inputs.read import (
     check_alike,
     check_sources,
@@ -24,12 +25,15 @@ from pruning_oracle.reports.inputs.read import (
     with_common_criteria,
     write_tables,
 )
-from pruning_oracle.reports.inputs.tables import csv_text, markdown
+from pruning_oracle.reports.inputs.source import source, source_note
+from pruning_oracle.reports.inputs.tables import markdown
 from pruning_oracle.reports.page.render import render
+from pruning_oracle.reports.sections.latex_table import column_tables, page_tables
 from pruning_oracle.reports.sections.section import CaseStudy
-from pruning_oracle.reports.sections.summaries import all_summaries, latex
+from pruning_oracle.reports.sections.summaries import all_summaries
 
-REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX}
+REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadata.json": DESCRIPTION}
+REPORT |= {"agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX, "agreement-full.tex": AGREEMENT_LATEX}
 # what draws the page beside what lies in its files
 DRAWN_BY = ("reports/report.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
 
@@ -39,7 +43,7 @@ def grade_run(case: str, seed: int, root: Path) -> None:
     run, folder = read_shown_run(case, seed, root), runs.folder(case, seed, root)
     if tables_are_current(run, folder):
         return
-    write_tables(run, folder, tables_of(run))
+    write_tables(run, folder, tables_of(run), source([run]))
 
 
 def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
@@ -55,7 +59,7 @@ def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
 
 
 def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
-    """Writes the report, `index.html` with its figures, and `agreement` as CSV, Markdown and LaTeX, unless it is up to date."""
+    """Writes the report, `index.html` with its figures, and its tables as CSV, Markdown and LaTeX, unless it is up to date."""
     made_from = page_digest(cases, seeds, root)
     remembered, files = out / "made-from.txt", {out / name: kind for name, kind in REPORT.items()}
     if remembered.is_file() and remembered.read_text("utf-8") == made_from and all(file.is_file() for file in files):
@@ -66,11 +70,10 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
     found = [run for study in studies for run in study.runs]
     for files_of_a_kind in ([run.oracle for run in found], [run.criteria for run in found]):
         check_sources(files_of_a_kind)
-    whole = all_summaries(studies)
-    agreement = pd.concat([study.agreement for study in studies])
-    runs.write_atomically(out / "agreement.csv", csv_text(agreement), AGREEMENT)
-    runs.write_atomically(out / "agreement.md", markdown(whole) + "\n", AGREEMENT_MARKDOWN)
-    runs.write_atomically(out / "agreement.tex", latex(whole), AGREEMENT_LATEX)
+    write_agreement(out / "agreement.csv", pd.concat([study.agreement for study in studies]), source(found))
+    runs.write_atomically(out / "agreement.md", markdown(all_summaries(studies)) + source_note(found), AGREEMENT_MARKDOWN)
+    runs.write_atomically(out / "agreement.tex", column_tables(studies), AGREEMENT_LATEX)
+    runs.write_atomically(out / "agreement-full.tex", page_tables(studies), AGREEMENT_LATEX)
     render(studies, out, jobs)
     runs.write_atomically(remembered, made_from, MADE_FROM)
 

@@ -37,7 +37,7 @@ def wheel(tmp_path_factory):
     ours = out / "copy"  # building writes beside the sources
     for stage in STAGES:
         shutil.copytree(stage, ours / stage, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "__main__.py", "py.typed", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("__init__.py", "__main__.py", "py.typed", "CITATION.cff", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(name, ours)
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(ours)]
     done = run(sys.executable, "-m", "pip", *build, folder=out)
@@ -88,6 +88,7 @@ def test_the_wheel_holds_one_name_and_what_it_needs(wheel):
     assert {
         "__init__.py",
         "py.typed",
+        "CITATION.cff",
         "bench/data/digits.npz",
         "criteria/combination.json",
         "reports/page/page.html",

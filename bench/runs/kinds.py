@@ -17,10 +17,11 @@ LONGEST_HEADER = 100_000_000  # bytes, as safetensors allows
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: its name, and marks that its beginning or its end always holds."""
+    """A kind of file: its name, and marks that its beginning or its end always holds, or those of an earlier version."""
 
     name: str
     marks: tuple[bytes, ...]
+    earlier: tuple[bytes, ...] = ()
 
 
 def run_file(kind: str) -> Kind:
@@ -33,7 +34,14 @@ PAGE = Kind("page of a report", (b"<title>Pruning Oracle: ",))
 FIGURE = Kind("figure", (f"Software\0{FORMAT}".encode(),))
 AGREEMENT = Kind("table of agreement", (b"case,seed,criterion,scope,scaling,oracle,",))
 AGREEMENT_MARKDOWN = Kind("table of agreement", (b"| case ", b"| oracle ", b"| criterion ", b"| noise ceiling "))
-AGREEMENT_LATEX = Kind("table of agreement", (b"case & oracle & criterion & ", b"noise ceiling & "))
+LATEX_TITLE = "Agreement of pruning criteria with the oracle, measured by Pruning Oracle"  # in front of the LaTeX tables
+AGREEMENT_LATEX = Kind(
+    "table of agreement",
+    (b"% " + LATEX_TITLE.encode(), b"noise ceiling & "),
+    (b"case & oracle & criterion & ", b"noise ceiling & "),
+)
+CSVW = "http://www.w3.org/ns/csvw"  # the standard for descriptions of tables
+DESCRIPTION = Kind("description of a table", (f'"@context": "{CSVW}"'.encode(), b'"dc:creator": "Pruning Oracle"'))
 MAPS = Kind("table of maps", (b"site,map,oracle_loss,oracle_abs,",))
 STEPS = Kind("table of pruning steps", (b"case,study,",))
 BASELINES = Kind("table of baselines", (b"criterion,figure,",))
@@ -46,7 +54,7 @@ TIMINGS = Kind("record of make timings", (b'"machine_info": {', b'"provenance": 
 GPU = Kind("record of make gpu", (b'"command": "make gpu"',))
 READABLE = Kind("note of what cannot be read", (b"{",))
 RUN_FILE = Kind("run file", (f'"format":"{FORMAT}"'.encode(),))  # of whatever kind
-REPORT = (PAGE, FIGURE, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, STEPS, MADE_FROM)
+REPORT = (PAGE, FIGURE, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, DESCRIPTION, STEPS, MADE_FROM)
 EVERY = (*REPORT, RUN_FILE, LOG, MAPS, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
 
 
@@ -70,7 +78,8 @@ def is_a(path: Path, *kinds: Kind) -> bool:
         ends = first + file.read(max(LOOKED_AT, min(header, LONGEST_HEADER)))
         file.seek(max(0, size - LOOKED_AT))
         ends += file.read(LOOKED_AT)
-    return not size or any(all(mark in ends for mark in kind.marks) for kind in kinds)
+    known = [marks for kind in kinds for marks in (kind.marks, kind.earlier) if marks]
+    return not size or any(all(mark in ends for mark in marks) for marks in known)
 
 
 def _described(mode: int) -> str:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -50,18 +51,29 @@ def version() -> str:
 
 @functools.cache
 def commit() -> str:
-    """The last commit that changed the folders in `MEASURES`, as twelve digits; `unknown` outside a checkout.
+    """The last commit that changed the folders in `MEASURES`, as twelve digits; of an installed copy, that of its repository.
 
-    If they have uncommitted changes, `-dirty-` and a digest of these follow.
+    If they have uncommitted changes, `-dirty-` and a digest of these follow. `unknown` where neither git nor pip knows it.
     """
     if not PROJECT.is_file():
-        return "unknown"
+        return _installed_from()
     try:
         last = _git("log", "-1", "--format=%H", "--", *MEASURES).strip()[:12]
         changes = _git("status", "--porcelain", "--", *MEASURES) + _git("diff", "HEAD", "--", *MEASURES)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return (last + (f"-dirty-{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else "")) or "unknown"
+
+
+def _installed_from() -> str:
+    """The commit that pip installed this copy from, which it notes only if it was given a repository."""
+    try:
+        found = importlib.metadata.distribution("pruning-oracle")
+        noted = json.loads(found.read_text("direct_url.json") or "{}").get("vcs_info", {}).get("commit_id", "")
+    except (importlib.metadata.PackageNotFoundError, ValueError, AttributeError):
+        return "unknown"
+    ours = Path(str(found.locate_file("pruning_oracle"))).resolve() == ROOT
+    return noted[:12] if ours and isinstance(noted, str) and noted else "unknown"
 
 
 def _git(*words: str) -> str:

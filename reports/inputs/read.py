@@ -163,15 +163,16 @@ def check_alike(found: list[Run]) -> None:
         _same(found[0].criteria, run.criteria, "criteria", *(list(one.criteria.facts["criteria"]) for one in (found[0], run)))
 
 
-def write_tables(run: Run, folder: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Writes a run's tables as CSV, and `tables.json`: which run files they were made from, and their checksums."""
+def write_tables(run: Run, folder: Path, tables: dict[str, pd.DataFrame], source: dict[str, Any]) -> None:
+    """Writes a run's tables as CSV, and `tables.json`: their source, which run files they were made from, their checksums."""
     for name, kind in WRITTEN.items():
         runs.check_writable(folder / name, kind)
     texts = {name: csv_text(table) for name, table in tables.items()}
     for name, text in texts.items():
         runs.write_atomically(folder / name, text, WRITTEN[name])
     checksums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    runs.write_atomically(folder / "tables.json", json.dumps(_made_from(run) | {"tables": checksums}, indent=1) + "\n", TABLES)
+    facts = _made_from(run) | {"tables": checksums, "source": source}
+    runs.write_atomically(folder / "tables.json", json.dumps(facts, indent=1) + "\n", TABLES)
 
 
 def tables_are_current(run: Run, folder: Path, *names: str) -> bool:

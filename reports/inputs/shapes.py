@@ -9,7 +9,7 @@ from pruning_oracle.bench.scores import REDUCTIONS
 TEXTS = {...: str}
 SHARE = (float, None)  # None where it has no meaning
 SOURCES = {"sources?": {"stage": str, "case": str, "criteria": str}, "libraries": TEXTS, "commit": str}
-MEASURED = SOURCES | {"case": str, "seed": int}
+MEASURED = SOURCES | {"case": str, "seed": int, "suite?": str, "processor?": str, "when?": str}
 RUN = MEASURED | {"weights": str, "sites": [{"name": str, "maps": int}]}
 SPLIT = {"data": str, "examples": int}
 ORACLE = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "estimated?": {"share": float}}
@@ -19,6 +19,7 @@ SHOWN_ORACLE = {"sites": [{"mflops": float}], "seconds": float, "device": str, "
 SHOWN_ORACLE |= {"versions": TEXTS, "test": {"loss": float, "accuracy": SHARE, "examples": int}}
 SHOWN_ORACLE |= {"left_out": [{"convolution": str, "maps": int, "reason": str}]}
 SHOWN_CRITERIA = {"criteria": {...: {"unit": str, "source": str, "says": str}}, "left_out_criteria": TEXTS}
+SHOWN_CRITERIA |= {"device": str, "threads": int, "versions": TEXTS}
 STEP = {"maps": int, "flops": float, "parameters": int, "test_accuracy": SHARE, "sites": [int], "seconds": {...: float}}
 PRUNING = MEASURED | {"precision": str, "device": str, "sites": [str], "rows": [STEP], "settings": dict, "why": str}
 RETRAINED = {"chosen by": str, "share": float, "loss": float, "accuracy": SHARE}

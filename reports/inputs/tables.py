@@ -26,10 +26,10 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame, **how: Any) -> str:
     """A table as Markdown; `how` goes to tabulate."""
-    return table.map(_plain).rename(columns=_plain).to_markdown(index=False, **how)
+    return table.map(plain_cell).rename(columns=plain_cell).to_markdown(index=False, **how)
 
 
-def _plain(cell: Any) -> Any:
+def plain_cell(cell: Any) -> Any:
     """Text without line feeds and control characters, and without markup."""
     return re.sub(r"([|<])", r"\\\1", one_line(cell)) if isinstance(cell, str) else cell
 

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from pruning_oracle.bench.terminal import one_line
 from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle, readable
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN
-from pruning_oracle.reports.sections.marks import MARK, marked
+from pruning_oracle.reports.sections.marks import marked
 from pruning_oracle.reports.sections.section import SCOPES, CaseStudy, number, over_seeds
 
 TITLES = {(MEAN, "none"): "per site", ("all sites", "none"): "all sites", ("all sites", "l2"): "all sites, ℓ2"}
@@ -57,10 +56,3 @@ def all_summaries(studies: list[CaseStudy]) -> pd.DataFrame:
             part.insert(0, "case", study.case)
             parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def latex(table: pd.DataFrame) -> str:
-    """A table as LaTeX for the booktabs package; −, ℓ2 and † are written in math mode, which every LaTeX can set."""
-    plain = table.map(lambda cell: one_line(cell) if isinstance(cell, str) else cell)
-    text = plain.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1).to_latex(hrules=True)
-    return text.replace("−", "$-$").replace("ℓ2", r"$\ell_2$").replace(MARK, r"$\dagger$")

@@ -194,8 +194,10 @@ def test_the_report_is_one_escaped_page_with_its_tables_and_figures(tmp_path, ca
         "index.html",
         "made-from.txt",
         "agreement.csv",
+        "agreement.csv-metadata.json",
         "agreement.md",
         "agreement.tex",
+        "agreement-full.tex",
     }
     table = pd.read_csv(tmp_path / "out" / "agreement.csv")
     assert list(table.columns) == [

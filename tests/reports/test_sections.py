@@ -30,8 +30,9 @@ from pruning_oracle.reports.sections import (
     settling,
 )
 from pruning_oracle.reports.sections import quality_against_cost as quality_and_cost
+from pruning_oracle.reports.sections.latex_table import column_tables, page_tables
 from pruning_oracle.reports.sections.marks import MARK
-from pruning_oracle.reports.sections.summaries import all_summaries, latex, summary
+from pruning_oracle.reports.sections.summaries import summary
 
 
 @pytest.fixture
@@ -90,7 +91,10 @@ def test_scores_that_depend_on_the_order_are_marked_with_the_reason(tmp_path):
     assert f"<td>opposite {MARK}</td>" in page
     assert f"<td>perfect {MARK}</td>" not in page
     assert page.count(legend) == 5
-    assert MARK not in latex(all_summaries([study]))
+    for text in (column_tables([study]), page_tables([study])):
+        assert r"opposite\,$^\dagger$ &" in text
+        assert r"perfect &" in text
+        assert MARK not in text
 
 
 def test_few_are_at_most_half(tmp_path):
