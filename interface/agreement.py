@@ -14,7 +14,7 @@ from pruning_oracle.interface.truth import Truth
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN
 from pruning_oracle.reports.agreement.tables import agreement_table, maps_table
 from pruning_oracle.reports.inputs.csvw import write_agreement
-from pruning_oracle.reports.inputs.read import Run, joined_run
+from pruning_oracle.reports.inputs.read import Run, joined_run, shown_run
 from pruning_oracle.reports.inputs.source import source
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import summary
@@ -59,10 +59,10 @@ class Agreement:
 
     def plot(self) -> Figure:
         """A figure: Spearman within sites of every criterion, with intervals, beside the noise ceiling."""
-        return figures.agreement(self._study)
+        return figures.agreement(self._study, result.measured_on(self.run.oracle.facts))
 
     def save(self, path: str | Path) -> Path:
-        """Writes the rows as CSV, and beside it what they are and where they come from (CSVW); BadInput if others' files lie there."""
+        """Writes the rows as CSV, and beside it what they are and where they come from; BadInput if others' files lie there."""
         place = Path(path)
         write_agreement(place, self._rows, source([self.run]))
         return place
@@ -77,7 +77,7 @@ class Agreement:
         return f"Agreement({'; '.join(self.lines())})\n{self.summary().to_string(index=False)}"
 
     def _repr_html_(self) -> str:
-        return result.as_html("Agreement of criteria with the oracle", self.lines(), self.summary())
+        return result.as_html("Agreement of criteria with the oracle", self.lines(), self.summary(), len(self.summary()))
 
 
 def agreement(truth: Truth, guesses: Guesses) -> Agreement:
@@ -105,7 +105,7 @@ def agreement(truth: Truth, guesses: Guesses) -> Agreement:
         ['taylor', 'weight_l2']
     """
     facts = truth.file.facts
-    found = Agreement(joined_run(truth.file, guesses.file, facts["case"], facts["seed"]))
+    found = Agreement(shown_run(joined_run(truth.file, guesses.file, facts["case"], facts["seed"])))
     if facts["examples"] < FEW:
         warnings.warn(
             f"the oracle was measured on {facts['examples']} examples: one half of them predicts the ranks by the other half"

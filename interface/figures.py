@@ -1,10 +1,17 @@
 """The pictures of results: figures that belong to nobody's screen, which a notebook shows once and `savefig` writes."""
 
+import functools
+import math
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from pruning_oracle.bench.terminal import one_line
 from pruning_oracle.reports.sections import overview
@@ -12,66 +19,99 @@ from pruning_oracle.reports.sections.section import CaseStudy
 
 COLUMNS = 4  # panels side by side
 MOST = 40  # panels in all: the sites with the costliest maps
+ANNOTATED = 12  # criteria: of more, numbers in cells would be too small to read
+STYLE = {"figure.constrained_layout.use": True, "text.parse_math": False}  # a name from data may hold anything
+LETTERS = 20  # of a caption in an inch of a figure's width
 
 
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """A function that draws in the style of the reports, whatever style its caller has set."""
+
+    @functools.wraps(draw)
+    def drawn(*given: Any) -> Figure:
+        with plt.rc_context(), sns.axes_style("ticks"), sns.plotting_context("paper"), plt.rc_context(STYLE):
+            return draw(*given)
+
+    return drawn
+
+
+def captioned(figure: Figure, *lines: str) -> Figure:
+    """The figure with lines below it, broken where they would be wider than it is."""
+    width = int(LETTERS * figure.get_figwidth())
+    figure.supxlabel("\n".join(textwrap.fill(one_line(line), width) for line in lines), fontsize=6.5)
+    return figure
+
+
+@styled
 def truth(maps: pd.DataFrame, caption: str) -> Figure:
     """Mean change in loss of every map with its interval, sorted, a panel per site in the network's order."""
     worst = maps.groupby("site", sort=False).oracle_loss.max()
     sites = [site for site in worst.index if worst[site] >= worst.nlargest(MOST).min()][:MOST]
     columns = min(COLUMNS, len(sites))
     rows = -(-len(sites) // columns)
-    figure = Figure(figsize=(2.6 * columns, 0.8 + 1.5 * rows), layout="constrained")
+    figure = Figure(figsize=(max(4.5, 2.4 * columns), 0.8 + 1.4 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    middle = 10.0 ** math.ceil(math.log10(max(1e-6, float(maps.oracle_loss.abs().median()))))
+    high = math.ceil(math.log10(max(10 * middle, float(maps.oracle_loss.abs().max()))))
+    ticks = [10.0**power for power in range(round(math.log10(middle)), high + 1)]
     for panel, site in zip(panels.flat, sites, strict=False):
         own = maps[maps.site == site].sort_values("oracle_loss").reset_index(drop=True)
         panel.fill_between(own.index, own.oracle_loss_low, own.oracle_loss_high, color="#92c5de", lw=0, step="mid")
         panel.plot(own.index, own.oracle_loss, color="#2166ac", lw=1.2, drawstyle="steps-mid")
-        panel.axhline(0, color="0.6", lw=0.8)
+        panel.axhline(0, color="0.6", lw=0.8, zorder=0)
         panel.set_title(one_line(site), fontsize=8)
-        panel.set_yscale("symlog", linthresh=max(1e-4, float(maps.oracle_loss.abs().median())))
+        panel.set_yscale("symlog", linthresh=middle)
+        panel.yaxis.set_major_locator(FixedLocator([-ticks[0], 0, *ticks]))
+        panel.yaxis.set_minor_locator(FixedLocator([]))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panel.tick_params(labelsize=7)
         sns.despine(ax=panel)
     for panel in panels.flat[len(sites) :]:
         panel.set_visible(False)
     figure.supylabel("change in loss, nats", fontsize=8)
-    figure.supxlabel(f"maps of a site, sorted; band: 95 % interval over examples\n{one_line(caption)}", fontsize=7)
-    return figure
+    shown = "" if len(sites) == len(worst) else f"the {len(sites)} of {len(worst)} sites with the costliest maps; "
+    return captioned(figure, f"maps of each site, sorted; {shown}band: 95 % interval over examples", caption)
 
 
+@styled
 def guesses(scores: pd.DataFrame, criteria: list[str], caption: str) -> Figure:
     """Which criteria rank maps alike: Spearman within sites, a mean over sites; grey is undefined."""
     grids = [own[criteria].corr("spearman").to_numpy() for _, own in scores.groupby("site", sort=False) if len(own) > 2]
-    size = 2.4 + 0.26 * len(criteria)
-    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    stacked = np.array(grids).reshape(-1, len(criteria), len(criteria))
+    defined = np.isfinite(stacked).sum(0)
+    mean = np.where(defined > 0, np.nansum(stacked, axis=0) / np.maximum(defined, 1), np.nan)
+    size = 2.4 + 0.3 * len(criteria)
+    figure = Figure(figsize=(size + 1.2, size), layout="constrained")
     panel = figure.subplots()
-    with np.errstate(invalid="ignore"):
-        defined = np.isfinite(np.array(grids)).sum(0) if grids else np.zeros((len(criteria), len(criteria)))
-        total = np.nansum(grids, axis=0) if grids else defined
-        mean = pd.DataFrame(np.where(defined > 0, total / np.maximum(defined, 1), np.nan), index=criteria, columns=criteria)
-    sns.heatmap(mean, ax=panel, vmin=-1, vmax=1, cmap="RdBu", square=True, cbar_kws={"label": "Spearman", "shrink": 0.6})
+    frame = pd.DataFrame(mean, index=criteria, columns=criteria)
+    how = {"vmin": -1, "vmax": 1, "cmap": "RdBu", "square": True, "annot": len(criteria) <= ANNOTATED, "fmt": ".2f"}
+    sns.heatmap(frame, ax=panel, **how, annot_kws={"size": 7}, cbar_kws={"label": "Spearman", "shrink": 0.6})
     panel.set_facecolor("0.85")
     panel.tick_params(labelsize=7)
-    figure.supxlabel(one_line(caption), fontsize=6)
-    return figure
+    return captioned(figure, "Spearman of two criteria's scores within each site, a mean over sites, fresh examples", caption)
 
 
-def agreement(study: CaseStudy) -> Figure:
+@styled
+def agreement(study: CaseStudy, caption: str) -> Figure:
     """Spearman within sites of every criterion, on fresh and on shared examples, beside the noise ceiling."""
-    with plt.rc_context({"figure.constrained_layout.use": True}):
-        figure = overview.section([study]).figure
+    figure = overview.section([study]).figure
     assert figure is not None
     plt.close(figure)  # otherwise a notebook would show it twice
+    figure.suptitle(textwrap.fill(one_line(caption), int(LETTERS * figure.get_figwidth())), fontsize=6.5)  # a legend is below
     return figure
 
 
+@styled
 def steps(rows: pd.DataFrame, caption: str) -> Figure:
     """Accuracy (where it is undefined, loss) against the share of maps and of FLOPs that is left."""
     judge = "test_loss" if rows.test_accuracy.isna().all() else "test_accuracy"
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    figure = Figure(figsize=(6.5, 2.8), layout="constrained")
     for panel, quantity in zip(figure.subplots(1, 2, sharey=True), ("maps", "flops"), strict=True):
-        panel.plot(rows[quantity] / rows[quantity].iloc[0], rows[judge], marker=".", ms=4, lw=1, color="#2166ac")
+        panel.plot(rows[quantity] / rows[quantity].iloc[0], rows[judge], marker=".", ms=5, lw=1, color="#2166ac")
         panel.set(xlabel=f"share of {quantity} left", ylabel=judge.replace("_", " ") if quantity == "maps" else "")
         panel.invert_xaxis()
         sns.despine(ax=panel)
-    figure.supxlabel(one_line(caption), fontsize=6)
-    return figure
+    if judge == "test_accuracy":
+        panel.set_ylim(max(0.0, rows[judge].min() - 0.05), 1.01)
+    return captioned(figure, caption)

@@ -64,13 +64,11 @@ def measured_on(facts: dict[str, Any]) -> str:
     )
 
 
-def as_html(title: str, lines: list[str], table: pd.DataFrame) -> str:
-    """A result for a notebook: a title, what is to be known of it, and the first rows of its table; all text is escaped."""
+def as_html(title: str, lines: list[str], table: pd.DataFrame, rows: int = SHOWN) -> str:
+    """A result for a notebook: a title, what is to be known of it, and the first `rows` of its table; all text is escaped."""
     said = "<br>".join(map(html.escape, lines))
-    more = (
-        f"<p>{len(table):,} rows, the first {SHOWN} are shown: <code>.frame()</code> has all</p>" if len(table) > SHOWN else ""
-    )
-    shown = table.head(SHOWN).to_html(index=False, escape=True, border=0, float_format="{:.4g}".format)
+    more = f"<p>{len(table):,} rows, the first {rows} are shown: <code>.frame()</code> has all</p>" if len(table) > rows else ""
+    shown = table.head(rows).to_html(index=False, escape=True, border=0, float_format="{:.4g}".format)
     return f"<div><b>{html.escape(title)}</b><p>{said}</p>{shown}{more}</div>"
 
 
