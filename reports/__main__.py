@@ -40,7 +40,7 @@ from pruning_oracle.reports.inputs.read import (
 )
 from pruning_oracle.reports.inputs.tables import csv_text, markdown
 from pruning_oracle.reports.page.render import render, render_pruning
-from pruning_oracle.reports.regression import baseline, regress, significance
+from pruning_oracle.reports.regression import baseline, regress, shipped_oracles, significance
 from pruning_oracle.reports.regression.false_alarms import false_alarms
 from pruning_oracle.reports.sections import curves, latency, precision, speed
 from pruning_oracle.reports.sections.section import CaseStudy
@@ -149,12 +149,17 @@ def check_regressions(cases: list[str], seeds: list[int], root: Path, folder: Pa
 
 
 def accept_baselines(cases: list[str], seeds: list[int], root: Path, folder: Path, reason: str) -> None:
-    """Makes what the runs measured the baselines, and prints what that changed."""
+    """Makes what the runs measured the baselines, and prints what that changed; with the suite's own, renews what ships."""
     for case in cases:
-        changes = regress.accept(regress.measured_figures(case, seeds, root), folder, reason)
+        now = regress.measured_figures(case, seeds, root)
+        changes = regress.accept(now, folder, reason)
         print(f"{case}: {len(changes)} figures accepted, in {baseline.path(case, folder)}")
         if changes:
             print(markdown(regress.changes_table(changes), disable_numparse=True) + "\n")
+        oracles = shipped_oracles.FOLDER
+        renewed = [run.seed for run in now.runs if shipped_oracles.renew(run, oracles)] if folder == baseline.FOLDER else []
+        if renewed:
+            print(f"{case}: the oracles of seeds {', '.join(map(str, renewed))} ship anew, in {oracles}")
 
 
 def writable_baselines() -> Path:
