@@ -162,10 +162,12 @@ def accept_baselines(cases: list[str], seeds: list[int], root: Path, folder: Pat
             print(f"{case}: the oracles of seeds {', '.join(map(str, renewed))} ship anew, in {oracles}")
 
 
-def writable_baselines() -> Path:
-    """The suite's own baselines in a checkout; an installed copy is not written into."""
-    if not PROJECT.is_file():
-        raise BadInput("give the folder to write baselines to: --baselines FOLDER (an installed copy is not written into)")
+def writable_baselines(cases: list[str]) -> Path:
+    """The folder of the suite's own baselines in a checkout, for its own cases; an installed copy is not written into."""
+    others = [case for case in cases if not (ROOT / f"bench/cases/{case.replace('-', '_')}.py").is_file()]
+    why = f"{', '.join(others)}: no case of the suite's" if others else "an installed copy is not written into"
+    if others or not PROJECT.is_file():
+        raise BadInput(f"give the folder to write baselines to: --baselines FOLDER ({why})")
     return baseline.FOLDER
 
 
@@ -232,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif given.what == "regress":
         check_regressions(*measured, given.baselines or baseline.FOLDER)
     elif given.what == "accept":
-        accept_baselines(*measured, given.baselines or writable_baselines(), given.reason)
+        accept_baselines(*measured, given.baselines or writable_baselines(given.cases), given.reason)
     elif given.what == "false-alarms":
         print_false_alarms(*measured, given.splits)
     elif given.what == "pruning":
