@@ -51,7 +51,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     """The header line that says what will be measured."""
     plan = config.stash[PLAN]
     what = f"{plan.criteria.name} on {', '.join(plan.cases)}, seeds {', '.join(map(str, plan.seeds))}"
-    return f"pruning-oracle: {what}; oracles that do not ship in {plan.cache}"
+    return f"pruning-oracle: {what}; oracles that do not ship are kept in {plan.cache}"
 
 
 @pytest.hookimpl(tryfirst=True)
