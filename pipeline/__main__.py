@@ -39,7 +39,8 @@ def run_target(target: str, asked: Request) -> None:
         if target == "regress-accept":
             if not given.reason.strip():
                 raise BadInput('a new baseline needs a reason: make regress-accept REASON="why"')
-            importlib.import_module(f"{SUITE}.reports.__main__").writable_baselines(cases)  # before anything is measured
+            # before anything is measured
+            importlib.import_module(f"{SUITE}.reports.regression.baseline").folder_to_write(cases, None)
         run_all(list(measuring(asked, "all")), given.jobs, "runs")
         report(*(["accept", *on_cases, "--reason", given.reason] if target == "regress-accept" else ["regress", *on_cases]))
     elif target in {"prune", "prune-more"}:

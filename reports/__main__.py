@@ -20,7 +20,7 @@ from pruning_oracle.bench.runs.bounds import COUNT, JOBS, SEED
 from pruning_oracle.bench.runs.code_digest import case_in, depends_on
 from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, FORMAT, MADE_FROM, PAGE
 from pruning_oracle.bench.runs.options import Parser, add_number, check_used, each_once
-from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
+from pruning_oracle.bench.runs.provenance import ROOT
 from pruning_oracle.bench.runs.shapes import built_of
 from pruning_oracle.reports.agreement import few_examples
 from pruning_oracle.reports.agreement.fit import fit_weights
@@ -156,19 +156,8 @@ def accept_baselines(cases: list[str], seeds: list[int], root: Path, folder: Pat
         print(f"{case}: {len(changes)} figures accepted, in {baseline.path(case, folder)}")
         if changes:
             print(markdown(regress.changes_table(changes), disable_numparse=True) + "\n")
-        oracles = shipped_oracles.FOLDER
-        renewed = [run.seed for run in now.runs if shipped_oracles.renew(run, oracles)] if folder == baseline.FOLDER else []
-        if renewed:
-            print(f"{case}: the oracles of seeds {', '.join(map(str, renewed))} ship anew, in {oracles}")
-
-
-def writable_baselines(cases: list[str]) -> Path:
-    """The folder of the suite's own baselines in a checkout, for its own cases; an installed copy is not written into."""
-    others = [case for case in cases if not (ROOT / f"bench/cases/{case.replace('-', '_')}.py").is_file()]
-    why = f"{', '.join(others)}: no case of the suite's" if others else "an installed copy is not written into"
-    if others or not PROJECT.is_file():
-        raise BadInput(f"give the folder to write baselines to: --baselines FOLDER ({why})")
-    return baseline.FOLDER
+        for seed in shipped_oracles.renew_beside(now.runs, folder):
+            print(f"{case}: the oracle of seed {seed} ships anew, in {shipped_oracles.FOLDER}")
 
 
 def report_pruning(cases: list[str], seeds: list[int], root: Path, out: Path) -> None:
@@ -234,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif given.what == "regress":
         check_regressions(*measured, given.baselines or baseline.FOLDER)
     elif given.what == "accept":
-        accept_baselines(*measured, given.baselines or writable_baselines(given.cases), given.reason)
+        accept_baselines(*measured, baseline.folder_to_write(given.cases, given.baselines), given.reason)
     elif given.what == "false-alarms":
         print_false_alarms(*measured, given.splits)
     elif given.what == "pruning":

@@ -16,6 +16,7 @@ from pruning_oracle.bench.runs.provenance import ROOT
 from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.reports.inputs.read import SHIPPED, Run
 from pruning_oracle.reports.inputs.shapes import CRITERIA, ORACLE
+from pruning_oracle.reports.regression import baseline
 
 FOLDER = ROOT / "reports/oracles"
 WEIGHTS = ROOT / "bench/weights"
@@ -42,6 +43,11 @@ def unfit(criteria: RunFile, folder: Path = FOLDER) -> str:
     }
     others = [what for what, equal in same.items() if not equal]
     return f"the one that ships is of other {' and '.join(others)}" if others else ""
+
+
+def renew_beside(found: list[Run], baselines: Path) -> list[int]:
+    """Renews the oracles that ship of runs whose baselines are the suite's own; returns the seeds of those it renewed."""
+    return [run.seed for run in found if renew(run, FOLDER)] if baselines == baseline.FOLDER else []
 
 
 def renew(run: Run, folder: Path = FOLDER) -> bool:

@@ -16,9 +16,8 @@ from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
-from pruning_oracle.reports import __main__ as command
 from pruning_oracle.reports.inputs.read import read_run
-from pruning_oracle.reports.regression import shipped_oracles
+from pruning_oracle.reports.regression import baseline, shipped_oracles
 from pruning_oracle.reports.regression.shipped_oracles import FOLDER, ROUNDING, WEIGHTS, difference, path, renew, unfit
 
 SHIPPED = [tuple(file.stem.rsplit("-", 1)) for file in sorted(WEIGHTS.glob("*.safetensors"))]
@@ -135,15 +134,11 @@ def test_it_is_renewed_where_it_differs_by_more_than_rounding(toy):
     assert [file.name for file in folder.iterdir()] == ["toy-0.safetensors"]
 
 
-def test_accepting_the_suites_own_baselines_renews_it_and_another_folders_does_not(toy, tmp_path, monkeypatch, capsys):
+def test_it_is_renewed_beside_the_suites_own_baselines_and_no_others(toy, tmp_path, monkeypatch):
     run, folder = toy
-    runs.save(run.oracle.path, "oracle", run.oracle.arrays | {"rows": np.arange(200)}, run.oracle.facts)
-    runs.save(run.criteria.path, "criteria", run.criteria.arrays | {"fresh/rows": np.arange(200)}, run.criteria.facts)
     monkeypatch.setattr(shipped_oracles, "FOLDER", folder)
-    monkeypatch.setattr(command.baseline, "FOLDER", tmp_path / "own")
-    command.accept_baselines(["toy"], [0], tmp_path / "runs", tmp_path / "elsewhere", "why")
+    monkeypatch.setattr(baseline, "FOLDER", tmp_path / "own")
+    assert shipped_oracles.renew_beside([run], tmp_path / "elsewhere") == []
     assert not folder.exists()
-    command.accept_baselines(["toy"], [0], tmp_path / "runs", tmp_path / "own", "why")
-    assert f"toy: the oracles of seeds 0 ship anew, in {folder}" in capsys.readouterr().out
-    command.accept_baselines(["toy"], [0], tmp_path / "runs", tmp_path / "own", "why")
-    assert "ship anew" not in capsys.readouterr().out
+    assert shipped_oracles.renew_beside([run], tmp_path / "own") == [0]
+    assert shipped_oracles.renew_beside([run], tmp_path / "own") == []
