@@ -68,35 +68,38 @@ def accept(
 ) -> Answer:
     """Make what is measured the new baselines, for a reason, and print what that changes."""
     from pruning_oracle.bench.errors import BadInput
-    from pruning_oracle.bench.runs.provenance import PROJECT
     from pruning_oracle.command_line.printed import print_table
-    from pruning_oracle.reports.regression import baseline
+    from pruning_oracle.reports.regression import baseline, shipped_oracles
     from pruning_oracle.reports.regression import regress as regression
 
     if not reason.strip():
         raise BadInput('a new baseline needs a reason: --reason "why" (make regress-accept REASON="why")')
-    if baselines is None and not PROJECT.is_file():
-        raise BadInput("give the folder to write baselines to: --baselines FOLDER (an installed copy is not written into)")
-    folder = baselines or baseline.FOLDER
+    folder = baseline.folder_to_write(_names(which), baselines)
     accepted = {}
     for case in _measured(which, criteria, measured, device):
-        changes = regression.accept(regression.measured_figures(case, which.seeds, runs), folder, reason)
+        figures = regression.measured_figures(case, which.seeds, runs)
+        changes = regression.accept(figures, folder, reason)
         told(f"{case}: {len(changes)} figures accepted, in {baseline.path(case, folder)}")
         if changes:
             print_table(regression.changes_table(changes))
+        for seed in shipped_oracles.renew_beside(figures.runs, folder):
+            told(f"{case}: the oracle of seed {seed} ships anew, in {shipped_oracles.FOLDER}")
         accepted[case] = len(changes)
     return Answer({"accepted": accepted, "folder": folder})
 
 
+def _names(which: CasesOptions) -> list[str]:
+    """The names of the runs, before anything is measured."""
+    return list(which.request("cpu").cases)
+
+
 def _measured(which: CasesOptions, criteria: list[str] | None, measured: bool, device: str) -> list[str]:
     """The names of the runs, which are measured by all criteria unless they are `measured` already."""
-    if measured:
-        return RunsOptions(which.cases, which.seeds).names
-    from pruning_oracle.pipeline import run
+    if not measured:
+        from pruning_oracle.pipeline import run
 
-    asked = which.request(device, criteria)
-    run.measure(asked, "all")
-    return list(asked.cases)
+        run.measure(which.request(device, criteria), "all")
+    return _names(which)
 
 
 def false_alarms(

@@ -12,6 +12,28 @@ torch.set_num_threads(1)
 
 
 LEFT_OUT = pytest.StashKey[int]()
+BEFORE = pytest.StashKey[set[Path]]()
+STAGES = ("bench", "command_line", "criteria", "interface", "oracle", "pipeline", "pruning", "reports")
+
+
+def data_files(root):
+    """The files among the suite's own that are no source: where a test must not leave any."""
+    found = (path for stage in STAGES for path in (root / stage).rglob("*") if path.is_file())
+    return {path for path in found if path.suffix not in {".py", ".pyc", ".html", ".md"}}
+
+
+def pytest_sessionstart(session):
+    """Remembers the suite's own files, in the process that ends last."""
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[BEFORE] = data_files(session.config.rootpath)
+
+
+def pytest_sessionfinish(session):
+    """Fails the session if a test left a file among the suite's own."""
+    config = session.config
+    if BEFORE in config.stash and (left := data_files(config.rootpath) - config.stash[BEFORE]):
+        print(f"\nleft among the suite's own files: {', '.join(sorted(map(str, left)))}", file=sys.stderr)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_deselected(items):

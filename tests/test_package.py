@@ -1,19 +1,14 @@
 """Installed from a wheel beside a repository that has folders of our stages' names, the suite harms nothing there."""
 
-import os
-import shutil
-import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
+from installed import STAGES, built_wheel, installed_python, pytest_ways, run
 
 from pruning_oracle.bench import runs
 
 pytest.importorskip("setuptools", reason="a wheel is built with setuptools")
-STAGES = ("bench", "command_line", "criteria", "interface", "oracle", "pipeline", "pruning", "reports")
 MINE = '''
 from pruning_oracle.criteria.criterion import criterion, mean_abs
 
@@ -25,39 +20,14 @@ def slope(site):
 WITH_US = ["--pruning-oracle-criteria", "mine.py", "--pruning-oracle-cases", "resnet-digits", "--pruning-oracle-seeds", "0"]
 
 
-def run(*words, folder, **environment):
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
-    where = bare | {"OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run(words, cwd=folder, env=where, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    out = tmp_path_factory.mktemp("wheel")
-    ours = out / "copy"  # building writes beside the sources
-    for stage in STAGES:
-        shutil.copytree(stage, ours / stage, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "__main__.py", "py.typed", "CITATION.cff", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(name, ours)
-    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(ours)]
-    done = run(sys.executable, "-m", "pip", *build, folder=out)
-    assert done.returncode == 0, done.stderr
-    return next(out.glob("*.whl"))
+    return built_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
 def python(wheel, tmp_path_factory):
-    """The python of an environment of its own, into which the wheel alone is installed; the rest is taken from this one's."""
-    folder = tmp_path_factory.mktemp("environment")
-    run(sys.executable, "-m", "venv", "--without-pip", str(folder), folder=folder)
-    made = folder / "bin" / "python"
-    done = run(sys.executable, "-m", "pip", "--python", str(made), "install", "--quiet", "--no-deps", str(wheel), folder=folder)
-    assert done.returncode == 0, done.stderr
-    site = next(folder.glob("lib/python*/site-packages"))
-    (site / "rest.pth").write_text(sysconfig.get_path("purelib") + "\n")  # an editable copy's own .pth is not read from there
-    where = run(str(made), "-c", "import pruning_oracle; print(pruning_oracle.__file__)", folder=folder).stdout
-    assert where.startswith(str(site))
-    return made
+    return installed_python(wheel, tmp_path_factory.mktemp("environment"))
 
 
 @pytest.fixture(params=[True, False], ids=["with __init__.py", "without"])
@@ -93,16 +63,9 @@ def test_the_wheel_holds_one_name_and_what_it_needs(wheel):
         "criteria/combination.json",
         "reports/page/page.html",
     } <= held
-    assert len([name for name in held if name.startswith("bench/weights/") and name.endswith(".safetensors")]) == 9
+    for folder in ("bench/weights/", "reports/oracles/"):
+        assert len([name for name in held if name.startswith(folder) and name.endswith(".safetensors")]) == 9
     assert not [name for name in held if name.startswith(("tests/", "examples/", "runs/", ".venv"))]
-
-
-def pytest_ways(python):
-    """`pytest`, which is a script, and `python -m pytest`."""
-    script = python.parent / "pytest"
-    script.write_text(f"#!{python}\nimport sys\nfrom pytest import console_main\nsys.exit(console_main())\n")
-    script.chmod(0o755)
-    return {"pytest": [str(script)], "python -m pytest": [str(python), "-m", "pytest"]}
 
 
 @pytest.mark.parametrize("way", ["pytest", "python -m pytest"])

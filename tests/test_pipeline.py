@@ -163,11 +163,13 @@ def test_the_whole_of_it_twice_in_processes_and_in_this_one(mine):
         (["compare", "--criteria", "quick tailor"], "unknown criterion 'tailor'"),
         (["oracle", "--seeds", "9" * 23], "allowed are whole numbers from 0 to 4294967295"),
         (["regress-accept", "--cases", "vgg-digits"], "a new baseline needs a reason: --reason"),
+        (["regress-accept", "--cases", "mine.py", "--reason", "why"], "--baselines FOLDER (mine: no case of the suite's)"),
         (["prune-timings"], "no networks to time under runs: `make prune-more` makes them"),
         (["train", "--cases", "resnet20-cifar10"], "resnet20-cifar10 has no training recipe"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, words, message):
+    (tmp_path / "mine.py").write_text(CASE.format(label=1, mode=".eval()"))
     done = command("pipeline", "--jobs", "1", *words, folder=tmp_path, DATA="empty")
     assert done.returncode == 2
     assert message in done.stderr

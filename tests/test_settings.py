@@ -186,6 +186,10 @@ REFUSED = {
         ["reports", "speed", "--seeds", "1"],
         "No such option: --seeds",
     ),
+    "baselines among the suite's": (
+        ["reports", "accept", "mine", "vgg-digits", "--reason", "why"],
+        "give the folder to write baselines to: --baselines FOLDER (mine: no case of the suite's)",
+    ),
     "no criterion": (["pruning", "vgg-digits", "--criterion", ""], "unknown criterion ''"),
     "no case": (["pipeline", "oracle", "--cases", " "], "CASES is ' ': name at least one case"),
     "weights without a network": (["pipeline", "oracle", "--weights", "a.pt"], "WEIGHTS is for NETWORK=torchvision:NAME or"),

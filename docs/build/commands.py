@@ -1,21 +1,17 @@
 """The reference of commands, from the command line's own definition."""
 
-import importlib
-import importlib.util
 from typing import Any
 
 from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
 
-PACKAGE, MODULE = "pruning_oracle.command_line", "pruning_oracle.command_line.app"
+from pruning_oracle.command_line.app import application
 
 
 def commands() -> str:
-    """Every command with its help, as Markdown; before the one command exists, a sentence that says so."""
-    if importlib.util.find_spec(PACKAGE) is None:
-        return "The single command is not in this version: `python -m pruning_oracle.oracle --help` shows that stage's."
-    return described(get_command(importlib.import_module(MODULE).application()), "pruning-oracle")
+    """Every command with its help, as Markdown."""
+    return described(get_command(application()), "pruning-oracle")
 
 
 def described(command: Any, name: str, depth: int = 2) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-import pruning_oracle
 from pruning_oracle.docs.build import pictures
 
 PAGE = Path(__file__).parents[1] / "index.md"
@@ -34,8 +33,6 @@ def value_of_last(code: str) -> Any:
 
 def first_picture(says: str) -> str:
     """Runs the first page's lines; shows what they print, and the figure that the last of them makes."""
-    if not hasattr(pruning_oracle, "measure"):
-        return "(The picture is drawn once the functions above are in this version.)"
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):  # progress is no part of the page
         figure = value_of_last(first_lines())

@@ -12,8 +12,8 @@ SOURCES = {"sources?": {"stage": str, "case": str, "criteria": str}, "libraries"
 MEASURED = SOURCES | {"case": str, "seed": int, "suite?": str, "processor?": str, "when?": str}
 RUN = MEASURED | {"weights": str, "sites": [{"name": str, "maps": int}]}
 SPLIT = {"data": str, "examples": int}
-ORACLE = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "estimated?": {"share": float}}
-CRITERIA = RUN | {"criteria": {...: {"reduce": str}}, "shared": SPLIT, "fresh": SPLIT}
+ORACLE = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "estimated?": {"share": float}, "shipped?": bool}
+CRITERIA = RUN | {"precision": str, "criteria": {...: {"reduce": str}}, "shared": SPLIT, "fresh": SPLIT}
 # what the page needs beside what comparisons need
 SHOWN_ORACLE = {"sites": [{"mflops": float}], "seconds": float, "device": str, "threads": int, "batch": int, "why": str}
 SHOWN_ORACLE |= {"versions": TEXTS, "test": {"loss": float, "accuracy": SHARE, "examples": int}}

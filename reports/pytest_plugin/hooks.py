@@ -42,7 +42,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Deletes the folder of this session's runs; the oracles stay in pytest's cache."""
+    """Deletes the folder of this session's runs; measured oracles stay in pytest's cache."""
     if PLAN in config.stash and getattr(config, "workerinput", None) is None:
         shutil.rmtree(config.stash[PLAN].folder, ignore_errors=True)
 
@@ -50,8 +50,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """The header line that says what will be measured."""
     plan = config.stash[PLAN]
-    seeds = ", ".join(map(str, plan.seeds))
-    return f"pruning-oracle: {plan.criteria.name} on {', '.join(plan.cases)}, seeds {seeds}; oracles in {plan.cache}"
+    what = f"{plan.criteria.name} on {', '.join(plan.cases)}, seeds {', '.join(map(str, plan.seeds))}"
+    return f"pruning-oracle: {what}; oracles that do not ship are kept in {plan.cache}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Prints a line for every figure that was compared."""
+    """Prints a line for every figure that was compared, and for every oracle that had to be measured."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
     said = {line for report in reports for name, line in getattr(report, "user_properties", ()) if name == SAID}
     if said:

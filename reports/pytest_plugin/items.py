@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ import pytest
 if TYPE_CHECKING:
     from pruning_oracle.reports.pytest_plugin.measuring import Work
     from pruning_oracle.reports.regression.regress import MeasuredFigures
-    from pruning_oracle.reports.regression.significance import Finding
 
 SAID = "pruning-oracle"  # key of a test's findings for the terminal summary, and of the session's folder for pytest-xdist
 
@@ -102,13 +101,15 @@ class CriterionItem(pytest.Item):
         from pruning_oracle.reports.regression.regress import accept, findings  # noqa: PLC0415 (heavy)
 
         measured_figures = self.plan.case(self.case)
+        self.say(self.plan.work().measured_oracles(self.case))
         if self.plan.reason is not None:
             with self.plan.work().alone(f"accept-{self.case}"):
-                self.say(accept(measured_figures, self.plan.baselines, self.plan.reason, self.concerned(measured_figures)))
+                changes = accept(measured_figures, self.plan.baselines, self.plan.reason, self.concerned(measured_figures))
+            self.say(change.line for change in changes)
             return
         concerned = self.concerned(measured_figures)
         found = [one for one in findings(measured_figures, self.plan.baselines, self.plan.how) if one.criterion in concerned]
-        self.say(found)
+        self.say(finding.line for finding in found)
         if failed := [finding.line for finding in found if finding.fails or finding.verdict == "new"]:
             raise Regression("\n".join([*failed, f"to accept: {self.plan.how}"]))
 
@@ -116,9 +117,9 @@ class CriterionItem(pytest.Item):
         """The criteria that this test is about."""
         return {self.criterion}
 
-    def say(self, found: list[Finding]) -> None:
-        """Passes the findings to the terminal summary, which prints them."""
-        self.user_properties.extend((SAID, finding.line) for finding in found)
+    def say(self, lines: Iterable[str]) -> None:
+        """Passes lines to the terminal summary, which prints each once."""
+        self.user_properties.extend((SAID, line) for line in lines)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The message alone for a regression or a user's mistake, and a traceback for any other error."""

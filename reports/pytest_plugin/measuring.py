@@ -1,8 +1,8 @@
-"""Measures runs for the pytest plugin: oracles once per version, criteria once per session, by this suite's own commands.
+"""Measures runs for the pytest plugin: criteria once per session, and oracles that do not ship once per version.
 
-It runs commands because reports must not import the stages that measure. Several run side by side on one thread each, since
-small networks gain little from a second thread. The processes of one session (pytest-xdist's) share the work: the process
-that gets the lock of a file first measures it, and the others wait for it.
+It runs the suite's own commands because reports must not import the stages that measure. Several run side by side on one
+thread each, since small networks gain little from a second thread. The processes of one session (pytest-xdist's) share the
+work: the process that gets the lock of a file first measures it, and the others wait for it.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.code_digest import depends_on
 from pruning_oracle.bench.runs.provenance import ROOT
+from pruning_oracle.reports.regression import shipped_oracles
 
 INTERRUPTED = threading.Event()  # set once the session was interrupted, for its threads, which no signal reaches
 SECONDS = 0.2  # between two looks at it
@@ -55,7 +56,7 @@ class Work:
                 raise
 
     def _measure(self, which: tuple[str, int], wait: bool) -> None:
-        """Measures a run's criteria, and then its oracle; criteria come first because the user's file may hold a mistake.
+        """Measures a run's criteria, and then its oracle unless that ships; criteria come first, since theirs may be a mistake.
 
         Unless `wait` is set, it skips what another process is measuring.
         """
@@ -64,10 +65,22 @@ class Work:
         how = [case, "--seed", str(seed), "--device", "cpu", *(["--examples", str(self.examples)] if self.examples else [])]
         oracle, guesses = kept / f"oracle-{self.examples or 'all'}.safetensors", folder / "criteria.safetensors"
         call = ["criteria", *how, "--criteria", str(self.criteria), "--out", str(guesses)]
-        if _once(guesses, wait, lambda: _command(*call)) and _once(
-            oracle, wait, lambda: _command("oracle", *how, "--out", str(oracle))
-        ):
-            _once(folder / "oracle.safetensors", True, lambda: shutil.copyfile(oracle, folder / "oracle.safetensors"))
+        if not _once(guesses, wait, lambda: _command(*call)):
+            return
+        if not self._why_measured(case, seed):
+            oracle = shipped_oracles.path(case, seed)
+        elif not _once(oracle, wait, lambda: _command("oracle", *how, "--out", str(oracle))):
+            return
+        _once(folder / "oracle.safetensors", True, lambda: shutil.copyfile(oracle, folder / "oracle.safetensors"))
+
+    def measured_oracles(self, case: str) -> list[str]:
+        """A line for every oracle of a measured case that did not ship, with the reason."""
+        reasons = {seed: self._why_measured(case, seed) for seed in self.seeds}
+        return [f"measured: the oracle of {case} seed {seed}, since {why}" for seed, why in reasons.items() if why]
+
+    def _why_measured(self, case: str, seed: int) -> str:
+        guesses = runs.load(runs.folder(case, seed, self.folder) / "criteria.safetensors", "criteria")
+        return shipped_oracles.unfit(guesses)
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[None]:

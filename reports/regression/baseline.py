@@ -15,7 +15,7 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.kinds import BASELINES
 from pruning_oracle.bench.runs.names import checked_name
-from pruning_oracle.bench.runs.provenance import ROOT
+from pruning_oracle.bench.runs.provenance import PROJECT, ROOT
 from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.inputs.shapes import BASELINE
@@ -39,6 +39,15 @@ class Baseline:
 def path(case: str, folder: Path) -> Path:
     """The path of a case's baseline."""
     return folder / f"{checked_name('the name of a case', case)}.safetensors"
+
+
+def folder_to_write(cases: list[str], given: Path | None) -> Path:
+    """The `given` folder, or that of the suite's own baselines: only in a checkout, and only for the suite's own cases."""
+    others = [case for case in cases if not (ROOT / f"bench/cases/{case.replace('-', '_')}.py").is_file()]
+    if given is None and (others or not PROJECT.is_file()):
+        why = f"{', '.join(others)}: no case of the suite's" if others else "an installed copy is not written into"
+        raise BadInput(f"give the folder to write baselines to: --baselines FOLDER ({why})")
+    return given or FOLDER
 
 
 def origin(found: list[Run]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def test_an_interrupted_session_ends_at_once_with_all_that_it_started(elsewhere)
     """By a signal to pytest alone, whose threads and commands do not get it."""
     words = [sys.executable, "-m", "pytest", *PLUGIN, "--pruning-oracle-criteria", "mine.py"]
     words += ["--pruning-oracle-cases", "vgg-digits", "--pruning-oracle-seeds", "0 1 2"]
+    words += ["--pruning-oracle-examples", "500"]  # not its own: the oracle is measured
     with subprocess.Popen(words, cwd=elsewhere.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         while running.poll() is None and not list(elsewhere.path.glob(".pytest_cache/d/pruning-oracle/*/*/*/*.units/*/*")):
             time.sleep(0.1)
@@ -80,6 +81,7 @@ def test_from_the_first_measurement_to_a_regression(elsewhere):
             "new: slope on resnet-digits: agreement expected undefined, got *",
             "new: slope on resnet-digits: pair agreement expected undefined, got *",
             'to accept: pytest --pruning-oracle-criteria mine.py --pruning-oracle-cases resnet-digits *-accept "why"',
+            "measured: the oracle of resnet-digits seed 0, since the one that ships is of other examples",
             "FAILED mine.py::response[[]resnet-digits[]]*",
         ]
     )
@@ -102,6 +104,19 @@ def test_from_the_first_measurement_to_a_regression(elsewhere):
         ]
     )
     assert oracles[0].stat().st_mtime_ns == measured, "the oracle was measured once"
+
+
+@pytest.mark.slow
+def test_on_a_cases_own_examples_the_oracle_that_ships_is_used_and_none_is_measured(elsewhere):
+    words = ["--pruning-oracle-criteria", "mine.py", "--pruning-oracle-cases", "resnet-digits", "--pruning-oracle-seeds", "1"]
+    done = session(elsewhere, *words, "--pruning-oracle-accept", "the first")
+    done.assert_outcomes(passed=3)
+    done.stdout.no_fnmatch_line("measured: *")
+    assert not list(elsewhere.path.rglob("oracle*.safetensors"))
+    again = session(elsewhere, *words, "--pruning-oracle-examples", "512", "-n2")  # as many as its own: the very same
+    again.assert_outcomes(passed=3)
+    again.stdout.no_fnmatch_line("measured: *")
+    assert not list(elsewhere.path.rglob("oracle*.safetensors"))
 
 
 @pytest.mark.parametrize(
