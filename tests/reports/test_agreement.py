@@ -12,6 +12,7 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS, l2
 from pruning_oracle.command_line.grading import table as print_agreement
+from pruning_oracle.command_line.options import RunsOptions
 from pruning_oracle.reports.agreement.correlation import kendall, mean_over_sites, spearman
 from pruning_oracle.reports.agreement.grade import grade
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN, ceilings
@@ -206,7 +207,7 @@ def test_the_report_is_one_escaped_page_with_its_tables_and_figures(tmp_path, ca
     ]
     assert set(table.seed) == {0, 1}
     assert "−" not in (tmp_path / "out" / "agreement.tex").read_text()
-    print_agreement(["toy"], [0, 1], tmp_path / "runs")
+    print_agreement(RunsOptions(["toy"], [0, 1], tmp_path / "runs"))
     assert "1.00 (1.00 to 1.00)" in capsys.readouterr().out
 
 

@@ -18,6 +18,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.runs import kinds
 from pruning_oracle.command_line.grading import table as print_agreement
+from pruning_oracle.command_line.options import RunsOptions
 from pruning_oracle.reports.inputs.read import WRITTEN, read_run
 from pruning_oracle.reports.inputs.site_names import shown_names
 from pruning_oracle.reports.inputs.tables import csv_text, defused, markdown, read_csv, restored
@@ -112,7 +113,7 @@ def test_what_was_written_is_known_again(hostile):
 
 
 def test_what_is_printed_is_one_line_a_row(hostile, capsys):
-    print_agreement(["toy"], [0], hostile / "hostile")
+    print_agreement(RunsOptions(["toy"], [0], hostile / "hostile"))
     assert "\x1b" not in capsys.readouterr().out
     table = markdown(pd.DataFrame({"a|b": ["x\ny|z<b>", 1.5]}))
     assert table.splitlines()[0].replace(" ", "") == r"|a\|b|"

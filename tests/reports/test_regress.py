@@ -8,6 +8,7 @@ from scipy.stats import norm, spearmanr
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.command_line import holding as command
+from pruning_oracle.command_line.options import CasesOptions, RunsOptions
 from pruning_oracle.reports.agreement.resampling import draws
 from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.false_alarms import false_alarms, half
@@ -259,19 +260,19 @@ def test_an_altered_baseline_is_refused(tmp_path, held):
 
 
 def test_the_commands(tmp_path, held, capsys):
-    assert command.regress(["toy"], list(SEEDS), None, True, tmp_path / "before", held).status == 0
+    assert command.regress(CasesOptions(["toy"], list(SEEDS)), None, True, tmp_path / "before", held).status == 0
     assert "0 failed" in capsys.readouterr().out
     write_runs(tmp_path / "flipped", change=lambda name, m: -m if name == "good" else m)
-    assert command.regress(["toy"], list(SEEDS), None, True, tmp_path / "flipped", held).status == 1
+    assert command.regress(CasesOptions(["toy"], list(SEEDS)), None, True, tmp_path / "flipped", held).status == 1
     said = capsys.readouterr()
     assert said.err.startswith("worse: good on toy: pair agreement expected ")
     assert said.err.endswith('interval); to accept: make regress-accept REASON="why"\n')
     assert said.err.count("\n") == 1
     assert "| worse | good" in said.out
-    command.accept(["toy"], "the sign was wrong before", list(SEEDS), None, True, tmp_path / "flipped", held)
-    command.regress(["toy"], list(SEEDS), None, True, tmp_path / "flipped", held)
+    command.accept(CasesOptions(["toy"], list(SEEDS)), "the sign was wrong before", None, True, tmp_path / "flipped", held)
+    command.regress(CasesOptions(["toy"], list(SEEDS)), None, True, tmp_path / "flipped", held)
     assert "| worse" in capsys.readouterr().out
-    command.false_alarms(["toy"], list(SEEDS), tmp_path / "before", 2)
+    command.false_alarms(RunsOptions(["toy"], list(SEEDS), tmp_path / "before"), 2)
     assert (
         "10 comparisons of a criterion with itself on other examples, 2 splits of toy:\nfound worse: "
         in capsys.readouterr().out
@@ -296,3 +297,17 @@ def test_alarms_are_counted(tmp_path):
     counts = false_alarms([found], 20)
     assert counts["comparisons"] == 20 * 5
     assert counts["worse"] + counts["better"] <= 3
+
+
+def test_accepting_renews_the_oracles_that_ship_and_says_so(tmp_path, held, capsys, monkeypatch):
+    renewed = []
+
+    def renew_beside(found, folder):
+        renewed.append(([run.seed for run in found], folder))
+        return [1]
+
+    monkeypatch.setattr("pruning_oracle.reports.regression.shipped_oracles.renew_beside", renew_beside)
+    write_runs(tmp_path / "flipped", change=lambda name, m: -m if name == "good" else m)
+    command.accept(CasesOptions(["toy"], list(SEEDS)), "another sign", None, True, tmp_path / "flipped", held)
+    assert renewed == [(list(SEEDS), held)]
+    assert "toy: the oracle of seed 1 ships anew, in " in capsys.readouterr().out

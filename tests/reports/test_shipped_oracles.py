@@ -8,10 +8,10 @@ import pytest
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
-from pruning_oracle.bench.command import fingerprint, network_facts
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.choice import ExampleChoice
 from pruning_oracle.bench.loading.load import load
+from pruning_oracle.bench.setting import fingerprint, network_facts
 from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
