@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading.load import find
+from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.pruning_settings import PruningSettings, default_settings
 from pruning_oracle.bench.runs.names import checked_name
 from pruning_oracle.bench.runs.resumable import SECONDS
@@ -63,8 +62,8 @@ def run_pruning(
     if before := finished_before(out, KIND, setting):
         keeper.path.unlink(missing_ok=True)  # of a run that was killed after its result was written
         return before
-    with ProgressBar(case, settings, keeper) as bar:
-        state = Loop(keeper.found(case), settings, criterion, bar).run()
+    with ProgressBar(case, settings, keeper) as shown_bar:
+        state = Loop(keeper.found(case), settings, criterion, shown_bar).run()
     results = {
         "rows": state.rows,
         "sites": [site.name for site in state.pruned.whole.sites],
@@ -111,7 +110,7 @@ class ProgressBar:
 
     def __init__(self, case: Case, settings: PruningSettings, keeper: StateFile) -> None:
         self.keeper, self.settings = keeper, settings
-        self.bar = tqdm(total=1.0, desc=f"{case.name} seed {case.seed} {settings.criterion}", bar_format=BAR, leave=False)
+        self.bar = bar(total=1.0, desc=f"{case.name} seed {case.seed} {settings.criterion}", bar_format=BAR, leave=False)
 
     def __enter__(self) -> "ProgressBar":
         return self

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.cutting.surgery import Pruned, cut
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.setting import Finished, finished_before, open_case
 from pruning_oracle.criteria.criterion import choose_criteria, code_of
@@ -85,7 +85,7 @@ def run_survival(
     state = start(case)
     wanted = list(subsets(state.pruned, each, settings.batch, case.seed))
     rows: list[dict[str, Any]] = []
-    for name, share, gone in tqdm(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False):
+    for name, share, gone in bar(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False):
         try:
             loss, accuracy = survive(case, settings, state, gone)
         except Diverged:

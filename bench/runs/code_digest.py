@@ -39,6 +39,7 @@ NEVER = (
     "bench/runs",
     "bench/errors.py",
     "bench/terminal.py",
+    "bench/progress.py",
     "oracle/progress.py",
 )  # files, messages and progress: no number depends on them
 TRAINING = ("bench/training", "bench/registry.py", "bench/pruning_settings.py")  # training shows in the weights' digest

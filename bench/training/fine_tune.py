@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.data.reading.splits import Labelled, LabelledSubset, Splits, split_every
 from pruning_oracle.bench.evaluation import evaluate_network
+from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, MOMENTUM, RATE, WEIGHT_DECAY, check_fields
 from pruning_oracle.bench.training.augmentation import crops
 from pruning_oracle.bench.training.checkpoint import CheckpointFile, TrainingProgress
@@ -83,16 +83,16 @@ def fine_tune(
     if not progress.curve:
         progress.note(0, model, None, _judged(model, validation, recipe.batch, keeper.device), 0.0)
     steps = -(-len(train) // recipe.batch)
-    bar = tqdm(total=steps * recipe.epochs, initial=steps * progress.done, desc=f"{label} fine-tuning", unit="update")
+    shown = bar(total=steps * recipe.epochs, initial=steps * progress.done, desc=f"{label} fine-tuning", unit="update")
     for epoch in range(progress.done + 1, recipe.epochs + 1):
         start = time.perf_counter()
-        loss = _epoch(recipe, model, optimizer, train, (seed, epoch), keeper.device, bar)
+        loss = _epoch(recipe, model, optimizer, train, (seed, epoch), keeper.device, shown)
         check_finite(model, recipe.rate)
         judged = _judged(model, validation, recipe.batch, keeper.device)
         progress.note(epoch, model, loss, judged, round(time.perf_counter() - start, 2))
-        bar.set_postfix(epoch=epoch, loss=f"{loss:.3f}", validation=f"{judged[1]:.2%}" if judged else "none")
+        shown.set_postfix(epoch=epoch, loss=f"{loss:.3f}", validation=f"{judged[1]:.2%}" if judged else "none")
         keeper(progress, model, optimizer)
-    bar.close()
+    shown.close()
     model.load_state_dict(progress.best)
     return model, progress
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.runs.bounds import BATCH, EPOCHS, RATE, SMOOTHING, WEIGHT_DECAY, check_fields
 
 # changes a batch of training inputs at random
@@ -65,7 +65,7 @@ def train_from_scratch(recipe: ScratchRecipe, seed: int, label: str) -> nn.Modul
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
     steps = -(-len(labels) // recipe.batch) * recipe.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps)
-    progress = tqdm(total=steps, desc=f"{label} training", unit="update")
+    progress = bar(total=steps, desc=f"{label} training", unit="update")
     for epoch in range(recipe.epochs):
         total = 0.0
         for rows in torch.randperm(len(labels), generator=generator).split(recipe.batch):

@@ -5,19 +5,19 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.device import exact_enough
 from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.progress import bar
 
 
 def stream(case: Case, rows: Sequence[int], size: int, label: str) -> Iterator[tuple[Sequence[int], Batch]]:
     """The batches of these rows, `size` examples at a time, each with its own rows; shows a progress bar."""
-    with tqdm(total=len(rows), desc=f"{case.name} seed {case.seed} {label}", unit="example", leave=False) as bar:
+    with bar(total=len(rows), desc=f"{case.name} seed {case.seed} {label}", unit="example", leave=False) as shown:
         for first, batch in zip(range(0, len(rows), size), case.batches(case.train, rows, size), strict=True):
             yield rows[first : first + size], batch
-            bar.update(batch.examples)
+            shown.update(batch.examples)
 
 
 def by_batch(

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
-from tqdm import tqdm
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.trial.recorded import MeasuredChanges, agreement_of_estimates, recorded
@@ -21,7 +21,7 @@ def coverage(case: Case, first: Arrays, whole: MeasuredChanges, repeats: int, sh
     `first` is what `Sampling.look` found.
     """
     held, off = [], []
-    for seed in tqdm(range(repeats), desc="coverage", leave=False, disable=None):
+    for seed in bar(range(repeats), desc="coverage", leave=False):
         found = recorded(dataclasses.replace(case, seed=seed), first, whole).run(Goal(share)).estimates
         truth = np.concatenate([change.mean(0) for change in whole.values()])
         low, high, middle = (

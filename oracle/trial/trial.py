@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.loading.choice import ExampleChoice
+from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.bench.runs.kinds import TRIAL
 from pruning_oracle.bench.setting import Resources, fingerprint, open_for_measuring
@@ -110,7 +110,7 @@ def run_trial(
     whole = {name: change.double().numpy() for name, change in oracle.changes.items()}
     first = Sampling(case, Replay(case, held), rows, batch).look()
     found = {
-        "curves": list(tqdm(curves(case, first, whole, repeats), desc="curves", leave=False, disable=None)),
+        "curves": list(bar(curves(case, first, whole, repeats), desc="curves", leave=False)),
         "coverage": [coverage(case, first, whole, draws, share) for share in (1 / 20, 1 / 10)],
         "promises": list(promises(case, first, whole, draws // 2)),
         "timings": list(time_oracles(case, held, rows, batch, whole, turns, timed)),

@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.data.reading.files import shown
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.runs.kinds import READABLE
 
 STRICT = "STRICT"
@@ -72,8 +72,8 @@ def find_unreadable(what: str, stamps: dict[str, str], check: Callable[[str], ob
     start = time.monotonic()
     with ThreadPoolExecutor(torch.get_num_threads()) as pool, quiet():
         found = pool.map(lambda name: _reason(check, name), stamps)
-        bar = tqdm(found, f"{what}: reading every file once", len(stamps), unit="file", delay=LONG, leave=False)
-        bad = {name: reason for name, reason in zip(stamps, bar, strict=True) if reason}
+        read = bar(found, desc=f"{what}: reading every file once", total=len(stamps), unit="file", delay=LONG, leave=False)
+        bad = {name: reason for name, reason in zip(stamps, read, strict=True) if reason}
     if time.monotonic() - start > LONG:
         with contextlib.suppress(BadInput):  # where nothing can be written, they are read again the next time
             runs.write_atomically(memory, json.dumps({"bad": bad, "checksum": _checksum(memory.name, bad)}), READABLE)
