@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pruning_oracle.command_line.command import Answer, command
-from pruning_oracle.command_line.options import OUTPUT, CaseOptions, Device, number, option, told
+from pruning_oracle.command_line.command import Answer, command, told
+from pruning_oracle.command_line.groups import CaseOptions
+from pruning_oracle.command_line.options import OUTPUT, Device, number, option
 
 PANEL = "Cases"
 

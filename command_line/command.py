@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from pruning_oracle.bench.terminal import one_line
 from pruning_oracle.command_line.options import OUTPUT
 
 JSON = Annotated[bool, typer.Option("--json", help="Print what a machine reads: one JSON object.", rich_help_panel=OUTPUT)]
@@ -104,3 +105,8 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):  # a number of NumPy's
         return _plain(value.item())
     return (value if math.isfinite(value) else None) if isinstance(value, float) else str(value)
+
+
+def told(text: str) -> None:
+    """Prints a line, whatever is in it."""
+    print(one_line(text))

@@ -5,24 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pruning_oracle.command_line.command import Answer, command
-from pruning_oracle.command_line.options import (
-    OUTPUT,
-    REPORT,
-    RUNS,
-    CasesOptions,
-    ComputingOptions,
-    Device,
-    ExampleOptions,
-    GoalOptions,
-    Jobs,
-    ReportFolder,
-    RunsOptions,
-    option,
-    switch,
-    texts,
-    told,
-)
+from pruning_oracle.command_line.command import Answer, command, told
+from pruning_oracle.command_line.groups import CasesOptions, ComputingOptions, ExampleOptions, GoalOptions, RunsOptions, texts
+from pruning_oracle.command_line.options import OUTPUT, REPORT, RUNS, Device, Jobs, ReportFolder, option, switch
 
 PANEL = "Compare"
 

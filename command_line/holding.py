@@ -6,19 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pruning_oracle.command_line.command import Answer, command
-from pruning_oracle.command_line.options import (
-    OUTPUT,
-    RUNS,
-    CasesOptions,
-    Device,
-    Runs,
-    RunsOptions,
-    number,
-    option,
-    switch,
-    told,
-)
+from pruning_oracle.command_line.command import Answer, command, told
+from pruning_oracle.command_line.groups import CasesOptions, RunsOptions
+from pruning_oracle.command_line.options import OUTPUT, RUNS, Device, Runs, number, option, switch
 
 PANEL = "Hold criteria to what they reached"
 Baselines = Annotated[Path | None, option("The folder of the baselines (default: the suite's).", OUTPUT)]

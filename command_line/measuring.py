@@ -5,19 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pruning_oracle.command_line.command import Answer, command
-from pruning_oracle.command_line.options import (
-    COMPUTING,
-    OUTPUT,
-    CaseOptions,
-    ComputingOptions,
-    ExampleOptions,
-    GoalOptions,
-    number,
-    option,
-    run_file,
-    told,
-)
+from pruning_oracle.command_line.command import Answer, command, told
+from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions, ExampleOptions, GoalOptions, run_file
+from pruning_oracle.command_line.options import COMPUTING, OUTPUT, number, option
 
 PANEL = "Measure"
 

@@ -5,24 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
-from pruning_oracle.command_line.command import Answer, command
+from pruning_oracle.command_line.command import Answer, command, told
+from pruning_oracle.command_line.groups import CaseOptions, CasesOptions, RunsOptions, run_file
 from pruning_oracle.command_line.options import (
     COMPUTING,
     OUTPUT,
     REPORT,
     RUNS,
-    CaseOptions,
-    CasesOptions,
     Device,
     Network,
     ReportFolder,
-    RunsOptions,
     Source,
     number,
     option,
-    run_file,
     switch,
-    told,
 )
 
 PANEL = "Prune"

@@ -12,7 +12,7 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.scores import REDUCTIONS, l2
 from pruning_oracle.command_line.grading import table as print_agreement
-from pruning_oracle.command_line.options import RunsOptions
+from pruning_oracle.command_line.groups import RunsOptions
 from pruning_oracle.reports.agreement.correlation import kendall, mean_over_sites, spearman
 from pruning_oracle.reports.agreement.grade import grade
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN, ceilings

@@ -18,7 +18,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.runs import kinds
 from pruning_oracle.command_line.grading import table as print_agreement
-from pruning_oracle.command_line.options import RunsOptions
+from pruning_oracle.command_line.groups import RunsOptions
 from pruning_oracle.reports.inputs.read import WRITTEN, read_run
 from pruning_oracle.reports.inputs.site_names import shown_names
 from pruning_oracle.reports.inputs.tables import csv_text, defused, markdown, read_csv, restored

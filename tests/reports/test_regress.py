@@ -8,7 +8,7 @@ from scipy.stats import norm, spearmanr
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.command_line import holding as command
-from pruning_oracle.command_line.options import CasesOptions, RunsOptions
+from pruning_oracle.command_line.groups import CasesOptions, RunsOptions
 from pruning_oracle.reports.agreement.resampling import draws
 from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.false_alarms import false_alarms, half
