@@ -87,13 +87,16 @@ def table(which: RunsOptions) -> Answer:
 def _print_tables(cases: list[str], seeds: list[int], runs: Path) -> list[dict[str, Any]]:
     """Prints the table of every case; returns the rows of agreement.csv."""
     from pruning_oracle.command_line.printed import print_table
+    from pruning_oracle.reports.agreement.noise_ceiling import MEAN, small_sample
     from pruning_oracle.reports.report import read_case_study
     from pruning_oracle.reports.sections.summaries import summary
 
     rows: list[dict[str, Any]] = []
     for case in cases:
         study = read_case_study(case, seeds, runs)
-        print_table(summary(study), f"{case}: Spearman with oracle_abs; {study.said}")
+        ceiling = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs'").ceiling.median()
+        note = small_sample(study.runs[0].oracle.facts["examples"], ceiling)
+        print_table(summary(study), f"{case}: Spearman with oracle_abs; {study.said}", note)
         rows += [{str(name): cell for name, cell in row.items()} for row in study.agreement.to_dict("records")]
     return rows
 

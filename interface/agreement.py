@@ -11,15 +11,13 @@ from matplotlib.figure import Figure
 from pruning_oracle.interface import figures, result
 from pruning_oracle.interface.guesses import Guesses
 from pruning_oracle.interface.truth import Truth
-from pruning_oracle.reports.agreement.noise_ceiling import MEAN
+from pruning_oracle.reports.agreement.noise_ceiling import MEAN, small_sample
 from pruning_oracle.reports.agreement.tables import agreement_table, maps_table
 from pruning_oracle.reports.inputs.csvw import write_agreement
 from pruning_oracle.reports.inputs.read import Run, joined_run, shown_run
 from pruning_oracle.reports.inputs.source import source
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import summary
-
-FEW = 100  # examples: an oracle on fewer is announced as a small sample
 
 
 class SmallSampleWarning(UserWarning):
@@ -106,11 +104,6 @@ def agreement(truth: Truth, guesses: Guesses) -> Agreement:
     """
     facts = truth.file.facts
     found = Agreement(shown_run(joined_run(truth.file, guesses.file, facts["case"], facts["seed"])))
-    if facts["examples"] < FEW:
-        warnings.warn(
-            f"the oracle was measured on {facts['examples']} examples: one half of them predicts the ranks by the other half"
-            f" with a noise ceiling of {found.ceiling:.2f}, and intervals are wide; give measure and score {FEW} or more",
-            SmallSampleWarning,
-            stacklevel=2,
-        )
+    if said := small_sample(facts["examples"], found.ceiling):
+        warnings.warn(said, SmallSampleWarning, stacklevel=2)
     return found

@@ -10,6 +10,7 @@ from pruning_oracle.reports.agreement.resampling import noise
 from pruning_oracle.reports.inputs.site_names import RESERVED
 
 SPLITS = 20
+FEW = 100  # examples: an oracle on fewer is announced as a small sample
 
 
 MEAN, ALL = RESERVED
@@ -44,3 +45,13 @@ def ceilings(sites: list[str], changes: Scores, reduction: Any, seed: int, error
     found = {name: 2 * value / (1 + value) if value > -1 else float("nan") for name, value in means.items()}
     found[MEAN] = float(mean_over_sites([np.array(found[name]) for name in sites]))
     return found
+
+
+def small_sample(examples: int, ceiling: float) -> str:
+    """A sentence on an oracle of so few examples that agreement with it says little; empty if there are enough."""
+    if examples >= FEW:
+        return ""
+    return (
+        f"the oracle was measured on {examples} examples: one half of them predicts the ranks by the other half with a noise"
+        f" ceiling of {ceiling:.2f}, and intervals are wide; {FEW} examples or more say more"
+    )

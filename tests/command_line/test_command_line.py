@@ -100,6 +100,7 @@ def test_compare_is_the_whole_of_it_and_answers_in_json(mine):
     assert json.loads(again.stdout)["agreement"] == answer["agreement"]
     plain = command("table", "mine.py", folder=mine)
     assert "| noise ceiling" in plain.stdout
+    assert "the oracle was measured on 6 examples: " in plain.stdout
 
 
 def test_what_is_not_a_finite_number_is_null_in_json(mine, monkeypatch):
