@@ -189,7 +189,7 @@ def tables_are_current(run: Run, folder: Path, *names: str) -> bool:
 
 def read_table(run: Run, path: Path) -> pd.DataFrame:
     """A table that `write_tables` wrote for this very run."""
-    again = "`make report` or `python -m pruning_oracle.reports grade` makes it from the run's files"
+    again = "`make report` or `pruning-oracle grade` makes it from the run's files"
     if not path.is_file() or not (path.parent / "tables.json").is_file():
         raise BadInput(f"no table with its provenance at {path}: {again}")
     if not tables_are_current(run, path.parent, path.name):
