@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -35,13 +35,3 @@ def each_once(name: str, values: Sequence[Any]) -> None:
     twice = [value for place, value in enumerate(values) if value in values[:place]]
     if twice:
         raise BadInput(f"{name} names {twice[0]!s:.40} twice; allowed is each once")
-
-
-def check_used(parser: argparse.ArgumentParser, given: argparse.Namespace, used: Mapping[str, Collection[str]]) -> None:
-    """Raises BadInput for an option that what is asked for, `given.what`, does not look at.
-
-    `used` has, by the options' names in `given`, what they are for.
-    """
-    for name, purposes in used.items():
-        if getattr(given, name) != parser.get_default(name) and given.what not in purposes:
-            raise BadInput(f"--{name} is for {' and '.join(purposes)}, not for {given.what}: leave it out")

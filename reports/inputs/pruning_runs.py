@@ -56,9 +56,7 @@ def read_study(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: 
     stems = {path.stem for folder in folders for path in folder.glob("*.safetensors")}
     names = sorted(stems, key=lambda name: name.zfill(9) if name.isdecimal() else name)  # 10, 30 and 100 updates
     if not names:
-        raise BadInput(
-            f"no pruning runs under {folders[0]}: `make prune` or `pruning-oracle prune {case}` makes them"
-        )
+        raise BadInput(f"no pruning runs under {folders[0]}: `make prune` or `pruning-oracle prune {case}` makes them")
     found = {name: [_pruned(folder / f"{checked_name('a run', name)}.safetensors") for folder in folders] for name in names}
     survival = [_read(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
     latencies, scratch = (_beside(folders, names, kind) for kind in ("latency", "scratch"))
