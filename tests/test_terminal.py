@@ -195,7 +195,7 @@ def test_every_command_ends_by_the_same_wrapper():
 
 def _main(path):
     """The block of a file that runs when it is a command."""
-    if path.parts[0] in {"tests", "examples"} and path.parts[:2] != ("tests", "gpu"):
+    if path.parts[0] in {"tests", "examples", "docs"} and path.parts[:2] != ("tests", "gpu"):
         return None
     blocks = [
         node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)

@@ -43,6 +43,8 @@ def path(case: str, folder: Path) -> Path:
 
 def folder_to_write(cases: list[str], given: Path | None) -> Path:
     """The `given` folder, or that of the suite's own baselines: only in a checkout, and only for the suite's own cases."""
+    for case in cases:
+        checked_name("the name of a case", case)
     others = [case for case in cases if not (ROOT / f"bench/cases/{case.replace('-', '_')}.py").is_file()]
     if given is None and (others or not PROJECT.is_file()):
         why = f"{', '.join(others)}: no case of the suite's" if others else "an installed copy is not written into"

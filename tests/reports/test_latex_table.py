@@ -11,8 +11,8 @@ from written_runs import SITES, write_run
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.runs import kinds
 from pruning_oracle.criteria.criterion import choose_criteria
-from pruning_oracle.reports.__main__ import grade_run, read_case_study
 from pruning_oracle.reports.latex import latex_text
+from pruning_oracle.reports.report import grade_run, read_case_study
 from pruning_oracle.reports.sections.latex_table import CASES, ROWS, column_tables, page_tables
 
 COLUMNS = [(252, 516), (234, 487), (397, None)]  # IEEE's, the narrow ones of ICML and CVPR, and NeurIPS's only one

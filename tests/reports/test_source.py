@@ -8,10 +8,10 @@ from written_runs import write_run
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.reports.__main__ import grade_run, page
 from pruning_oracle.reports.inputs.csvw import COLUMNS, beside, write_agreement
 from pruning_oracle.reports.inputs.read import read_shown_run
 from pruning_oracle.reports.inputs.source import sentences, source
+from pruning_oracle.reports.report import grade_run, write_page
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_an_estimated_oracle_is_called_one(tmp_path):
 
 def test_every_table_of_a_report_says_where_it_comes_from(tmp_path):
     run = noted(tmp_path / "runs")
-    page(["toy"], [0], tmp_path / "runs", tmp_path)
+    write_page(["toy"], [0], tmp_path / "runs", tmp_path)
     assert pd.read_csv(tmp_path / "agreement.csv").columns.tolist() == list(COLUMNS)
     about = json.loads((tmp_path / "agreement.csv-metadata.json").read_text())
     assert about["url"] == "agreement.csv"
@@ -83,7 +83,7 @@ def test_the_types_of_columns_are_true(tmp_path):
 
 def test_names_in_the_source_of_markdown_are_no_markup(tmp_path):
     noted(tmp_path / "runs", processor="<b>|\n# x", device="y")
-    page(["toy"], [0], tmp_path / "runs", tmp_path)
+    write_page(["toy"], [0], tmp_path / "runs", tmp_path)
     last = (tmp_path / "agreement.md").read_text().splitlines()[-1]
     assert r"y beside \<b>\|\n# x, 4 threads" in last
     assert not [line for line in (tmp_path / "agreement.tex").read_text().splitlines() if line.startswith("# x")]
