@@ -16,7 +16,7 @@ from pruning_oracle.reports.report import grade_run, write_page
 
 @pytest.fixture(autouse=True)
 def _nothing_is_drawn(monkeypatch):
-    monkeypatch.setattr("pruning_oracle.reports.__main__.render", lambda *given: None)
+    monkeypatch.setattr("pruning_oracle.reports.report.render", lambda *given: None)
 
 
 KNOWN = {"suite": "0.1.0", "processor": "a processor", "device": "a GPU", "threads": 4, "versions": {"torch": "2.15"}}
