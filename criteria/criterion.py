@@ -81,9 +81,29 @@ def criterion(
 ) -> Callable[[Callable[[Evidence], PerExample]], Criterion]:
     """Decorator: registers a function under its own name as a criterion, whose score is higher the more important the map.
 
-    `needs` names the evidence that it reads, `reduce` turns its saliency into a score, `order` says why the score depends on
-    the order of the examples, if it does. The first line of its docstring is printed in reports. Raises BadInput if `needs`
-    holds unknown evidence, or if the name is taken.
+    The first line of the function's docstring is printed in reports. In a notebook, running a cell again replaces it.
+
+    Args:
+        needs: the names of the evidence that it reads, such as `gate_grad` (dLoss/dgate, `[example, map]` in nats).
+        reduce: what turns its saliency, `[example, map]`, into a score, `[map]`: `mean`, `mean_abs` or `abs_mean`.
+        unit: of its saliency; `nats` where it guesses a change in loss.
+        source: the paper or project that it comes from.
+        order: why the score depends on the order of the examples, if it does.
+
+    Returns:
+        What turns a function from the evidence at a site to a saliency, `[example, map]` or `[1, map]`, into a Criterion.
+
+    Raises:
+        BadInput: `needs` holds unknown evidence, or the name is taken.
+
+    Examples:
+        >>> import pruning_oracle as po
+        >>> @po.criterion(needs={"gate_grad"}, reduce=po.mean_abs, unit="nats", source="an example")
+        ... def plain_slope(site):
+        ...     '''First-order change in loss when a map's gate goes from 1 to 0.'''
+        ...     return -site.gate_grad
+        >>> po.score(po.load("vgg-digits"), plain_slope, examples=8, device="cpu").criteria
+        ['plain_slope']
     """
     wanted = frozenset(needs)
     for name in wanted - known_evidence():

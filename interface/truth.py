@@ -120,7 +120,7 @@ def measure(
 
     Examples:
         >>> import pruning_oracle as po
-        >>> truth = po.measure(po.load("vgg-digits"), examples=8, budget=0.1, device="cpu")
+        >>> truth = po.measure(po.load("vgg-digits"), examples=8, budget=0.25, device="cpu")
         >>> truth.saliency("features.0").shape
         (8, 8)
     """
