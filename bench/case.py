@@ -69,7 +69,7 @@ def fits_any(output: Any, labels: Any) -> None:
     """The default check of a case's outputs and labels: does nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """A trained model in eval mode with gates, its sites, its data, and a loss per example.
 
@@ -77,20 +77,25 @@ class Case:
     device; engines call `loss` alone.
     """
 
-    model: nn.Module = field(repr=False)
+    model: nn.Module
     sites: tuple[Site, ...]
     left_out: tuple[LeftOut, ...]
-    train: Examples = field(repr=False)
-    test: Examples = field(repr=False)
-    loss: Loss = field(repr=False)
+    train: Examples
+    test: Examples
+    loss: Loss
     examples: int  # how many training examples the oracle uses
     why: str  # the reason for that number
-    check: Check = field(default=fits_any, repr=False)
+    check: Check = fits_any
     name: str = "unnamed"
     seed: int = 0
     source: str = ""  # what a command calls the case, by which its definition is found; empty if it was made in Python
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "float32"
+
+    def __repr__(self) -> str:
+        maps, lost = sum(site.maps for site in self.sites), sum(out.maps for out in self.left_out)
+        counts = f"{maps} maps at {len(self.sites)} sites, {lost} left out; {len(self.train)} and {len(self.test)} examples"
+        return f"Case({self.name} seed {self.seed}: {counts}; {self.precision} on {self.device.type})"
 
     def to(self, device: str, precision: str) -> "Case":
         """A copy of the case on a device (see `choose_device`), in a precision (a key of `PRECISIONS`).

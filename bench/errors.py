@@ -1,9 +1,12 @@
 """The exception for a user's mistake, and the wrapper of a command that reports it in one line and exits with an error."""
 
+import difflib
 import sys
 from collections.abc import Callable, Iterable
 
 from pruning_oracle.bench.terminal import INTERRUPTED, guarded_output, interruptible, one_line
+
+LONGEST = 100  # characters of a name that is compared with others
 
 
 class BadInput(Exception):  # noqa: N818 (the user's mistake, not the program's error)
@@ -12,7 +15,9 @@ class BadInput(Exception):  # noqa: N818 (the user's mistake, not the program's 
 
 def unknown(kind: str, value: object, allowed: Iterable[object]) -> BadInput:
     """Returns (does not raise) the error for a name that does not exist; its message lists the names that do."""
-    return BadInput(f"unknown {kind} {str(value)!r}: choose from {', '.join(sorted(map(str, allowed)))}")
+    names = sorted(map(str, allowed))
+    near = difflib.get_close_matches(str(value)[:LONGEST], names, 1)
+    return BadInput(f"unknown {kind} {str(value)!r}: choose from {', '.join(names)}" + (f"; near is {near[0]}" if near else ""))
 
 
 def exit_with(main: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
 """Commands that use it all: prune a case, and export, time, retrain and study what is left."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,6 +94,7 @@ def prune(
     for left in facts["uncut"]:
         told(f"{name}: site {left['convolution']!r} keeps its {left['maps']} maps: {left['reason']}")
     told(f"{name}: {said_of(facts)}, in {done.out}")
+    told(f"the network: pruning-oracle export {shlex.quote(str(done.out.with_suffix('.network')))} makes ONNX of it")
     if facts["why"]:
         raise BadInput(f"{facts['why']}; the last good network is kept in {done.out.with_suffix('.network')}")
     return Answer({"up to date": False, "file": done.out} | facts)
@@ -111,6 +113,7 @@ def latency(network: Network, source: Source = None, device: Device = "auto", ou
     """Time a pruned network and the whole one: forward passes of 1, 16 and 128 examples, by torch, compiled and in ONNX."""
     from pruning_oracle.pruning.latency import latency_lines, run_latency
 
+    told("timing both networks by turns, in three ways: about a minute")
     done = run_latency(network, out, source, device)
     facts = done.facts
     ratio = facts["whole"]["flops"] / facts["pruned"]["flops"]

@@ -111,7 +111,7 @@ def criterion(
 
     def register(function: Callable[[Evidence], PerExample]) -> Criterion:
         name = function.__name__
-        if not function.__module__.startswith(f"{PACKAGE}."):
+        if not str(function.__module__).startswith(f"{PACKAGE}."):
             discover()  # so that a name that the suite has is refused here, not where it is looked for
         if (name in CRITERIA and not _replaces(function, CRITERIA[name])) or name in {ALL, QUICK}:
             where = CRITERIA[name].saliency.__module__ if name in CRITERIA else "the command line"

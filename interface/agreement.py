@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.interface import figures, result
 from pruning_oracle.interface.guesses import Guesses
 from pruning_oracle.interface.truth import Truth
@@ -102,7 +103,13 @@ def agreement(truth: Truth, guesses: Guesses) -> Agreement:
         >>> list(table.frame().criterion.unique())
         ['taylor', 'weight_l2']
     """
-    facts = truth.file.facts
+    facts, shared = truth.file.facts, guesses.file.facts["shared"]
+    if facts["weights"] == guesses.file.facts["weights"] and facts["data"] != shared["data"]:
+        counts = f"{facts['examples']} and {shared['examples']}"
+        raise BadInput(
+            f"truth and guesses are of different examples ({counts}): give measure and score the same examples, rows and"
+            " sample_seed"
+        )
     found = Agreement(shown_run(joined_run(truth.file, guesses.file, facts["case"], facts["seed"])))
     if said := small_sample(facts["examples"], found.ceiling):
         warnings.warn(said, SmallSampleWarning, stacklevel=2)
