@@ -6,7 +6,7 @@ kinks are missing; the gates of a residual stream lie behind one another, and th
 its eigenvectors, and each costs one backward pass for all gates at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -40,13 +40,27 @@ def gate_curvature(case: Case, rows: Sequence[int], size: int) -> dict[str, Floa
 
 def curvatures(case: Case, batch: Batch) -> list[Float[Tensor, "example map"]]:
     """One batch's curvatures, site by site."""
+
+    def factors(output: Tensor) -> list[Tensor]:
+        flat = output.flatten(1) if output.ndim > 1 else output[:, None]
+        return _directions(_hessian(case, flat, output.shape[1:], batch).to(exact_enough(output.dtype)))
+
+    return squared_slopes(case, batch, factors)
+
+
+def squared_slopes(
+    case: Case, batch: Batch, factors: Callable[[Tensor], Sequence[Float[Tensor, "example number"]]]
+) -> list[Float[Tensor, "example map"]]:
+    """One batch's sums of the squared slopes of its outputs along several directions by each gate, site by site.
+
+    `factors` gives the directions from the network's output, each with the numbers of an example's output in one axis.
+    """
     gates = open_gates(case, batch.examples)
     found = [torch.zeros_like(gate) for gate in gates.values()]
     with differentiable(case.model), gated(case.model, gates):
-        shaped = case.model(batch.inputs)
-        output = shaped.flatten(1) if shaped.ndim > 1 else shaped[:, None]
-        for direction in _directions(_hessian(case, output.detach(), shaped.shape[1:], batch).to(exact_enough(output.dtype))):
-            along = direction.to(output.dtype)
+        output = case.model(batch.inputs)
+        for direction in factors(output.detach()):
+            along = direction.to(output.dtype).reshape(output.shape)
             slopes = torch.autograd.grad(output, list(gates.values()), along, retain_graph=True, allow_unused=True)
             for total, slope in zip(found, slopes, strict=True):
                 if slope is not None:

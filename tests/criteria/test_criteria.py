@@ -24,6 +24,7 @@ from pruning_oracle.oracle.measure import measure
 with_captum = pytest.mark.skipif(find_spec("captum") is None, reason="captum is not installed")
 
 NAMES = sorted(discover())
+LAMBDA = 0.082 / 3  # what kronecker_surgeon adds to the diagonal on the one-pixel toy
 
 
 def score(name, seen):
@@ -64,6 +65,24 @@ def score(name, seen):
         ("path", [70 / 4, 14 / 4, 15 / 4]),
         pytest.param("conductance", [70 / 4, 14 / 4, 15 / 4], marks=with_captum),
         ("consumer_l2", [10, 1, 5]),
+        ("wanda", [10 * math.sqrt(21) / 2, math.sqrt(84) / 2, 5 * 3 / 2]),
+        ("flap", [100 * 35 / 16, 35 / 4, 25 * 27 / 16]),
+        ("whc", [0, 0, 0]),  # filters of one weight point the same way
+        # a matrix of one pixel has its Euclidean norm: √5, √20, 3 and √80 with all maps
+        ("chip", [(7 * math.sqrt(5) - 14) / 4, (7 * math.sqrt(5) - 7) / 4, 3 / 4]),
+        ("synflow", [10 / 17, 2 / 17, 5 / 17]),
+        ("group_fisher", [100 * 21 / 8, 84 / 8, 25 * 9 / 8]),
+        ("jacobian", [100 * 21 / 2, 84 / 2, 25 * 9 / 2]),  # what makes a map, and what reads it
+        ("weight_damage", [100 * 21 / 8, 84 / 8, 25 * 9 / 8]),
+        # outputs ±1, 2, 3, 4 times the weights; slopes (10, −1, 0) three times and (0, 0, 5) once, so that λ is 0.082 / 3
+        (
+            "kronecker_surgeon",
+            [
+                3.75 * (75 + LAMBDA - 56.25 / (0.75 + LAMBDA)),
+                15 * (0.75 + LAMBDA - 56.25 / (75 + LAMBDA)),
+                3.75 * (6.25 + LAMBDA),
+            ],
+        ),
         ("activation_rank", [3 / 4, 3 / 4, 1 / 4]),  # a pixel that is not zero has rank 1
         # ranks (¼, 1, ¼) by weight, (½, 1, 0) by deviation, (1, 0, ½) by the three others
         ("mean_rank", [3.75 / 5, 2 / 5, 1.75 / 5]),
@@ -77,6 +96,38 @@ def score(name, seen):
 def test_by_hand(name, expected):
     seen = collect(pixel_case(), range(4), 2, CRITERIA[name].needs, "test")["conv"]
     assert score(name, seen).tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_hybrid_weights_by_hand():
+    """Filters (3, 0), (0, 4), (−6, 0): opposite directions count as alike, right angles as wholly unlike."""
+    seen = collect(pixel_case(), range(4), 4, frozenset(), "test")["conv"]
+    filters = torch.tensor([[3.0, 0], [0, 4], [-6, 0]])
+    assert score("whc", dataclasses.replace(seen, weights=filters)).tolist() == pytest.approx([3 * 4, 4 * (3 + 6), 6 * 4])
+
+
+def two_scores_case():
+    """The one-pixel toy with scores 0.1 (a − b + 2c) and 0, where p is the chance of the first class; maps as in the toy."""
+    case = pixel_case()
+    model = case.model.to(torch.float32)
+    model.read = torch.nn.Linear(3, 2, bias=False)
+    with torch.no_grad():
+        model.read.weight.copy_(torch.tensor([[0.1, -0.1, 0.2], [0, 0, 0]]))
+    return dataclasses.replace(case, loss=partial(torch.nn.functional.cross_entropy, reduction="none"))
+
+
+def test_what_the_outputs_say_without_labels_by_hand():
+    case, needs = two_scores_case(), frozenset({"sampled_grad", "output_fisher", "gate_curvature"})
+    seen = collect(case, range(4), 3, needs, "test")["conv"]
+    scores = torch.tensor([-0.1, -0.2, 0.6, -0.4])
+    slopes = torch.tensor([[0.1, -0.2, 0], [0.2, -0.4, 0], [0, 0, 0.6], [0.4, -0.8, 0]])
+    chance = scores.sigmoid()[:, None]
+    torch.testing.assert_close(seen.output_fisher, chance * (1 - chance) * slopes.square())
+    torch.testing.assert_close(seen.output_fisher, seen.gate_curvature)
+    first, second = -(1 - chance) * slopes, chance * slopes  # by the label that is drawn
+    drawn = [row.allclose(one) or row.allclose(other) for row, one, other in zip(seen.sampled_grad, first, second, strict=True)]
+    assert all(drawn)
+    expected = (chance * (1 - chance) * slopes.square()).mean(0) / 2
+    torch.testing.assert_close(score("output_divergence", seen), expected)
 
 
 def test_fitted_weights_are_those_of_other_cases(monkeypatch):
@@ -196,7 +247,7 @@ def test_every_criterion_says_what_it_is(name):
 
 
 def test_unknown_evidence_is_refused_at_import():
-    with pytest.raises(BadInput, match="unknown evidence 'gate_gard': choose from consumer_weights, "):
+    with pytest.raises(BadInput, match="unknown evidence 'gate_gard': choose from channel_independence, "):
         criterion(needs={"gate_gard"}, reduce=mean, unit="", source="")
 
 

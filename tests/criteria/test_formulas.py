@@ -16,6 +16,7 @@ ROWS = list(range(40))  # two minibatches: 32 and 8
 OTHERWISE = {  # not worked out here: draws, ranks of others, and what only another library or a whole pass gives
     *("random", "torch_pruning_random", "mean_rank", "weighted_rank", "conductance", "relevance", "path", "brain_damage"),
     *("activation_rank", "mutual_information", "mutual_information_2", "mutual_information_32", "nni_activation", "nni_apoz"),
+    *("sampled_fisher", "chip", "synflow", "kronecker_surgeon"),  # their evidence: tests/criteria/test_layer_sources.py
 }
 OF_NORMS = {"norm_gamma", "torch_pruning_bn_scale"}
 
@@ -50,6 +51,12 @@ class Signs:
         v = self.read(lambda module: module.weight.grad)
         return w, v, None if self.norm is None else self.norm.weight.grad.double().clone()
 
+    def constants(self):
+        """b ∂C/∂b of the biases that make a map, and β ∂C/∂β of its batch norm, for the examples of the last `slopes`."""
+        bias = self.case.model.get_submodule(self.site.convolutions[0]).bias
+        made = 0 if bias is None else (bias.detach() * bias.grad).double()
+        return made, 0 if self.norm is None else (self.norm.bias.detach() * self.norm.bias.grad).double()
+
     def minibatches(self, values):
         return [part.mean(0) for part in values.split(32)]
 
@@ -64,6 +71,23 @@ def distances(x):
 
 def squares(s):
     return (s.w**2).sum(1) + (s.v**2).sum(1) + (0 if s.gamma is None else s.gamma**2)
+
+
+def hybrid(s):
+    norms = (s.w**2).sum(1).sqrt()
+    cosines = (s.w[:, None] * s.w[None]).sum(2) / (norms[:, None] * norms)
+    pairs = norms[:, None] * norms * (1 - cosines.abs())
+    return pairs.sum(1) - pairs.diagonal()
+
+
+def jacobian(s):
+    found = []
+    for row in ROWS:
+        w, v, gamma = s.slopes([row])
+        made, normed = s.constants()
+        parts = [(s.w * w).sum(1) + made, (s.v * v).sum(1), *([] if gamma is None else [s.gamma * gamma + normed])]
+        found.append(sum(part**2 for part in parts))
+    return torch.stack(found).mean(0)
 
 
 def hessian(s):
@@ -90,6 +114,13 @@ FORMULAS = {
     "weight_l2": lambda s: (s.w**2).sum(1).sqrt(),
     "geometric_median": lambda s: distances(s.w),
     "consumer_l2": lambda s: (s.v**2).sum(1).sqrt(),
+    "wanda": lambda s: (moments(s)[1] * s.p).sqrt() * (s.v**2).sum(1).sqrt(),
+    "flap": lambda s: (moments(s)[1] - moments(s)[0] ** 2) * (s.v**2).sum(1),
+    "whc": hybrid,
+    "group_fisher": lambda s: torch.stack([(s.v * s.slopes([row])[1]).sum(1) ** 2 / 2 for row in ROWS]).mean(0),
+    "jacobian": jacobian,
+    "weight_damage": lambda s: (s.w**2 * torch.stack([s.slopes([row])[0] ** 2 for row in ROWS]).mean(0)).sum(1) / 2,
+    "output_divergence": lambda s: (s.h / 2).mean(0),  # with the cross-entropy
     "norm_gamma": lambda s: s.gamma.abs(),
     "activation_mean": lambda s: s.evidence.mean.double().mean(0),
     "activation_magnitude": lambda s: s.evidence.magnitude.double().mean(0),

@@ -41,7 +41,7 @@ from pruning_oracle.criteria.__main__ import main
 main(["wide.py", "--criteria", "quick", "--examples", "9", "--out", "warm"])
 memory.forget_peak(memory.torch.device("cpu"))
 before = memory.peak(memory.torch.device("cpu"))
-main(["wide.py", "--criteria", "quick", "--examples", sys.argv[1], "--memory", "32MiB", "--out", "out"])
+main(["wide.py", "--criteria", "quick", "--examples", sys.argv[1], "--memory", "40MiB", "--out", "out"])
 print(memory.peak(memory.torch.device("cpu")) - before)
 """
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is read from Linux's /proc")
@@ -50,13 +50,13 @@ linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="t
 @linux
 @pytest.mark.parametrize("examples", [200, 1500])
 def test_the_command_holds_its_limit_however_many_examples_there_are(tmp_path, examples):
-    """1,500 examples' evidence and scores take 90 MB."""
+    """1,500 examples' evidence and scores take more than 90 MB."""
     (tmp_path / "wide.py").write_text(WIDE)
     words = [sys.executable, "-W", "ignore", "-c", PEAK, str(examples)]
     done = subprocess.run(
         words, env=surroundings(CUDA_VISIBLE_DEVICES=""), cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert int(done.stdout.splitlines()[-1]) < 32 * 2**20
+    assert int(done.stdout.splitlines()[-1]) < 40 * 2**20
     assert len(runs.load(tmp_path / "out", "criteria").arrays["shared/taylor/0"]) == examples
 
 

@@ -42,6 +42,9 @@ REASONS = {
     "classes": {},
 }
 REASONS["ragged sequences"] = REASONS["padded sequences"]
+for reasons_of_kind in REASONS.values():
+    if reasons_of_kind:
+        reasons_of_kind.update(sampled_grad="no score per class", output_fisher="no score per class")
 ALWAYS = {"norm_scale", "torch_pruning_bn_scale_importance"}  # these networks have no batch norm
 
 
