@@ -32,12 +32,10 @@ def markdown_rows(text: str) -> pd.DataFrame:
 
 @functools.cache
 def recorded() -> pd.DataFrame:
-    """A row per case, oracle and criterion of the newest record of each case, with the record's folder."""
-    newest: dict[str, pd.DataFrame] = {}
-    for file in sorted(ROOT.glob("*/agreement*.md")):
-        for case, part in markdown_rows(file.read_text("utf-8")).assign(record=file.parent.name).groupby("case"):
-            newest[str(case)] = part
-    return pd.concat(newest.values(), ignore_index=True)
+    """A row per case, oracle and criterion, each from the newest record that holds it, with the record's folder."""
+    files = sorted(ROOT.glob("*/agreement*.md"))
+    every = pd.concat([markdown_rows(file.read_text("utf-8")).assign(record=file.parent.name) for file in files])
+    return every.drop_duplicates(["case", "oracle", "criterion"], keep="last", ignore_index=True)
 
 
 def cases() -> list[str]:
@@ -102,15 +100,17 @@ def facts_of(case: str) -> list[dict[str, Any]]:
 
 
 def provenance(case: str) -> str:
-    """From what a case's figures come, in one line."""
+    """From what a case's figures come, in one line; criteria that came later have a record of their own."""
     facts = facts_of(case)
     first, folder = facts[0], Path(str(recorded().query("case == @case").record.iloc[0])).name
     seeds = f"{len(facts)} seed" + ("" if len(facts) == 1 else "s")
+    counts = recorded().query("case == @case").groupby("record").criterion.nunique()
+    later = [f", {count} criteria from reports/records/{name}" for name, count in counts.items() if name != folder]
     guessed = f", oracle estimated ({first['estimated']['goal']})" if first.get("estimated") else ""
     return (
         f"{case}: {first['examples']:,} training examples{guessed}, {seeds}, {first['precision']}, torch"
         f" {first['versions']['torch']} on {first['device'].removesuffix(' Processor')}, commit {first['commit']},"
-        f" {first['when'][:10]}, reports/records/{folder}"
+        f" {first['when'][:10]}, reports/records/{folder}{''.join(later)}"
     )
 
 

@@ -96,8 +96,10 @@ def test_entries_of_the_records():
     assert "taylor" in agreement.criteria()[:8]
     with pytest.raises(ValueError, match="no record speaks of 'nowhere'; there are vgg-digits, "):
         agreement.spearman("nowhere", "taylor")
-    assert cards.place("vgg-digits", "taylor_second_signed") == "1 of 48"
+    assert cards.place("vgg-digits", "taylor_second_signed") == "1 of 59"
     assert "commit d09af9024ef4" in agreement.provenance("vgg-digits")
+    assert agreement.spearman("vgg-digits", "wanda") == "0.77 (0.75 to 0.79)"  # of a later record, which leaves the others
+    assert agreement.provenance("vgg-digits").endswith("11 criteria from reports/records/2026-11-26-criteria-epyc-2-cores")
     assert pruning.entry("vgg-digits", "pruning", "taylor", "area, FLOPs left") == "0.975 (0.971 to 0.976)"
     assert "| **AlexNet, ImageNet (the paper)** |" in paper_points.paper_table("all sites")
 
