@@ -45,14 +45,15 @@ def repairs_of(case: Case) -> list[str]:
 
 
 def after_removal(
-    pruned: Pruned, gone: Mapping[str, Collection[int]], repair: str, rows: Sequence[int]
+    pruned: Pruned, gone: Mapping[str, Collection[int]], repair: str, rows: Sequence[int], smaller: Pruned | None = None
 ) -> Iterator[tuple[str, Pruned]]:
     """The network without the maps in `gone` (present numbers by site): as it is, then after each part of a repair.
 
     Yields the name of what was done last (`removed`, `bias`, `batchnorm`) and the network. The training examples at `rows` give
-    means, in the network with the maps, and statistics, in the one without. Ask of a case that is `ready_for` the repair.
+    means, in the network with the maps, and statistics, in the one without. The case must be `ready_for` the repair. `smaller`
+    is the network without the maps, if it is there already.
     """
-    smaller = cut(pruned, gone)
+    smaller = smaller or cut(pruned, gone)
     yield REMOVED, smaller
     for part in REPAIRS[repair]:
         if part == BIAS:
