@@ -11,8 +11,9 @@ from toys import toy_case
 from pruning_oracle.bench.cutting.surgery import cut, uncut
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate
+from pruning_oracle.bench.loading.load import load, registered
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target
-from pruning_oracle.bench.repair.after_removal import after_removal, ready_for
+from pruning_oracle.bench.repair.after_removal import after_removal, ready_for, repairs_of
 from pruning_oracle.criteria.criterion import choose_criteria
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.cutting.network_file import load_network
@@ -23,12 +24,14 @@ from pruning_oracle.pruning.loop.resume import StateFile
 from pruning_oracle.pruning.loop.state import start
 from pruning_oracle.pruning.loop.updates import training_minibatches
 from pruning_oracle.pruning.run import run_pruning
+from pruning_oracle.pruning.studies import STILL, STILL_REPAIRED, WITH_BATCH_NORM, studies
+from pruning_oracle.reports.inputs.pruning_runs import MORE
 
 TAYLOR = choose_criteria(["taylor"])[0]
 QUICK = PruningSettings(
     remove=2, updates=2, rate=0.01, batch=4, target=Target("maps", 0.5), flops_lambda=0.0, repair="both", repair_examples=20
 )
-STILL = dataclasses.replace(QUICK, updates=0, examples=12, remove=3)
+UNLEARNT = dataclasses.replace(QUICK, updates=0, examples=12, remove=3)
 
 
 def case_of(name="residual", repair="both"):
@@ -41,7 +44,7 @@ def tensors(case):
 
 def test_every_step_says_the_loss_before_and_after_each_repair():
     case = case_of()
-    state = Loop(start(case), STILL, TAYLOR, lambda state: None).run()
+    state = Loop(start(case), UNLEARNT, TAYLOR, lambda state: None).run()
     first, *steps = state.rows
     assert "removed_loss" not in first
     for row in steps:
@@ -53,7 +56,7 @@ def test_every_step_says_the_loss_before_and_after_each_repair():
         gone.setdefault(site, []).append(index)
     plain = cut(uncut(case), gone).case
     assert steps[0]["removed_loss"] == pytest.approx(evaluate(plain, case.test, range(len(case.test)))[0], rel=1e-5)
-    expected = list(after_removal(uncut(case), gone, "both", examples_of_repair(case, STILL)))[-1][1].case
+    expected = list(after_removal(uncut(case), gone, "both", examples_of_repair(case, UNLEARNT)))[-1][1].case
     assert steps[0]["batchnorm_loss"] == pytest.approx(evaluate(expected, case.test, range(len(case.test)))[0], rel=1e-5)
 
 
@@ -80,7 +83,7 @@ def test_repairs_see_examples_that_neither_rank_nor_are_learnt_from_nor_test(mon
     assert all(rows == aside for rows in learnt)
     ranked = []
     monkeypatch.setattr(loop_file, "collect", lambda *given, **more: ranked.append(set(given[1])) or collect(*given, **more))
-    Loop(start(case), STILL, TAYLOR, lambda state: None).run()
+    Loop(start(case), UNLEARNT, TAYLOR, lambda state: None).run()
     assert all(rows.isdisjoint(aside) for rows in ranked)
     assert ranked
 
@@ -113,8 +116,6 @@ def test_a_killed_run_with_repairs_goes_on_to_the_same_bits(tmp_path, repair):
 
 
 def test_a_network_with_biases_that_a_repair_gave_is_stored_and_built_again(tmp_path):
-    from pruning_oracle.bench.loading.load import load  # noqa: PLC0415
-
     case = load("resnet-digits", 0)
     changes = {"repair": "both", "repair_examples": 16, "updates": 0, "final_updates": 0, "examples": 16, "tested": 20}
     done = run_pruning(
@@ -142,8 +143,19 @@ def test_a_network_with_biases_that_a_repair_gave_is_stored_and_built_again(tmp_
     ],
 )
 def test_what_cannot_be_repaired_is_refused_before_any_work(tmp_path, name, changes, said):
-    from pruning_oracle.bench.loading.load import load  # noqa: PLC0415
-
     with pytest.raises(BadInput, match=said):
         run_pruning(load(name, 0), tmp_path, changes, criterion=TAYLOR, device="cpu")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["vgg-digits", "resnet-digits", "r3dcnn-gestures"])
+def test_the_study_without_learning_is_repaired_by_what_the_network_has(name):
+    found = studies(name, more=True)
+    assert [folder for folder in found if folder.startswith("pruning-still-")] == [
+        STILL_REPAIRED[repair] for repair in ("bias", "batchnorm") if repair in repairs_of(load(name, 0))
+    ]
+    for repair, folder in STILL_REPAIRED.items():
+        for run, changes in found.get(folder, {}).items():
+            assert changes == found[STILL][run] | {"repair": repair}
+    assert set(found) - {"pruning"} == set(found) & set(MORE)
+    assert set(WITH_BATCH_NORM) <= set(registered())
