@@ -45,7 +45,7 @@ def carried(case: Case, gone: Mapping[str, Collection[int]], rows: Sequence[int]
     """
     reading = read_channels(case, gone)
     reading = {name: own for name, own in reading.items() if not why_not(name, case.model.get_submodule(name))}
-    means = _input_means(case, list(reading), rows)
+    means = input_means(case, list(reading), rows)
     model, uneven = copy.deepcopy(case.model), {}
     for name, (mean, positions) in means.items():
         only = torch.zeros_like(mean)
@@ -54,7 +54,8 @@ def carried(case: Case, gone: Mapping[str, Collection[int]], rows: Sequence[int]
     return Carried(dataclasses.replace(case, model=model), uneven)
 
 
-def _input_means(case: Case, names: Sequence[str], rows: Sequence[int]) -> dict[str, tuple[Tensor, Sequence[int]]]:
+@torch.no_grad()
+def input_means(case: Case, names: Sequence[str], rows: Sequence[int]) -> dict[str, tuple[Tensor, Sequence[int]]]:
     """For every layer the mean of each input channel over examples and positions, in float64, and the shape of its positions.
 
     The shape is that of its first call; several calls count as further positions.

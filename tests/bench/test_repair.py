@@ -115,6 +115,18 @@ def test_means_are_of_other_examples_and_by_hand():
     assert both.case.model.get_submodule("read").bias.tolist() == pytest.approx([10 * 0.5 + 5 * 1.5])
 
 
+def test_means_do_not_depend_on_batches(monkeypatch):
+    case = ready_for(toy_case("residual"), "bias")
+    gone, rows = {"stem": [0, 2], "mix": [0]}, range(13, 24)
+    together = carried(case, gone, rows).case.model.state_dict()
+    monkeypatch.setattr(passes, "batch_size", lambda case, memory: 4)
+    apart = carried(case, gone, rows).case.model.state_dict()
+    for name, tensor in together.items():
+        torch.testing.assert_close(apart[name], tensor, rtol=0, atol=1e-12)
+    for name in ("branch.bias", "classifier.bias"):
+        assert not torch.equal(together[name], case.model.state_dict()[name])
+
+
 def test_behind_zeros_of_padding_the_mean_answer_is_carried():
     """A sum over 3 × 3 positions of a map of twos has 4 terms at a corner, 6 at an edge and 9 in the middle of 3 × 3."""
     case = case_of(nn.AdaptiveAvgPool2d(3), nn.Conv2d(4, 5, 3, padding=1))

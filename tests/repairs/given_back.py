@@ -1,11 +1,14 @@
 """Sets of maps deleted from a trained network, and its loss on examples that nothing else saw before and after each repair."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.cutting.surgery import of_sites, uncut
@@ -13,7 +16,10 @@ from pruning_oracle.bench.cutting.trial import prepared
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.bench.repair.after_removal import REMOVED, after_removal, ready_for, repairs_of
+from pruning_oracle.bench.repair.bias import input_means
+from pruning_oracle.bench.repair.names import BIAS
 from pruning_oracle.bench.repair.passes import spare_examples
+from pruning_oracle.bench.repair.readers import read_channels
 from pruning_oracle.criteria.criterion import choose_criteria
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.pruning.loop.ranking import by_criterion, lowest, scaled
@@ -24,10 +30,10 @@ REPAIRED_ON, TESTED = 256, 512
 
 
 def given_back(case: Case, shares: tuple[float, ...] = SHARES, draws: int = DRAWS) -> Iterator[dict[str, Any]]:
-    """A row per set and repair: the loss on 512 training examples, in nats, of the whole network, without the set, and repaired.
+    """A row per set and repair: the loss in nats on 512 examples, of the whole network, without the set, and repaired.
 
-    Sets are drawn at random, or have the lowest Taylor scores, scaled by ℓ2 within each site, on the case's own examples. These,
-    the 256 examples of the repairs and the 512 of the loss are three different parts of the training examples.
+    Sets are drawn at random, or have the lowest Taylor scores, scaled by ℓ2 within each site, on the case's own examples.
+    These, the 256 examples of repairs and the 512 of the loss are three different parts of the training examples.
     """
     pruned = prepared(case)
     ranked, tested = case.split(None, fresh=TESTED)
@@ -50,8 +56,26 @@ def given_back(case: Case, shares: tuple[float, ...] = SHARES, draws: int = DRAW
             for repair in repairs:
                 found = dict(after_removal(ready, gone, repair, rows))
                 losses = [evaluate(one.case, case.train, tested)[0] for one in found.values()]
-                assert list(found)[0] == REMOVED
-                yield head | {"repair": repair, "removed": losses[0], "repaired": losses[-1]}
+                assert next(iter(found)) == REMOVED
+                more = {"filled": _filled(ready.case, gone, rows, tested)} if repair == BIAS else {}
+                yield head | {"repair": repair, "removed": losses[0], "repaired": losses[-1]} | more
+
+
+def _filled(case: Case, gone: dict[str, list[int]], rows: list[int], tested: list[int]) -> float:
+    """The loss when each layer reads the mean in place of a removed map, at every position and not in the padding."""
+    reading = read_channels(case, gone)
+    means = input_means(case, list(reading), rows)
+
+    def fill(name: str, module: nn.Module, args: Any) -> Any:
+        given = args[0].clone()
+        axis = -1 if isinstance(module, nn.Linear) else 1
+        given.movedim(axis, -1)[..., reading[name]] = means[name][0][reading[name]].to(given)
+        return (given,)
+
+    with ExitStack() as stack:
+        for name in reading:
+            stack.callback(case.model.get_submodule(name).register_forward_pre_hook(partial(fill, name)).remove)
+        return evaluate(case, case.train, tested)[0]
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -65,5 +89,8 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "removed": median(part.removed),
             "repaired": median(part.repaired),
         }
-        table.append(row | {"given back": median(back), "least": min(back), "most": max(back)})
+        row |= {"given back": median(back), "least": min(back), "most": max(back)}
+        if part.filled.notna().all():
+            row |= {"filled": median(part.filled), "filled smaller": int((part.filled < part.removed).sum())}
+        table.append(row)
     return table
