@@ -177,6 +177,7 @@ def test_batch_norms_remember_what_the_examples_show_and_nothing_else_changes():
     norm = found.get_submodule("features.1")
     torch.testing.assert_close(norm.running_mean, made.mean((0, 2, 3)), rtol=0, atol=1e-12)
     torch.testing.assert_close(norm.running_var, made.var((0, 2, 3)), rtol=0, atol=1e-12)
+    assert found.state_dict().keys() == before.keys()
     for name, tensor in found.state_dict().items():
         assert torch.equal(tensor, before[name]) != ("running" in name), name
     assert all(torch.equal(tensor, before[name]) for name, tensor in case.model.state_dict().items())

@@ -87,6 +87,15 @@ def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
     assert (tmp_path / "out/pruning-toy-pruning-curves.png").stat().st_size > 5000
 
 
+def test_a_caption_says_what_was_repaired(tmp_path, monkeypatch):
+    write(tmp_path)
+    assert "repaired" not in curves.section(pruning_runs.read_study("toy", [0], tmp_path)).caption
+    monkeypatch.setattr(f"{__name__}.SETTINGS", SETTINGS | {"repair": "bias", "repair_examples": 40})
+    write(tmp_path, name="other")
+    said = curves.section(pruning_runs.read_study("toy", [0], tmp_path)).caption
+    assert "After every removal the network is repaired (bias) from 40 training examples that nothing else sees." in said
+
+
 def timed(whole, pruning_runs):
     rows = [
         {"way": "eager", "batch": batch, "network": name, "median": factor * median, "5 %": 0.001, "95 %": 0.1, "passes": 9}
