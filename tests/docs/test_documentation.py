@@ -125,6 +125,8 @@ def test_the_smaller_records():
     )
     assert small_records.kills().startswith("200 kills of all stages' commands, 2,849 pieces")
     assert "5,300 random networks" in small_records.random_networks()
+    assert "| 2.14 (1.22 to 3.85) " in small_records.repairs()
+    assert "| −0.16 (−0.43 to −0.04) | — " in small_records.repairs()
     assert "| `taylor`       | 40%         | 0.815 → 0.598   | 2.3 " in pruning.ends_of_squeezenet()
 
 
