@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any
 
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.repair.names import EXAMPLES as REPAIR_EXAMPLES
+from pruning_oracle.bench.repair.names import REPAIRS
 from pruning_oracle.bench.runs.bounds import (
     BATCH,
     COUNT,
@@ -98,9 +100,13 @@ class PruningSettings:
     examples: Annotated[int, UPDATES] = 0
     tested: Annotated[int, UPDATES] = 0  # test examples for the loss and accuracy after every step; 0: all
     again: Annotated[int, COUNT] = 1  # if the criterion is an oracle, it is measured anew every so many steps
+    repair: str = "none"  # after every removal, from training examples that rank nothing and are learnt from never
+    repair_examples: Annotated[int, EXAMPLES] = REPAIR_EXAMPLES
     seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
+        if self.repair not in REPAIRS:
+            raise unknown("--repair", self.repair, REPAIRS)
         if self.scaling not in SCALINGS:
             raise unknown("--scaling", self.scaling, SCALINGS)
         if not isinstance(self.target, Target):

@@ -64,6 +64,13 @@ def prune(
     again: Annotated[
         int | None, number("--again", "COUNT", "Measure an oracle anew every so many removals.", show_default=False)
     ] = None,
+    repair: Annotated[
+        str | None, option("After every removal, without learning: none, bias, batchnorm or both (default none).")
+    ] = None,
+    repair_examples: Annotated[
+        int | None,
+        number("--repair-examples", "EXAMPLES", "Training examples set aside for that (default 256).", show_default=False),
+    ] = None,
     updates: Annotated[int | None, optional("--updates", "UPDATES", "Of learning between two removals.")] = None,
     final_updates: Annotated[int | None, optional("--final-updates", "UPDATES", "Of learning at the end.")] = None,
     rate: Annotated[float | None, optional("--rate", "RATE_OR_NONE", "Learning rate of SGD.")] = None,
@@ -86,6 +93,7 @@ def prune(
     given = {"target": target, "scaling": scaling, "flops_lambda": flops_lambda, "remove": remove, "examples": examples}
     given |= {"tested": tested, "again": again, "updates": updates, "final_updates": final_updates, "rate": rate}
     given |= {"momentum": momentum, "weight_decay": weight_decay, "batch": batch}
+    given |= {"repair": repair, "repair_examples": repair_examples}
     done = prune_into(which.load, out, run_name, criterion, given, device=device, precision=precision, keep=keep)
     facts, name = done.facts, f"{done.facts['case']} seed {done.facts['seed']}"
     if done.current:
@@ -93,6 +101,8 @@ def prune(
         return Answer({"up to date": True, "file": done.out} | facts)
     for left in facts["uncut"]:
         told(f"{name}: site {left['convolution']!r} keeps its {left['maps']} maps: {left['reason']}")
+    for left in facts["uncarried"]:
+        told(f"{name}: site {left['convolution']!r}: means of {left['maps']} maps are not carried: {left['reason']}")
     told(f"{name}: {said_of(facts)}, in {done.out}")
     told(f"the network: pruning-oracle export {shlex.quote(str(done.out.with_suffix('.network')))} makes ONNX of it")
     if facts["why"]:

@@ -87,4 +87,6 @@ def said_of(facts: Mapping[str, Any]) -> str:
     first, last = facts["rows"][0], facts["rows"][-1]
     shares = [f"{last[name] / first[name]:.1%} of its {name}" for name in ("maps", "flops", "parameters")]
     accuracy = " → ".join(shown(row["test_accuracy"], ".4f") for row in (first, last))
-    return f"{', '.join(shares)} left after {last['updates']} updates; test accuracy {accuracy}"
+    repair = facts["settings"].get("repair", "none")
+    mended = "" if repair == "none" else f", repaired after every removal ({repair})"
+    return f"{', '.join(shares)} left after {last['updates']} updates{mended}; test accuracy {accuracy}"

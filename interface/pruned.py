@@ -14,10 +14,10 @@ from torch import nn
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.cutting.surgery import Pruned as CutNetwork
-from pruning_oracle.bench.cutting.surgery import uncut
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network.without_gates import without_gates
 from pruning_oracle.bench.pruning_settings import Target
+from pruning_oracle.bench.repair.names import EXAMPLES
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.runs.shapes import built_of
@@ -27,6 +27,7 @@ from pruning_oracle.interface.into_files import prune_into, said_of
 from pruning_oracle.pruning import export
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.cutting.network_facts import checked_network
+from pruning_oracle.pruning.cutting.repaired import repaired_file
 from pruning_oracle.reports.inputs.shapes import PRUNING
 
 
@@ -47,7 +48,8 @@ class Pruned:
     @cached_property
     def _cut(self) -> CutNetwork:
         with built_of(self.file.path):
-            return network_file.rebuild(uncut(self.whole), self.file.facts, self.file.arrays, str(self.file.path))
+            whole = network_file.of_whole(self.whole, self.file.arrays)
+            return network_file.rebuild(whole, self.file.facts, self.file.arrays, str(self.file.path))
 
     @property
     def case(self) -> Case:
@@ -63,6 +65,27 @@ class Pruned:
     def maps(self) -> dict[str, list[int]]:
         """The maps that are left of each site, by the numbers that they had in the whole network."""
         return {name: list(maps) for name, maps in self.file.facts["maps"].items()}
+
+    def repaired(self, repair: str, *, examples: int = EXAMPLES) -> "Pruned":
+        """This network after a repair without learning, with the test loss before and after it in `repairs`.
+
+        Args:
+            repair: `bias`: the means of the removed maps go into the biases of the layers that read them, which is possible
+                only where nothing was learnt since; `batchnorm`: running statistics are estimated again; or `both`.
+            examples: how many training examples give means and statistics; none of those that ranking draws.
+
+        Returns:
+            The repaired network; this one is not changed.
+
+        Raises:
+            BadInput: the network lacks the layers, or the case the examples.
+        """
+        return dataclasses.replace(self, file=repaired_file(self._cut, self.whole, self.file, repair, examples))
+
+    @property
+    def repairs(self) -> pd.DataFrame:
+        """A row per repair after pruning, in order: its name, its examples, and the test loss (nats) before and after it."""
+        return pd.DataFrame(self.file.facts.get("repairs", []), columns=["repair", "examples", "loss_before", "loss_after"])
 
     def frame(self) -> pd.DataFrame:
         """A row per step: maps, FLOPs (of one example) and parameters left, updates so far, test loss (nats) and accuracy."""
@@ -89,7 +112,11 @@ class Pruned:
     def lines(self) -> list[str]:
         """What is to be known of the network, in sentences."""
         why = [self.file.facts["why"]] if self.file.facts["why"] else []
-        return [said_of(self.file.facts), *why, result.measured_on(self.file.facts)]
+        mended = [
+            f"{row.repair} on {row.examples} other examples: test loss {row.loss_before:.4f} → {row.loss_after:.4f}"
+            for row in self.repairs.itertuples()
+        ]
+        return [said_of(self.file.facts), *why, *mended, result.measured_on(self.file.facts)]
 
     def __repr__(self) -> str:
         return f"Pruned({'; '.join(self.lines())})"
@@ -120,6 +147,8 @@ def prune(
     examples: int | None = None,
     tested: int | None = None,
     again: int | None = None,
+    repair: str | None = None,
+    repair_examples: int | None = None,
     keep: float = SECONDS,
     device: str = "auto",
     precision: str = "float32",
@@ -145,6 +174,9 @@ def prune(
         examples: rank by passes of their own over so many examples (default: by the updates).
         tested: test examples that judge every step (default: all).
         again: measure an oracle anew every so many removals.
+        repair: what is mended after every removal, before any learning: `none`, `bias` (the removed maps' means go into the
+            biases of the layers that read them), `batchnorm` (running statistics are estimated again) or `both`.
+        repair_examples: training examples for that (default 256), which then neither rank nor are learnt from.
         keep: seconds of work, and a step, after which the state is saved, where a path is given.
         device: `auto`, `cpu`, or what torch calls it.
         precision: `float32`, `float64` or `tf32`.
@@ -175,6 +207,7 @@ def prune(
     }
     given |= {"flops_lambda": flops_lambda, "rate": rate, "momentum": momentum, "weight_decay": weight_decay}
     given |= {"batch": batch, "examples": examples, "tested": tested, "again": again}
+    given |= {"repair": repair, "repair_examples": repair_examples}
     with result.place(path, f"pruned{SUFFIX}") as out:
         if out.suffix != SUFFIX:
             raise BadInput(f"path is {str(path)!r}; the file of a pruned network ends in {SUFFIX}")

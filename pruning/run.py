@@ -11,6 +11,7 @@ from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.progress import bar
 from pruning_oracle.bench.pruning_settings import PruningSettings, default_settings
+from pruning_oracle.bench.repair.after_removal import ready_for
 from pruning_oracle.bench.runs.names import checked_name
 from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.scores import ORACLES, shown
@@ -20,6 +21,7 @@ from pruning_oracle.criteria.evidence.collect import unavailable
 from pruning_oracle.criteria.evidence.passes import slopeless
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.loop.loop import Loop
+from pruning_oracle.pruning.loop.repairing import examples_of_repair, uncarried_by
 from pruning_oracle.pruning.loop.resume import StateFile
 from pruning_oracle.pruning.loop.state import State
 from pruning_oracle.pruning.loop.updates import LEARNT
@@ -54,7 +56,7 @@ def run_pruning(
     code = code_of([criterion], ()) if criterion else None
     runs.check_writable(out.with_suffix(".network"), runs.run_file(network_file.KIND))
     opened = open_case(case, out, runs.run_file(KIND), SOURCES, device, precision, without=(), criteria=code)
-    case = opened.case
+    case = ready_for(opened.case, settings.repair)
     _check(case, settings, criterion)
     learnt = fingerprint(case.train, range(min(TESTED, len(case.train))))
     setting = opened.setting | {"settings": settings.facts, "data": learnt}
@@ -68,6 +70,7 @@ def run_pruning(
         "rows": state.rows,
         "sites": [site.name for site in state.pruned.whole.sites],
         "uncut": [dataclasses.asdict(left) for left in state.pruned.uncut],
+        "uncarried": [dataclasses.asdict(left) for left in uncarried_by(settings, state.pruned)],
         "why": state.why,
     }
     facts = setting | {"setting": runs.stamp(setting)} | results | runs.provenance()
@@ -98,6 +101,7 @@ def _check(case: Case, settings: PruningSettings, criterion: Criterion | None) -
     if settings.tested > len(case.test):
         raise BadInput(f"--tested is {settings.tested}; {case.name} has {len(case.test)} test examples")
     case.split(settings.examples or None)
+    examples_of_repair(case, settings)
     if (settings.updates or settings.final_updates) and (reason := slopeless(case)):
         raise BadInput(f"{case.name}: fine-tuning is impossible, since {reason}: give --updates 0 and --final-updates 0")
     if criterion:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 Changes = dict[str, str]  # option of the command, without dashes -> value; other options are the case's own
 
 PRUNING, STILL, UPDATES, FAR = "pruning", "pruning-still", "pruning-updates", "pruning-far"  # folders under runs/CASE/SEED/
+STILL_REPAIRED = {"bias": "pruning-still-bias", "batchnorm": "pruning-still-batchnorm"}  # by repair
+WITH_BATCH_NORM = ("resnet-digits", "resnet20-cifar10", "resnet32-cifar10", "resnet44-cifar10", "resnet50-imagenet")
 
 RANKINGS: dict[str, Changes] = {
     "taylor-flops": {"criterion": "taylor"},
@@ -40,4 +42,9 @@ def studies(case: str, small: bool = False, more: bool = False) -> Mapping[str, 
         return {PRUNING: {name: RANKINGS[name] for name in SMALL}}
     if not more:
         return {PRUNING: RANKINGS}
-    return {PRUNING: RANKINGS, FAR: HOW_FAR.get(case, {}), STILL: STILL_RANKINGS, UPDATES: NUMBERS_OF_UPDATES}
+    repaired = {
+        folder: {name: changes | {"repair": repair} for name, changes in STILL_RANKINGS.items()}
+        for repair, folder in STILL_REPAIRED.items()
+        if repair != "batchnorm" or case in WITH_BATCH_NORM
+    }
+    return {PRUNING: RANKINGS, FAR: HOW_FAR.get(case, {}), STILL: STILL_RANKINGS} | repaired | {UPDATES: NUMBERS_OF_UPDATES}

@@ -116,6 +116,7 @@ def test_the_studies_are_runs_of_cases_that_exist():
         "pruning": 6,
         "pruning-far": 1,
         "pruning-still": 4,
+        "pruning-still-bias": 4,
         "pruning-updates": 3,
     }
     assert studies("mine", more=True)["pruning-far"] == {}

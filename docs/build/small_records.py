@@ -46,6 +46,28 @@ def kills() -> str:
     return f"{record['kills']} kills of all stages' commands, {stored:,} pieces of stored work, {lost} lost or done twice"
 
 
+def repairs() -> str:
+    """A row per network, share and way of choosing: the loss without the maps, and what each repair gives back."""
+    record = newest("repairs.json")
+    known = {"bias": "`bias`", "batchnorm": "`batchnorm`", "both": "both"}
+    rows: dict[tuple[str, str, float], dict[str, str]] = {}
+    for row in record["summary"]:
+        head = {"network": row["case"], "maps gone": f"{row['share']:.0%}", "chosen by": row["chosen by"]}
+        head |= {"sets": str(row["sets"]), "loss without them": f"{row['removed']:.2f}"}
+        own = rows.setdefault((row["case"], row["chosen by"], row["share"]), head)
+        back, least, most = (f"{row[name]:.2f}".replace("-", "−") for name in ("given back", "least", "most"))
+        own[f"{known[row['repair']]} gives back"] = f"{back} ({least} to {most})"
+    table = pd.DataFrame(list(rows.values())).fillna("—")
+    where = (
+        f"{record['device']}, {record['threads']} thread, torch {record['versions']['torch']}, commit {record['commit'][:12]}"
+    )
+    said = (
+        f"<small>Nats: medians over sets of three seeds, with ranges. Loss on {record['tested']} training examples that"
+        f" neither chose nor repaired; repairs saw {record['repaired on']}. {where}, {record['when'][:10]}.</small>"
+    )
+    return f"{markdown(table, disable_numparse=True)}\n\n{said}"
+
+
 def random_networks() -> str:
     """How many random networks were judged with deletion by hand."""
     record = newest("fuzz.json")

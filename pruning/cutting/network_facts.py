@@ -8,7 +8,8 @@ from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs.shapes import checked_facts
 
 MAPS = {"maps": {...: [int]}}
-NETWORK = MAPS | {"case": str, "seed": int, "precision": str, "settings": dict}
+REPAIR = {"repair": str, "examples": int, "loss_before": float, "loss_after": float}
+NETWORK = MAPS | {"repairs?": [REPAIR]} | {"case": str, "seed": int, "precision": str, "settings": dict}
 TOTALS = {"updates": int, "loss": float, "right": float, "examples": int, "seconds": float}
 STEP = {"maps": int, "flops": float, "parameters": int, "sites": [int], "seconds": dict}
 KEPT = MAPS | {"update": int, "scored": int, "rows": [STEP], "done": bool, "finished": bool, "why": str, "final": TOTALS}

@@ -12,6 +12,7 @@ from pruning_oracle.bench.cutting.surgery import Pruned, of_sites, uncut, withou
 from pruning_oracle.bench.device import device_name
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import load, registered
+from pruning_oracle.bench.repair.readers import with_biases_of
 from pruning_oracle.bench.runs.shapes import built_of
 from pruning_oracle.bench.setting import code_of
 from pruning_oracle.bench.weights import state_dict
@@ -45,7 +46,7 @@ def load_network(path: Path, source: str | None = None) -> tuple[Case, dict[str,
     if whole.name != name:
         raise BadInput(f"{path} is of case {name!r}, but {source} holds {whole.name!r}")
     with built_of(path):
-        case = rebuild(uncut(whole), file.facts, file.arrays, str(path)).case
+        case = rebuild(of_whole(whole, file.arrays), file.facts, file.arrays, str(path)).case
     return case, file.facts | {"network": file.checksum}
 
 
@@ -54,6 +55,11 @@ def setting_of(case: Case, facts: dict[str, Any], stage: str) -> dict[str, Any]:
     said = {"case": case.name, "seed": case.seed, "network": facts["network"], "settings": facts["settings"]}
     said |= {"device type": case.device.type, "device": device_name(case.device), "threads": torch.get_num_threads()}
     return said | runs.measured_by([stage], code_of(case), without=())
+
+
+def of_whole(case: Case, arrays: runs.Arrays) -> Pruned:
+    """The uncut case, with the biases that a repair has given to the network of a file with these `arrays`."""
+    return uncut(with_biases_of(case, arrays))
 
 
 def rebuild(whole: Pruned, facts: dict[str, Any], arrays: runs.Arrays, where: str) -> Pruned:

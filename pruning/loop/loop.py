@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 
 from pruning_oracle.bench.cutting.check import check_outputs, comparison_batch
-from pruning_oracle.bench.cutting.surgery import cut
+from pruning_oracle.bench.cutting.surgery import Pruned, cut
 from pruning_oracle.bench.device import finish
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.network import cost, memory
 from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.bench.repair.after_removal import after_removal
 from pruning_oracle.bench.training.from_scratch import cosine
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.criteria.evidence.collect import collect
 from pruning_oracle.criteria.evidence.room import room_for
 from pruning_oracle.pruning.loop.gathering import FREE, EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, by_oracle, lowest, removable, scaled, size_of_passes
+from pruning_oracle.pruning.loop.repairing import examples_of_repair
 from pruning_oracle.pruning.loop.state import Row, State, TrainingTotals
 from pruning_oracle.pruning.loop.target import check_reachable
 from pruning_oracle.pruning.loop.updates import (
@@ -52,6 +54,7 @@ class Loop:
     ) -> None:
         self.state, self.settings, self.criterion, self.keep = state, settings, criterion, keep
         self.augment = augmentation(state.pruned.case)
+        self.aside = examples_of_repair(state.pruned.case, settings)
         self.needs = criterion.needs if criterion else frozenset[str]()
         self.from_updates = settings.updates > 0 and not settings.examples and criterion is not None and self.needs <= FREE
         if not state.rows:
@@ -100,11 +103,12 @@ class Loop:
         gone = lowest(state.pruned.case, state.scores, count, state.pruned.needed)
         removed = sorted(owner for name, maps in gone.items() for owner in state.pruned.owners(name, maps))
         state.good = state.good or state.marked()
-        start = time.perf_counter()
+        before, start = state.pruned, time.perf_counter()
         self._cut(gone)
         seconds["cutting"] = time.perf_counter() - start
+        repaired = self._repair(before, gone, seconds) if self.aside else {}
         learned = self._learn_and_score(seconds)
-        state.rows.append(self._checked(learned, seconds, {"removed": removed}))
+        state.rows.append(self._checked(learned, seconds, repaired | {"removed": removed}))
         self._judge()
         self.keep(state)
 
@@ -137,6 +141,21 @@ class Loop:
         state.scores = [np.delete(score, gone.get(site.name, [])) for site, score in zip(case.sites, state.scores, strict=True)]
         state.pruned = smaller
 
+    def _repair(self, before: Pruned, gone: dict[str, list[int]], seconds: dict[str, float]) -> Row:
+        """Repairs the network after a removal from `before`; returns the test loss before it and after each part of it."""
+        losses, seconds["repairing"], start = {}, 0.0, time.perf_counter()
+        for name, smaller in after_removal(before, gone, self.settings.repair, self.aside, self.state.pruned):
+            finish()
+            seconds["repairing"] += time.perf_counter() - start
+            losses[f"{name}_loss"] = evaluate(smaller.case, smaller.case.test, self._tested())[0]
+            self.state.pruned, start = smaller, time.perf_counter()
+        return losses
+
+    def _tested(self) -> range:
+        """The test examples that judge every step."""
+        count = len(self.state.pruned.case.test)
+        return range(min(self.settings.tested or count, count))
+
     def _learn_and_score(self, seconds: dict[str, float]) -> TrainingTotals:
         """Fine-tunes between two removals and scores every map; adds the time of both to `seconds`."""
         case, learned = self.state.pruned.case, TrainingTotals()
@@ -153,7 +172,7 @@ class Loop:
         state, settings = self.state, self.settings
         case = state.pruned.case
         step = optimizer(case.model, settings, state.momenta)
-        batches = itertools.islice(training_minibatches(case, settings, state.update, self.augment), updates)
+        batches = itertools.islice(training_minibatches(case, settings, state.update, self.augment, self.aside), updates)
         rate = partial(cosine, settings.rate, of=falling) if falling else None
         before = learned.updates
         try:
@@ -195,8 +214,7 @@ class Loop:
         """The row that records a step: sizes of the network, its test loss and accuracy, seconds, `learned` and `more`."""
         start = time.perf_counter()
         case, whole = self.state.pruned.case, cost.whole(self.state.pruned.case)
-        tested = range(min(self.settings.tested or len(case.test), len(case.test)))
-        loss, accuracy = evaluate(case, case.test, tested)
+        loss, accuracy = evaluate(case, case.test, self._tested())
         return {
             "maps": sum(site.maps for site in case.sites),
             "flops": whole.flops,

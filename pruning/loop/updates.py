@@ -1,7 +1,7 @@
 """Fine-tuning updates: SGD on minibatches that follow from the update's number and the seed, so that runs can be resumed."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -30,14 +30,22 @@ def augmentation(case: Case) -> Augment:
     return definition.training.augment if definition and definition.training else unchanged
 
 
-def training_minibatches(case: Case, settings: PruningSettings, first: int, augment: Augment) -> Iterator[Batch]:
-    """Training minibatches from update number `first` on, without end; each epoch has its own random order."""
-    size = min(settings.batch, len(case.train))
-    each = len(case.train) // size
+def training_minibatches(
+    case: Case, settings: PruningSettings, first: int, augment: Augment, without: Collection[int] = ()
+) -> Iterator[Batch]:
+    """Training minibatches from update number `first` on, without end; each epoch has its own random order.
+
+    The examples at the rows `without` are in none of them.
+    """
+    aside = set(without)
+    rows = [row for row in range(len(case.train)) if row not in aside]
+    size = min(settings.batch, len(rows))
+    each = len(rows) // size
     update = first
     while True:
         epoch, place = divmod(update, each)
-        order = torch.randperm(len(case.train), generator=_generator(settings.seed, 1, epoch)).tolist()
+        drawn = torch.randperm(len(rows), generator=_generator(settings.seed, 1, epoch)).tolist()
+        order = [rows[place] for place in drawn]
         for batch in case.batches(case.train, order[place * size : each * size], size):
             inputs = augment(batch.inputs.cpu(), _generator(settings.seed, 2, update)).to(batch.inputs)
             yield Batch(inputs, batch.labels)

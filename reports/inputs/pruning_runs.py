@@ -22,6 +22,8 @@ SHAPES = {"pruning": PRUNING, "survival": SURVIVAL, "latency": LATENCY, "scratch
 MORE = {  # of `make prune-more`: folder, title
     "pruning-far": "How far it goes",
     "pruning-still": "Without learning: two oracles, and criteria",
+    "pruning-still-bias": "Without learning, with the removed maps' means carried into biases",
+    "pruning-still-batchnorm": "Without learning, with batch norms estimated again",
     "pruning-updates": "Updates between two removals",
 }
 
@@ -117,5 +119,6 @@ def steps(pruned: PruningStudy) -> pd.DataFrame:
         head = {"case": pruned.case, "study": "survival", "seed": file.facts["seed"]}
         for row in file.facts["rows"]:
             found = {"run": f"{row['chosen by']} {row['share']:.0%}", "loss before": row["loss"]}
+            found |= {name: row[name] for name in row if name == "test_loss" or name.startswith("loss after ")}
             rows.append(head | found | {"test_accuracy": row["accuracy"]})
     return pd.DataFrame(rows)

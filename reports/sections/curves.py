@@ -109,6 +109,13 @@ def _caption(pruned: PruningStudy) -> str:
 
     nothing = " From nothing: the architecture that was found, trained by the case's own recipe." if pruned.scratch else ""
     undefined = " In nats: an accuracy is undefined here." if by == "loss" else ""
+    repairs = {
+        (settings["repair"], settings["repair_examples"]) for settings in every if settings.get("repair", "none") != "none"
+    }
+    mended = "".join(
+        f" After every removal the network is repaired ({name}) from {count} training examples that nothing else sees."
+        for name, count in sorted(repairs)
+    )
     own = (
         "gathered in the updates themselves"
         if any(known["updates"] and not known["examples"] for known in every)
@@ -121,5 +128,5 @@ def _caption(pruned: PruningStudy) -> str:
         " sorted by the one over FLOPs. The last networks are shown as they were pruned and after"
         f" {said('final_updates')} further updates, whose rate falls to 0. Ranking is what scores take beside the updates; what"
         f" criteria need is {own}, the oracles are measured. It is measured on the test set, which chose nothing but where a"
-        f" run with an accuracy as its target stops.{undefined}{nothing} {pruned.said}."
+        f" run with an accuracy as its target stops.{undefined}{nothing}{mended} {pruned.said}."
     )

@@ -113,7 +113,10 @@ def test_the_curves_are_the_records_tables(monkeypatch):
     monkeypatch.setattr(pictures, "drawn", {})
     assert "(../figures/vgg-digits-pruning-curves.svg)" in pruning.pruning_curves("vgg-digits")
     assert b"<svg" in pictures.drawn["figures/vgg-digits-pruning-curves.svg"]
-    assert "Kendall's τ between the two is −0.52 [−0.63, −0.37]" in pruning.loss_and_accuracy("vgg-digits")
+    assert (
+        "Kendall's τ of the loss before retraining with the test accuracy after it is −0.52 [−0.63, −0.37]"
+        in pruning.loss_and_accuracy("vgg-digits")
+    )
 
 
 def test_the_smaller_records():
@@ -124,6 +127,8 @@ def test_the_smaller_records():
     )
     assert small_records.kills().startswith("200 kills of all stages' commands, 2,849 pieces")
     assert "5,300 random networks" in small_records.random_networks()
+    assert "| 2.14 (1.22 to 3.85) " in small_records.repairs()
+    assert "| −0.16 (−0.43 to −0.04) | — " in small_records.repairs()
     assert "| `taylor`       | 40%         | 0.815 → 0.598   | 2.3 " in pruning.ends_of_squeezenet()
 
 

@@ -1,5 +1,6 @@
 """The Python interface: the pipeline as functions that give what the stages give, on one's own network."""
 
+import dataclasses
 import subprocess
 import sys
 import warnings
@@ -287,3 +288,46 @@ def test_a_result_without_a_path_leaves_nothing_behind(case, tmp_path, monkeypat
     po.score(case, "taylor", device="cpu")
     assert not list(tmp_path.iterdir())
     assert runs.RUNS.name == "runs"
+
+
+@pytest.fixture(scope="module")
+def unlearnt():
+    whole = po.load("resnet-digits")
+    how = {"target": "maps=0.8", "remove": 40, "updates": 0, "final_updates": 0, "examples": 32, "tested": 60}
+    return po.prune(whole, device="cpu", **how)
+
+
+def test_a_repaired_network_says_the_loss_before_and_after_and_is_kept(unlearnt, tmp_path):
+    found = unlearnt.repaired("both", examples=40)
+    table = found.repairs
+    assert list(table.repair) == ["bias", "batchnorm"]
+    assert table.loss_before.iloc[0] == pytest.approx(unlearnt.frame().test_loss.iloc[-1], rel=1e-4)
+    assert table.loss_after.iloc[0] == table.loss_before.iloc[1]
+    assert table.loss_after.iloc[1] < table.loss_before.iloc[0]
+    assert "batchnorm on 40 other examples: test loss" in repr(found)
+    again = po.read(found.save(tmp_path / "a.network"), unlearnt.whole)
+    inputs = torch.stack([unlearnt.whole.test[row][0] for row in range(60)])
+    labels = torch.tensor([int(unlearnt.whole.test[row][1]) for row in range(60)])
+    loss = torch.nn.functional.cross_entropy(again.model(inputs), labels).item()
+    assert loss == pytest.approx(table.loss_after.iloc[1], rel=1e-4)
+    assert unlearnt.repairs.empty
+    alone = unlearnt.repaired("batchnorm", examples=40).model
+    assert all(getattr(layer, "bias", None) is None for layer in alone.modules() if isinstance(layer, torch.nn.Conv2d))
+
+
+def test_repairs_that_make_no_sense_are_refused(unlearnt, pruned):
+    for repair, said in (
+        ("none", "unknown repair 'none': choose from batchnorm, bias, both"),
+        ("mend", "unknown repair 'mend'"),
+    ):
+        with pytest.raises(po.BadInput, match=said):
+            unlearnt.repaired(repair)
+    with pytest.raises(po.BadInput, match="repair 'bias' comes first, but resnet-digits was repaired before: batchnorm"):
+        unlearnt.repaired("batchnorm", examples=10).repaired("bias")
+    with pytest.raises(po.BadInput, match=r"learnt nothing since maps went, but .* updates"):
+        pruned[0].repaired("bias", examples=3)
+    others = dataclasses.replace(unlearnt, whole=po.load("resnet-digits", seed=1))
+    with pytest.raises(po.BadInput, match="the case given has other weights"):
+        others.repaired("bias", examples=10)
+    with pytest.raises(po.BadInput, match="examples is 2; allowed"):
+        unlearnt.repaired("bias", examples=2)

@@ -7,11 +7,13 @@ import torch
 from toys import toy_case
 
 from pruning_oracle.bench import runs
-from pruning_oracle.bench.cutting.surgery import uncut
+from pruning_oracle.bench.cutting.surgery import cut, uncut
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.pruning_settings import PruningSettings
 from pruning_oracle.pruning.loop.state import start
-from pruning_oracle.pruning.survival import SHARES, subsets, survive
+from pruning_oracle.pruning.survival import SHARES, Repairs, subsets, survive
+from pruning_oracle.reports.agreement.correlation import kendall
 from pruning_oracle.reports.inputs import pruning_runs
 from pruning_oracle.reports.page.render import render_pruning
 from pruning_oracle.reports.sections import curves, latency, survival
@@ -85,6 +87,15 @@ def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
     assert (tmp_path / "out/pruning-toy-pruning-curves.png").stat().st_size > 5000
 
 
+def test_a_caption_says_what_was_repaired(tmp_path, monkeypatch):
+    write(tmp_path)
+    assert "repaired" not in curves.section(pruning_runs.read_study("toy", [0], tmp_path)).caption
+    monkeypatch.setattr(f"{__name__}.SETTINGS", SETTINGS | {"repair": "bias", "repair_examples": 40})
+    write(tmp_path, name="other")
+    said = curves.section(pruning_runs.read_study("toy", [0], tmp_path)).caption
+    assert "After every removal the network is repaired (bias) from 40 training examples that nothing else sees." in said
+
+
 def timed(whole, pruning_runs):
     rows = [
         {"way": "eager", "batch": batch, "network": name, "median": factor * median, "5 %": 0.001, "95 %": 0.1, "passes": 9}
@@ -152,8 +163,9 @@ def test_tau_is_within_seeds_and_shares():
     ]
     rows = pd.DataFrame(shares)
     assert survival.within(rows) == pytest.approx(-1)
-    assert survival.tau(rows) > 0
+    assert kendall(rows.loss.to_numpy(), rows.accuracy.to_numpy()) > 0
     assert survival.tau_interval(rows)[1] < -0.5
+    assert survival.within(rows.assign(test_loss=-rows.accuracy), "loss", "test_loss") == pytest.approx(1)
     assert np.isnan(survival.within(rows.assign(accuracy=1.0)))
     said = [survival.verdict(*pair) for pair in ((-0.9, -0.6), (-0.9, -0.1), (-0.1, 0.1), (0.1, 0.5), (np.nan, 0.1))]
     assert [text.split(":")[0].split(",")[0] for text in said] == ["Yes", "Somewhat", "No", "No", "Undefined"]
@@ -177,14 +189,80 @@ def test_survival_without_updates_is_the_gated_networks_loss():
 
     case = toy_case("plain", 24)
     site = case.sites[0]
-    loss, accuracy = survive(case, PruningSettings(updates=0), start(case), {site.name: [1, 3]})
+    state = start(case)
+    found = survive(case, PruningSettings(updates=0), state, {site.name: [1, 3]}, Repairs.of(state.pruned))
+    assert len({found[name] for name in ("loss", "loss after bias", "loss after batchnorm", "loss after both")}) == 4
     rows = case.split(None)[0]
     batch = next(case.batches(case.train, rows, len(rows)))
     keep = torch.ones(len(rows), site.maps, dtype=torch.float64)
     keep[:, [1, 3]] = 0
     with torch.no_grad(), gated(case.model, {site: keep}):
-        assert loss == pytest.approx(case.losses(batch).mean().item())
-    assert 0 <= accuracy <= 1
+        assert found["loss"] == pytest.approx(case.losses(batch).mean().item())
+    assert 0 <= found["accuracy"] <= 1
+    smaller = cut(uncut(case), {site.name: [1, 3]}).case
+    assert found["test_loss"] == pytest.approx(evaluate(smaller, case.test, range(len(case.test)))[0])
+
+
+def test_kendall_of_draws_is_scipys():
+    random = np.random.default_rng(0)
+    first, second = random.integers(0, 6, (20, 9)), random.integers(0, 6, (20, 9))
+    first[3] = 2
+    found = survival.kendalls(first, second)
+    expected = [kendall(one, other) for one, other in zip(first, second, strict=True)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert np.isnan(found[3])
+
+
+def retrained(seed, **more):
+    random = np.random.default_rng(seed)
+    return [
+        {"chosen by": name, "share": share, "loss": float(loss), "accuracy": 1 - loss / 10}
+        | {key: value(loss) for key, value in more.items()}
+        for name in ("random", "taylor")
+        for share in (0.2, 0.4)
+        for loss in random.random(5)
+    ]
+
+
+def survived(root, seed, rows, **more):
+    facts = {"case": "toy", "seed": seed, "commit": "c", "sources": {"stage": "s", "case": "k", "criteria": "t"}}
+    facts |= {"libraries": {}, "rows": rows, "settings": {"updates": 7}, "examples": 9} | more
+    runs.save(runs.folder("toy", seed, root) / "pruning/subsets.survival", "survival", {}, facts)
+
+
+def test_the_section_grades_every_predictor_by_both_outcomes(tmp_path):
+    for seed in (0, 1):
+        write(tmp_path, seed=seed)
+        after = {
+            "test_loss": lambda loss: 3 * loss,
+            "loss after bias": lambda loss: 1 - loss,
+            "loss after both": lambda loss: loss,
+        }
+        survived(tmp_path, seed, retrained(seed, **after), **{"repaired on": 40})
+    found = survival.section(pruning_runs.read_study("toy", [0, 1], tmp_path))
+    table = found.table.set_index(["loss before retraining", "share of maps deleted"])
+    assert len(table) == 3 * 3
+    assert table.loc[("as it is", "all"), "τ with test accuracy"].startswith("−1.00 [−1.00")
+    assert table.loc[("as it is", "40%"), "τ with test loss"].startswith("1.00 [1.00")
+    assert table.loc[("biases repaired", "all"), "τ with test loss"].startswith("−1.00")
+    assert table.loc[("both repaired", "all"), "subsets"] == 40
+    assert found.caption.startswith("Yes: the lower the loss")
+    assert "Repairs saw 40 other training examples" in found.caption
+    every = pruning_runs.steps(pruning_runs.read_study("toy", [0, 1], tmp_path))
+    assert every[every.study == "survival"]["loss after bias"].notna().all()
+
+
+def test_a_file_of_survival_from_before_repairs_is_read(tmp_path):
+    write(tmp_path)
+    survived(tmp_path, 0, retrained(0))
+    study = pruning_runs.read_study("toy", [0], tmp_path)
+    found = survival.section(study)
+    assert list(found.table["loss before retraining"].unique()) == ["as it is"]
+    assert "τ with test loss" not in found.table
+    assert render_pruning([[study]], tmp_path / "out").is_file()
+    survived(tmp_path, 0, [{"loss after bias": "low"} | row for row in retrained(0)])
+    with pytest.raises(BadInput, match=r"loss after bias.* must be a number"):
+        pruning_runs.read_study("toy", [0], tmp_path)
 
 
 def test_runs_of_other_criteria_may_be_of_other_criteria_files(tmp_path):
