@@ -11,6 +11,7 @@ import torch
 
 from pruning_oracle.bench.case import Case, Site
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.runs.bounds import COUNT, SEED, SHARE
 
 MOST, LONGEST = 10**6, 2**28  # sets, and bytes of a file of them
 ALLOWED = 'a list of sets such as [{"features.0": [1, 5], "features.3": [0]}]: for each site the maps that are removed'
@@ -113,28 +114,46 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def random_sets(case: Case, count: int, share: float, seed: int) -> list[MapSet]:
-    """Reference sets: `count` random sets, each with this share of all maps of the network, at least one.
+def random_sets(case: Case, count: int, share: float = 0.1, seed: int = 0) -> list[MapSet]:
+    """Reference sets: random sets of maps, each with the same share of all maps of a network.
 
-    A set takes the maps of a random order one by one, but leaves out a site's last. Raises BadInput if so many maps cannot be
-    removed without emptying a site.
+    A set takes the maps of a random order one by one, but leaves out a site's last.
+
+    Args:
+        case: whose maps they are.
+        count: how many sets.
+        share: of all maps of the network, above 0; at least one map is taken.
+        seed: what they are drawn from.
+
+    Returns:
+        The sets; small ones may be equal.
+
+    Raises:
+        BadInput: a number is out of bounds, or so many maps cannot be removed without emptying a site.
+
+    Examples:
+        >>> import pruning_oracle as po
+        >>> [len(one) for one in po.random_sets(po.load("vgg-digits"), 3, share=0.02)]
+        [4, 4, 4]
     """
-    sites = [site for site in case.sites for _ in range(site.maps)]
-    places = [index for site in case.sites for index in range(site.maps)]
-    wanted, most = max(1, round(share * len(sites))), len(sites) - len(case.sites)
+    COUNT.check("--random", count)
+    SHARE.check("--share", share)
+    SEED.check("--draw-seed", seed)
+    owners = [(site, index) for site in case.sites for index in range(site.maps)]
+    wanted, most = max(1, round(share * len(owners))), len(owners) - len(case.sites)
     if wanted > most:
         raise BadInput(
-            f"--share {share:g} is {wanted} of {len(sites)} maps; allowed are at most {most}, since every site keeps one"
+            f"--share {share:g} is {wanted} of {len(owners)} maps; allowed are at most {most}, since every site keeps one"
         )
     generator = torch.Generator().manual_seed(seed)
-    found = []
-    for _ in range(count):
-        gone: dict[str, list[int]] = {site.name: [] for site in case.sites}
-        left = wanted
-        for place in torch.randperm(len(sites), generator=generator).tolist():
-            site = sites[place]
-            if left and len(gone[site.name]) < site.maps - 1:
-                gone[site.name].append(places[place])
-                left -= 1
-        found.append(MapSet.of(gone))
-    return found
+    return [_random_set(case, owners, wanted, generator) for _ in range(count)]
+
+
+def _random_set(case: Case, owners: list[tuple[Site, int]], wanted: int, generator: torch.Generator) -> MapSet:
+    gone: dict[str, list[int]] = {site.name: [] for site in case.sites}
+    for place in torch.randperm(len(owners), generator=generator).tolist():
+        site, index = owners[place]
+        if wanted and len(gone[site.name]) < site.maps - 1:
+            gone[site.name].append(index)
+            wanted -= 1
+    return MapSet.of(gone)
