@@ -134,7 +134,7 @@ def random_sets(case: Case, count: int, share: float = 0.1, seed: int = 0) -> li
     Examples:
         >>> import pruning_oracle as po
         >>> [len(one) for one in po.random_sets(po.load("vgg-digits"), 3, share=0.02)]
-        [4, 4, 4]
+        [11, 11, 11]
     """
     COUNT.check("--random", count)
     SHARE.check("--share", share)

@@ -162,7 +162,7 @@ case.losses(batch)
 memory.keep_heap()
 memory.forget_peak(case.device)
 before = memory.peak(case.device)
-ReplaySets(case, int(sys.argv[1]))(random_sets(case, 12, 0.1, 0), batch)
+ReplaySets(case, int(sys.argv[1]))(random_sets(case, 26, 0.1, 0), batch)
 print(memory.peak(case.device) - before)
 """
 
