@@ -150,7 +150,7 @@ def test_shuffled_channels():
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_embedded_cases_and_physical_deletion(name):
     case = load(name, 0).to("cpu", "float64")
-    sets = [*random_sets(case, 2, 0.1, 0), *random_sets(case, 1, 0.5, 1), *sets_of_every_kind(case, 0)[-4:-2]]
+    sets = [*random_sets(case, 2, 0.1, 0), *random_sets(case, 1, 0.5, 1), *sets_of_every_kind(case, 1)[-6:-4]]
     engine = exact_sets(case, sets, sizes=((3, 200),))
     batch = next(case.batches(case.train, range(3), 3))
     joint = engine(sets, batch)
