@@ -76,8 +76,12 @@ def sets(
     random: Annotated[
         int | None, number("--random", "COUNT", "How many random sets are measured, beside others.", SETS, show_default=False)
     ] = None,
-    share: Annotated[float, number("--share", "SHARE", "Of all maps that a random set removes.", SETS)] = 0.1,
-    draw_seed: Annotated[int, number("--draw-seed", "SEED", "What random sets are drawn from.", SETS)] = 0,
+    share: Annotated[
+        float | None, number("--share", "SHARE", "Of all maps, for a random set (default 0.1).", SETS, show_default=False)
+    ] = None,
+    draw_seed: Annotated[
+        int | None, number("--draw-seed", "SEED", "What random sets are drawn from (default 0).", SETS, show_default=False)
+    ] = None,
     engine: Annotated[str, option("replay, or literal, the slow definition.", COMPUTING, show_default=True)] = "replay",
     out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
 ) -> Answer:
@@ -92,10 +96,13 @@ def sets(
 
     if sets is None and random is None:
         raise BadInput("no sets are given: --sets names a file with them, --random says how many are drawn")
+    if random is None and (share is not None or draw_seed is not None):
+        raise BadInput("--share and --draw-seed are of random sets: --random says how many are drawn")
     given = chosen.given | computing.given
     case = which.load()
     listed = read_sets(case, sets) if sets else []
-    listed += random_sets(case, random, share, draw_seed) if random else []
+    if random is not None:
+        listed += random_sets(case, random, 0.1 if share is None else share, draw_seed or 0)
     place = run_file(case, "sets.safetensors", out)
     done = joint_loss_into(case, place, listed, **given, engine=engine)
     found, name = read_joint(load_file(done.out, KIND)), f"{case.name} seed {case.seed}"

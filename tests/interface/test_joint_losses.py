@@ -117,6 +117,7 @@ def test_the_command_measures_what_the_function_does(tmp_path):
     [
         ([], "no sets are given: --sets names a file with them, --random says how many are drawn"),
         (["--sets", "none.json"], "--sets none.json: No such file or directory"),
+        (["--sets", "mine.json", "--share", "0.2"], "--share and --draw-seed are of random sets: --random says how many"),
         (["--random", "0"], "--random is 0; allowed are whole numbers from 1 to 1000000"),
         (["--random", "2", "--share", "1.5"], "--share is 1.5; allowed are numbers above 0 up to 1"),
         (["--random", "2", "--share", "0.9"], "--share 0.9 is 3 of 3 maps; allowed are at most 2"),
