@@ -1,7 +1,7 @@
 """Pruning Oracle: what removing each feature map of a convolutional network costs, and how well pruning criteria guess it.
 
-The functions here are the whole pipeline: `case` or `load`, `measure`, `score`, `agreement`, `prune`, `read`. They are imported
-when they are first used, so that `import pruning_oracle` loads nothing else.
+The functions here are the whole pipeline: `case` or `load`, `measure`, `joint_loss`, `score`, `agreement`, `prune`, `read`.
+They are imported when they are first used, so that `import pruning_oracle` loads nothing else.
 """
 
 import importlib
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pruning_oracle.bench.case import Case, LeftOut, Site
     from pruning_oracle.bench.errors import BadInput
+    from pruning_oracle.bench.map_set import MapSet, random_sets
     from pruning_oracle.bench.network.gates import Gate
     from pruning_oracle.bench.scores import abs_mean, mean, mean_abs
     from pruning_oracle.criteria.criterion import Criterion, criterion
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pruning_oracle.interface.agreement import Agreement, SmallSampleWarning, agreement
     from pruning_oracle.interface.cases import case, load
     from pruning_oracle.interface.guesses import Guesses, score
+    from pruning_oracle.interface.joint import JointLosses, joint_loss
     from pruning_oracle.interface.pruned import Pruned, StoppedEarlyWarning, prune
     from pruning_oracle.interface.reading import read
     from pruning_oracle.interface.truth import Truth, measure
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _PLACES = {  # the same once more for the running program: where each name lies; a test holds both alike
     "bench.case": ("Case", "LeftOut", "Site"),
     "bench.errors": ("BadInput",),
+    "bench.map_set": ("MapSet", "random_sets"),
     "bench.network.gates": ("Gate",),
     "bench.scores": ("abs_mean", "mean", "mean_abs"),
     "criteria.criterion": ("Criterion", "criterion"),
@@ -33,6 +36,7 @@ _PLACES = {  # the same once more for the running program: where each name lies;
     "interface.agreement": ("Agreement", "SmallSampleWarning", "agreement"),
     "interface.cases": ("case", "load"),
     "interface.guesses": ("Guesses", "score"),
+    "interface.joint": ("JointLosses", "joint_loss"),
     "interface.pruned": ("Pruned", "StoppedEarlyWarning", "prune"),
     "interface.reading": ("read",),
     "interface.truth": ("Truth", "measure"),
@@ -48,7 +52,9 @@ __all__ = [
     "Evidence",
     "Gate",
     "Guesses",
+    "JointLosses",
     "LeftOut",
+    "MapSet",
     "PerExample",
     "Pruned",
     "Site",
@@ -60,11 +66,13 @@ __all__ = [
     "bibtex",
     "case",
     "criterion",
+    "joint_loss",
     "load",
     "mean",
     "mean_abs",
     "measure",
     "prune",
+    "random_sets",
     "read",
     "score",
 ]

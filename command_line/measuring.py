@@ -9,12 +9,18 @@ from pruning_oracle.command_line.command import Answer, command, told
 from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions, ExampleOptions, GoalOptions, run_file
 from pruning_oracle.command_line.options import COMPUTING, OUTPUT, number, option
 
-PANEL = "Measure"
+PANEL, SETS = "Measure", "Which sets"
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the application."""
     command(app, PANEL, "oracle vgg-digits", "oracle mine.py --budget 0.05 --memory 8GiB --device cuda")(oracle)
+    command(
+        app,
+        PANEL,
+        "sets vgg-digits --sets mine.json --examples 256",
+        "sets vgg-digits --random 100 --share 0.1 --draw-seed 7 --json",
+    )(sets)
     command(
         app,
         PANEL,
@@ -58,6 +64,56 @@ def oracle(
         f" largest difference {checked['largest difference']:.1g}"
     )
     return Answer({"up to date": False, "file": place} | facts)
+
+
+def sets(
+    which: CaseOptions,
+    chosen: ExampleOptions,
+    computing: ComputingOptions,
+    sets: Annotated[
+        Path | None, option('A JSON file: [{"features.0": [1, 5], "features.3": [0]}, …], maps by site for each set.', SETS)
+    ] = None,
+    random: Annotated[
+        int | None, number("--random", "COUNT", "How many random sets are measured, beside others.", SETS, show_default=False)
+    ] = None,
+    share: Annotated[
+        float | None, number("--share", "SHARE", "Of all maps, for a random set (default 0.1).", SETS, show_default=False)
+    ] = None,
+    draw_seed: Annotated[
+        int | None, number("--draw-seed", "SEED", "What random sets are drawn from (default 0).", SETS, show_default=False)
+    ] = None,
+    engine: Annotated[str, option("replay, or literal, the slow definition.", COMPUTING, show_default=True)] = "replay",
+    out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
+) -> Answer:
+    """Measure joint losses: the change in loss of every example when the maps of a set are removed together, in nats."""
+    from pruning_oracle.bench.errors import BadInput
+    from pruning_oracle.bench.map_set import random_sets, read_sets
+    from pruning_oracle.bench.runs import load as load_file
+    from pruning_oracle.command_line.printed import print_table
+    from pruning_oracle.interface.into_files import joint_loss_into
+    from pruning_oracle.interface.joint import KIND, read_joint
+    from pruning_oracle.interface.result import SHOWN
+
+    if sets is None and random is None:
+        raise BadInput("no sets are given: --sets names a file with them, --random says how many are drawn")
+    if random is None and (share is not None or draw_seed is not None):
+        raise BadInput("--share and --draw-seed are of random sets: --random says how many are drawn")
+    given = chosen.given | computing.given
+    case = which.load()
+    listed = read_sets(case, sets) if sets else []
+    if random is not None:
+        listed += random_sets(case, random, 0.1 if share is None else share, draw_seed or 0)
+    place = run_file(case, "sets.safetensors", out)
+    done = joint_loss_into(case, place, listed, **given, engine=engine)
+    found, name = read_joint(load_file(done.out, KIND)), f"{case.name} seed {case.seed}"
+    told(f"{name}: {place} is up to date" if done.current else f"{name}: measured in {done.facts['seconds']:.0f} s, in {place}")
+    told(found.lines()[0])
+    table = found.frame()
+    more = f"the first {SHOWN} of {len(table)}" if len(table) > SHOWN else ""
+    print_table(table.head(SHOWN).round(4).astype(str), "joint loss in nats, with a 95 % interval over examples", more)
+    rows = [row | {"removed": one.named} for row, one in zip(table.to_dict("records"), found.sets, strict=True)]
+    facts = {fact: value for fact, value in done.facts.items() if fact != "sets"}
+    return Answer({"up to date": done.current, "file": place, "joint losses": rows} | facts)
 
 
 def criteria(

@@ -1,15 +1,16 @@
-"""What `measure`, `score` and `prune` do, into files and without reading them: for the command line, which starts often.
+"""What `measure`, `joint_loss`, `score` and `prune` do, into files and unread: for the command line, which starts often.
 
 Nothing here imports what draws and lays out tables.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.loading.choice import choice_from
+from pruning_oracle.bench.map_set import MapSet, checked_sets, read_sets
 from pruning_oracle.bench.network.memory import bytes_of
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target
 from pruning_oracle.bench.runs.resumable import SECONDS
@@ -18,6 +19,7 @@ from pruning_oracle.bench.setting import Finished, Resources
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.criteria.run import run_criteria
 from pruning_oracle.oracle.run import run_oracle
+from pruning_oracle.oracle.sets.run import run_sets
 from pruning_oracle.pruning.run import criterion_of, run_pruning
 
 
@@ -38,6 +40,25 @@ def measure_into(
     choice = choice_from(examples, rows, fresh, sample_seed)
     resources = Resources(**computing | {"memory": bytes_of(computing.get("memory"))})
     return run_oracle(case, out, choice, resources, engine, None if budget is None else str(budget), until)
+
+
+def joint_loss_into(
+    case: Case,
+    out: Path,
+    sets: Iterable[Mapping[str, Iterable[int]] | MapSet] | str | Path,
+    *,
+    examples: int | None = None,
+    rows: Sequence[int] | str | None = None,
+    fresh: int | str | None = None,
+    sample_seed: int | None = None,
+    engine: str = "replay",
+    **computing: Any,
+) -> Finished:
+    """What `joint_loss` does, into a file and without reading it; `fresh` is checked, and changes no number of a joint loss."""
+    choice = choice_from(examples, rows, fresh, sample_seed)
+    resources = Resources(**computing | {"memory": bytes_of(computing.get("memory"))})
+    listed = read_sets(case, Path(sets)) if isinstance(sets, (str, Path)) else checked_sets(case, sets)
+    return run_sets(case, out, listed, choice, resources, engine)
 
 
 def score_into(

@@ -9,17 +9,18 @@ from pruning_oracle.bench.loading.load import load, registered
 from pruning_oracle.bench.runs.files import kind_of
 from pruning_oracle.interface import result
 from pruning_oracle.interface.guesses import Guesses
+from pruning_oracle.interface.joint import JointLosses, read_joint
 from pruning_oracle.interface.pruned import Pruned, read_pruned
 from pruning_oracle.interface.truth import Truth
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.reports.inputs.shapes import CRITERIA, ORACLE
 
 
-def read(path: str | Path, case: Case | None = None) -> Truth | Guesses | Pruned:
+def read(path: str | Path, case: Case | None = None) -> Truth | Guesses | JointLosses | Pruned:
     """Reads a result from a file, without running code.
 
     Args:
-        path: a file that `save`, a `path=` or the command line wrote: an oracle's, criteria's, or a pruned `.network`.
+        path: a file that `save`, a `path=` or the command line wrote: an oracle's, criteria's, sets', or a pruned `.network`.
         case: the case that was pruned, if the file is a network's and the case is not one of the suite's.
 
     Returns:
@@ -41,8 +42,10 @@ def read(path: str | Path, case: Case | None = None) -> Truth | Guesses | Pruned
         return Truth(result.checked(runs.load(place, kind), ORACLE))
     if kind == "criteria":
         return Guesses(result.checked(runs.load(place, kind), CRITERIA))
+    if kind == "sets":
+        return read_joint(runs.load(place, kind))
     if kind != network_file.KIND:
-        raise BadInput(f"{place} is a {kind} file; allowed are an oracle's, criteria's or a pruned network's")
+        raise BadInput(f"{place} is a {kind} file; allowed are an oracle's, criteria's, sets' or a pruned network's")
     return read_pruned(place, case or _whole(place))
 
 

@@ -6,14 +6,13 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pruning_oracle.bench.case import Case, Site
 from pruning_oracle.bench.terminal import one_line
 
 EVERY = 10.0  # seconds between two lines of the log
@@ -21,20 +20,22 @@ log = logging.getLogger("oracle")
 
 
 class Progress:
-    """Counts (example, map) pairs; their cost differs between sites, so the remaining time is estimated site by site.
+    """Counts (example, removal) pairs; their cost differs between sites, so the remaining time is estimated site by site.
 
-    What a site takes once, to be planned, is no part of the rate of its pairs.
+    `pairs` gives how many there are at each site, or of whatever else has a rate of its own. What a site takes once, to be
+    planned, is no part of the rate of its pairs.
     """
 
-    def __init__(self, case: Case, examples: int) -> None:
-        self.left = {site.name: site.maps * examples for site in case.sites}
+    def __init__(self, name: str, pairs: Iterable[tuple[str, int]]) -> None:
+        self.left: dict[str, int] = defaultdict(int)
+        for rate, count in pairs:
+            self.left[rate] += count
         self.total = sum(self.left.values())
         self.seconds: dict[str, float] = defaultdict(float)
         self.pairs: dict[str, int] = defaultdict(int)
         self.planning: dict[str, float] = defaultdict(float)
         self.start = self.said = time.monotonic()
         layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} pairs, {elapsed} gone{postfix}"
-        name = f"{case.name} seed {case.seed} oracle"
         self.bar = tqdm(total=self.total, desc=name, unit_scale=True, bar_format=layout, disable=None)
 
     def remaining(self) -> float:
@@ -45,20 +46,20 @@ class Progress:
         unplanned = sum(left > 0 and name not in self.planning for name, left in self.left.items())
         return math.fsum(left * rate[name] for name, left in self.left.items()) + unplanned * planning
 
-    def found(self, site: Site, pairs: int) -> None:
+    def found(self, site: str, pairs: int) -> None:
         """Counts pairs of a site that were measured by an earlier run."""
-        self.left[site.name] -= pairs
+        self.left[site] -= pairs
         self.bar.update(pairs)
 
-    def measured(self, site: Site, pairs: int, seconds: float, planning: float = 0.0) -> None:
+    def measured(self, site: str, pairs: int, seconds: float, planning: float = 0.0) -> None:
         """Counts pairs of a site that took `seconds` to measure, after so many seconds of `planning` the site.
 
         Updates the bar and, now and then, the log.
         """
-        self.left[site.name] -= pairs
-        self.pairs[site.name] += pairs
-        self.seconds[site.name] += seconds
-        self.planning[site.name] += planning
+        self.left[site] -= pairs
+        self.pairs[site] += pairs
+        self.seconds[site] += seconds
+        self.planning[site] += planning
         left, now = tqdm.format_interval(self.remaining()), time.monotonic()
         self.bar.set_postfix_str(f"{left} left", refresh=False)
         self.bar.update(pairs)

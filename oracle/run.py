@@ -8,25 +8,14 @@ import numpy as np
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, unknown
-from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading.choice import ExampleChoice
-from pruning_oracle.bench.network import memory
-from pruning_oracle.bench.runs.kinds import LOG
-from pruning_oracle.bench.setting import (
-    Finished,
-    Resources,
-    fingerprint,
-    finished_before,
-    network_facts,
-    open_for_measuring,
-)
+from pruning_oracle.bench.setting import Finished, Resources
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.least import least_bytes
-from pruning_oracle.oracle.measure import CHECKED, ENGINES, Oracle, measure, recheck
-from pruning_oracle.oracle.progress import logged
-from pruning_oracle.oracle.resume import Units
+from pruning_oracle.oracle.measure import ENGINES, Oracle, measure, recheck
+from pruning_oracle.oracle.measurement import opened
+from pruning_oracle.oracle.recheck import CHECKED
 
 # the modules whose code determines the numbers in an oracle's file
 SOURCES = ("oracle/measure.py", "oracle/estimated/sampling.py", "bench/network/cost.py", "bench/evaluation.py")
@@ -51,33 +40,22 @@ def run_oracle(
         raise unknown("engine", engine, ENGINES)
     if not goal.exact and engine != "replay":
         raise BadInput(f"--engine {engine} measures every pair: without it, --budget and --until estimate")
-    rows = choice.split(case)[0]
-    opened = open_for_measuring(case, out, runs.run_file("oracle"), resources, SOURCES)
-    case, (batch, held) = opened.case, (opened.setting[name] for name in ("batch", "memory"))
-    asked = {"engine": engine, "budget": budget, "until": until} | choice.facts(case)
-    setting = opened.setting | asked | {"examples": len(rows), "data": fingerprint(case.train, rows)}
-    if before := finished_before(out, "oracle", setting):
-        Units(out, setting).discard()
+    asked = {"engine": engine, "budget": budget, "until": until}
+    of = opened(case, out, "oracle", choice, resources, SOURCES, asked)
+    if before := of.before():
         return before
-    memory.check_least(held, resources.memory is not None, least_bytes(case, engine), f"{case.name}: one example's oracle")
-    facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
-    lines = runs.beside(out, ".log")
-    runs.check_writable(lines, LOG)
-    loss, accuracy = evaluate(case, case.test, range(len(case.test)), batch)  # first: what fails here costs no oracle
-    facts["test"] = {"loss": loss, "accuracy": accuracy, "examples": len(case.test)}
-    with logged(lines), Units(out, setting).hold() as units:
-        made = ENGINES[engine](case, held, units.choices)
+    facts = of.facts()  # first: what fails here costs no oracle
+    with of.units() as units:
+        made = ENGINES[engine](of.case, of.held, units.choices)
         if isinstance(made, Replay) and not goal.exact:
-            sampling = Sampling(case, made, rows, batch, units, seed=asked["sample seed"])
+            sampling = Sampling(of.case, made, of.rows, of.batch, units, seed=of.setting["sample seed"])
             oracle, arrays, estimated = _estimated(sampling, goal)
             facts |= {"engine": "sampled", "estimated": estimated}
         else:
-            oracle, arrays = measure(case, made, rows, batch, units), dict[str, np.ndarray]()
-        difference = recheck(case, oracle, rows, _measured(case, arrays))
+            oracle, arrays = measure(of.case, made, of.rows, of.batch, units), dict[str, np.ndarray]()
+        difference = recheck(of.case, oracle, of.rows, _measured(of.case, arrays))
         facts |= {"choices": dict(units.choices), "recheck": {"triples": CHECKED, "largest difference": difference}}
-        facts |= {"seconds": round(oracle.seconds, 2)} | runs.provenance()
-        runs.save(out, "oracle", _arrays(oracle, rows) | arrays, facts)
-    return Finished(out, facts, False)
+        return of.save(_arrays(oracle, of.rows) | arrays, facts | {"seconds": round(oracle.seconds, 2)})
 
 
 def _estimated(sampling: Sampling, goal: Goal) -> tuple[Oracle, runs.Arrays, dict[str, Any]]:

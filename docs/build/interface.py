@@ -2,14 +2,15 @@
 
 import pruning_oracle
 
-RESULTS = ("Truth", "Guesses", "Agreement", "Pruned")
+RESULTS = ("Truth", "JointLosses", "Guesses", "Agreement", "Pruned")
+FUNCTIONS = ("case", "load", "measure", "joint_loss", "random_sets", "score", "agreement", "prune", "read")
 CRITERIA = ("criterion", "Criterion", "Evidence", "PerExample", "mean", "mean_abs", "abs_mean")
 
 
 def interface() -> str:
     """A directive of mkdocstrings for each name."""
     offered = set(pruning_oracle.__all__)
-    functions = [name for name in ("case", "load", "measure", "score", "agreement", "prune", "read") if name in offered]
+    functions = [name for name in FUNCTIONS if name in offered]
     rest = sorted(offered - {*functions, *RESULTS, *CRITERIA})
     groups = {"Functions": functions, "What they return": RESULTS, "Criteria": CRITERIA, "Types, errors and warnings": rest}
     parts = []

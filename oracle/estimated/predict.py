@@ -18,7 +18,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import are_class_scores
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.runs import Arrays
-from pruning_oracle.oracle.measure import check_loss
+from pruning_oracle.oracle.parts import check_loss
 
 DOUBT = 0.5  # how far off a move may be, as a share of the move
 FLOOR, LEAST = 0.5, 0.02  # shares of a map's mean over examples: added to each move's magnitude, and to each size

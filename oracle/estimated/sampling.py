@@ -35,7 +35,8 @@ from pruning_oracle.oracle.estimated.rounds import choose_pairs
 from pruning_oracle.oracle.estimated.site_sample import SiteSample
 from pruning_oracle.oracle.estimated.steps import USUAL, Steps
 from pruning_oracle.oracle.exact.replay import Replay
-from pruning_oracle.oracle.measure import Oracle, check_changes
+from pruning_oracle.oracle.measure import Oracle, said
+from pruning_oracle.oracle.parts import check_changes
 from pruning_oracle.oracle.resume import Units
 
 log = logging.getLogger("oracle")
@@ -201,7 +202,7 @@ class Sampling:
             found = self.engine.pairs(site, batch, *there).cpu()
             change = torch.zeros(part.shape, dtype=found.dtype)
             change[examples, maps] = found
-            check_changes(self.case, site, change, block)
+            check_changes(self.case, change, block, partial(said, site))
             arrays[site.name] = found.numpy()
         return arrays
 

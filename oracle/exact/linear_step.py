@@ -1,4 +1,4 @@
-"""The linear step: a layer's output without one of its input maps is its output minus that map's own contribution."""
+"""The linear step: a layer's output without some of its input maps is its output minus the contribution of these maps."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -87,17 +87,17 @@ def output_without_maps(
     after: Tensor,
     rows: Rows,
     examples: Int[Tensor, " pair"],
-    maps: Int[Tensor, " pair"],
+    which: Int[Tensor, " pair"],
 ) -> Tensor:
-    """A layer's output for every (example, map) pair with that map removed; pairs of one map must follow one another.
+    """A layer's output for every (example, removal) pair; pairs of one removal, named by `which`, must follow one another.
 
-    `given` and `after` are the layer's kept input and output, both laid out as `rows`; `channels` are each map's channels in
-    the input. A map's contribution is computed from these channels alone.
+    `given` and `after` are the layer's kept input and output, both laid out as `rows`; `channels` are each removal's channels
+    in the input. The contribution of what is removed is computed from these channels alone.
     """
     result, start = rows.take(after, examples), 0
-    for index, count in _runs(maps):
+    for index, count in _runs(which):
         part = examples[start : start + count]
-        if channels[index]:  # a layer that reads a part of the maps may not read this one
+        if channels[index]:  # a layer that reads a part of the maps may read none of these
             result[start * rows.per : (start + count) * rows.per] -= _contribution(layer, channels[index], given, rows, part)
         start += count
     return result
@@ -113,6 +113,6 @@ def _contribution(layer: nn.Module, channels: list[int], given: Tensor, rows: Ro
     return CONVOLVE[base](own, weight, None, layer.stride, layer.padding, layer.dilation)
 
 
-def _runs(maps: Tensor) -> Iterable[tuple[int, int]]:
-    values, counts = maps.unique_consecutive(return_counts=True)
+def _runs(which: Tensor) -> Iterable[tuple[int, int]]:
+    values, counts = which.unique_consecutive(return_counts=True)
     return zip(values.tolist(), counts.tolist(), strict=True)

@@ -15,6 +15,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.oracle.exact import proof
 from pruning_oracle.oracle.exact.batch_layout import Unreplayable
 from pruning_oracle.oracle.exact.choices import ENTIRE, Choices
+from pruning_oracle.oracle.exact.removals import Removals
 from pruning_oracle.oracle.exact.traced import Traced
 from pruning_oracle.oracle.exact.untraced import Untraced
 
@@ -67,50 +68,62 @@ class Network:
         except PASSED_ON:
             raise
         except Exception as error:
-            self._give_up(site, error)
+            self._give_up(site.name, error)
         return torch.ones(self.whole.batch.examples, site.maps, dtype=torch.bool, device=self.case.device)
 
-    def prepare(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"], room: int) -> None:
-        """Plans a site's replay and proves it on a few of these pairs, unless that is done; pairs may hold `room` bytes."""
-        if not self.traced or site in self.traced.plans or self._entire(site):
+    def order(self) -> list[Site]:
+        """The sites in the order in which the network comes to their first gates, as far as that is known."""
+        try:
+            return self.traced.order(self.case.sites) if self.traced else list(self.case.sites)
+        except Exception:  # where gates lie is unknown, and every removal will run the whole network
+            return list(self.case.sites)
+
+    def prepare(self, removals: Removals, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"], room: int) -> None:
+        """Plans the replay of what is replayed alike, and proves it on a few of these pairs, unless that is done.
+
+        Pairs may hold `room` bytes.
+        """
+        if not self.traced or removals.name in self.traced.plans or self._entire(removals):
             return
         try:
-            self.traced.prepare(site)
-            few = proof.some(len(maps), room // max(1, self.whole.held)).to(maps.device)
-            found, expected = (each.removed(site, examples[few], maps[few]) for each in (self.traced, self.whole))
+            self.traced.prepare(removals)
+            few = proof.some(len(which), room // max(1, self.whole.held)).to(which.device)
+            found, expected = (each.removed(removals, examples[few], which[few]) for each in (self.traced, self.whole))
             if proof.differ(found, expected, self.case.precision):
                 raise Unreplayable("the replay gives other outputs than the network itself")
         except PASSED_ON:
-            self.traced.plans.pop(site, None)
+            self.traced.plans.pop(removals.name, None)
             raise
         except Exception as error:
-            self.traced.plans.pop(site, None)
-            self._give_up(site, error)
+            self.traced.plans.pop(removals.name, None)
+            self._give_up(removals.name, error)
 
-    def pair_bytes(self, site: Site) -> int:
-        """The most bytes that one (example, map) pair of a prepared site holds at any time."""
-        return self.whole.held if self.traced is None or self._entire(site) else self.traced.pair_bytes(site)
+    def pair_bytes(self, removals: Removals) -> int:
+        """The most bytes that one (example, removal) pair of what is prepared holds at any time."""
+        if self.traced is None or self._entire(removals):
+            return self.whole.held + removals.held
+        return self.traced.pair_bytes(removals) + removals.held
 
-    def removed(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
-        """The network's output for every (example, map) pair of a prepared site with that map removed."""
+    def removed(self, removals: Removals, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]) -> Any:
+        """The network's output for every (example, removal) pair of what is prepared; `which` are places in `removals`."""
         try:
-            if self.traced and not self._entire(site):
-                return self.traced.removed(site, examples, maps)
+            if self.traced and not self._entire(removals):
+                return self.traced.removed(removals, examples, which)
         except PASSED_ON:
             raise
         except Exception as error:
-            self._give_up(site, error)
-        return self.whole.removed(site, examples, maps)
+            self._give_up(removals.name, error)
+        return self.whole.removed(removals, examples, which)
 
-    def _entire(self, site: Site) -> bool:
-        return self.choices.get(site.name) == ENTIRE
+    def _entire(self, removals: Removals) -> bool:
+        return self.choices.get(removals.name) == ENTIRE
 
-    def _give_up(self, site: Site, error: Exception) -> None:
-        """Lets every removal at a site run the whole network from now on, and says so, but once for each reason."""
+    def _give_up(self, name: str, error: Exception) -> None:
+        """Lets every removal that is called so run the whole network from now on, and says so, but once for each reason."""
         reason = _reason(error)
-        self.choices[site.name] = ENTIRE
+        self.choices[name] = ENTIRE
         if reason not in self.reasons:
-            log.warning("%s: removals at site %s run the whole network, since %s", self.case.name, site.name, reason)
+            log.warning("%s: removals at site %s run the whole network, since %s", self.case.name, name, reason)
         self.reasons.add(reason)
 
 

@@ -23,6 +23,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.network import memory
 from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.network import Network
+from pruning_oracle.oracle.exact.removals import Removals, one_map_each
 
 FOLD = 1024  # pairs side by side, if memory allows: more are no faster on a CPU
 log = logging.getLogger("oracle")
@@ -71,6 +72,13 @@ class Replay:
         return change
 
     @torch.no_grad()
+    def losses(self, batch: Batch) -> Float[Tensor, " example"]:
+        """Loss of every example of a batch with every map kept, in nats."""
+        with memory.memory_error_as_bad_input(self.case, batch.examples):
+            self._keep(batch)
+        return self.kept
+
+    @torch.no_grad()
     def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
         """False for the pairs known to change nothing, because the map is zero all over the example; true for the others."""
         with memory.memory_error_as_bad_input(self.case, batch.examples):
@@ -85,24 +93,35 @@ class Replay:
 
         Raises BadInput if memory does not suffice for a single pair.
         """
+        return self.changes(one_map_each(self.case, site), batch, examples, maps)
+
+    @torch.no_grad()
+    def changes(
+        self, removals: Removals, batch: Batch, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]
+    ) -> Float[Tensor, " pair"]:
+        """The change in loss of chosen (example, removal) pairs, in nats; pairs of one removal must follow one another.
+
+        `which` are places in `removals`. Raises BadInput if memory does not suffice for a single pair.
+        """
         with memory.memory_error_as_bad_input(self.case, batch.examples):
             self._keep(batch)
-        change = self.kept.new_zeros(len(maps))
+        change = self.kept.new_zeros(len(which))
         done = 0
-        while done < len(maps):
+        while done < len(which):
             size = self.fold
             try:
                 with self.spent.on("planning"):
-                    self.network.prepare(site, examples[:size], maps[:size], self.room)
-                size = min(size, max(1, self.room // max(1, self.network.pair_bytes(site))))
-                e, k = examples[done : done + size], maps[done : done + size]
-                change[done : done + size] = self.case.loss(self.network.removed(site, e, k), batch.labels_of(e)) - self.kept[e]
+                    self.network.prepare(removals, examples[:size], which[:size], self.room)
+                size = min(size, max(1, self.room // max(1, self.network.pair_bytes(removals))))
+                e, k = examples[done : done + size], which[done : done + size]
+                loss = self.case.loss(self.network.removed(removals, e, k), batch.labels_of(e))
+                change[done : done + size] = loss - self.kept[e]
                 done += size
                 continue
             except torch.OutOfMemoryError:
                 pass  # the memory of the attempt is only freed outside of this block
             if not self._room_made():
-                self._halve(site, size)
+                self._halve(removals.site, size)
         return change
 
     def _keep(self, batch: Batch) -> None:

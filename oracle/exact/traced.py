@@ -1,11 +1,12 @@
 """A network as a graph of operations whose values are kept, so that a removal recomputes only what depends on the map.
 
-One ordinary pass keeps every value. To remove maps, only the operations behind the site's gates run again, with many
-(example, map) pairs side by side; whatever else they read is taken from the kept values of the pair's example. Sizes, and what
-is made of them alone, are no part of what depends on a map.
+One ordinary pass keeps every value. To remove maps, only the operations behind their gates run again, with many (example,
+removal) pairs side by side; whatever else they read is taken from the kept values of the pair's example. Sizes, and what is
+made of them alone, are no part of what depends on a map.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from pruning_oracle.oracle.exact import choices, fold_batch_norms
 from pruning_oracle.oracle.exact.batch_layout import Unreplayable, Values, learn_layout
 from pruning_oracle.oracle.exact.linear_step import layers_with_linear_step, output_without_maps
 from pruning_oracle.oracle.exact.plan import LINEAR, WHOLE, Plan, Way, make_way
-from pruning_oracle.oracle.exact.untraced import one_removed
+from pruning_oracle.oracle.exact.removals import Removals
 
 
 class Traced:
@@ -41,7 +42,7 @@ class Traced:
         self.interpreter = fx.Interpreter(self.model)
         if any("autocast" in str(node.target) for node in self.nodes):
             raise Unreplayable("it changes the precision in the middle of its forward pass")
-        self.plans: dict[Site, Plan] = {}
+        self.plans: dict[str, Plan] = {}  # by the name of the removals that are replayed alike
         self.layout = learn_layout(self.nodes, self._step, fold_batch_norms.laid_out(batch.inputs, self.format))
 
     def keep(self, batch: Batch) -> Any:
@@ -80,20 +81,24 @@ class Traced:
                     alive[:, index] |= channels[:, channel]
         return alive
 
-    def prepare(self, site: Site) -> None:
-        """Plans a site unless that is done."""
-        if site not in self.plans:
-            made = self._plan(site)
-            made.taken = self.chosen.follow(site.name, made.taken, made.ways)
-            self.plans[site] = made
+    def prepare(self, removals: Removals) -> None:
+        """Plans the replay of removals, unless that is done."""
+        if removals.name not in self.plans:
+            made = self._plan(removals.site, removals.alone)
+            made.taken = self.chosen.follow(removals.name, made.taken, made.ways)
+            self.plans[removals.name] = made
 
-    def pair_bytes(self, site: Site) -> int:
-        """The most bytes that one (example, map) pair holds at any time."""
-        return self.plans[site].way.held
+    def pair_bytes(self, removals: Removals) -> int:
+        """The most bytes that one (example, removal) pair holds at any time, beside its gates' values."""
+        return self.plans[removals.name].way.held
 
-    def removed(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
-        """The network's output for every (example, map) pair with that map removed."""
-        return self._replay(site, self.plans[site].way, examples, maps)
+    def removed(self, removals: Removals, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]) -> Any:
+        """The network's output for every (example, removal) pair; `which` are places in `removals`."""
+        return self._replay(removals, self.plans[removals.name].way, examples, which)
+
+    def order(self, sites: Iterable[Site]) -> list[Site]:
+        """The sites by their first gates, as the network comes to them."""
+        return sorted(sites, key=lambda site: min(self._places[site]))
 
     def _module(self, node: fx.Node) -> Any:
         return self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
@@ -128,29 +133,42 @@ class Traced:
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), get)
         return args[0] if node.op == "output" else getattr(self.interpreter, node.op)(node.target, args, kwargs)
 
-    def _replay(self, site: Site, way: Way, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
+    @cached_property
+    def _places(self) -> dict[Site, list[int]]:
+        """The places of every site's gates among all operations."""
+        return {site: [self.nodes.index(node) for node in self._gates(site)] for site in self.case.sites}
+
+    def _replay(self, removals: Removals, way: Way, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]) -> Any:
         """The network's output for these pairs by one way; each value is dropped after its last use."""
         values: Values = {}
-        with gated(self.model, {site: one_removed(self.case, site, maps)}):
+        with gated(self.model, removals.gates(which)):
             for node in way.nodes:
                 if node in way.steps:
                     rows, source = self.layout.rows[node][0], node.all_input_nodes[0]
                     assert rows is not None
                     kept = self.values[source], self.values[node]
-                    values[node] = output_without_maps(self._module(node), way.steps[node], *kept, rows, examples, maps)
+                    channels = way.steps[node]
+                    gone = [[channel for index in maps for channel in channels[index]] for maps in removals.maps]
+                    values[node] = output_without_maps(self._module(node), gone, *kept, rows, examples, which)
                 else:
                     values[node] = self._step(node, values, examples)
                 for done in way.freed.get(node, ()):
                     del values[done]
         return values[way.nodes[-1]]
 
-    def _plan(self, site: Site) -> Plan:
-        """Plans a site: finds what depends on its gates, and the layers among it that take the linear step."""
-        changed = set(self._gates(site))
-        for node in self.nodes:
-            if node not in self.layout.counters and changed & set(node.all_input_nodes):
-                changed.add(node)
-        found = self._steps(site, changed)
+    def _plan(self, site: Site, alone: bool) -> Plan:
+        """Plans removals at a site: finds what depends on its gates, and the layers among it that take the linear step.
+
+        Unless the site is `alone`, all that depends on any gate behind its first one runs again, too, and no layer that reads
+        such values takes the linear step.
+        """
+        own, behind = self._changed(self._gates(site)), set[fx.Node]()
+        if not alone:
+            first = min(self._places[site])
+            others = (place for other in self._places for place in self._places[other] if other != site)
+            behind = self._changed(self.nodes[place] for place in others if place >= first)
+        changed = own | behind
+        found = {node: step for node, step in self._steps(site, own).items() if not behind & set(node.all_input_nodes)}
         ways = {
             name: make_way(
                 self._needed(self.nodes[-1:], changed, steps), steps, self.layout.counters, self.values, self.examples
@@ -160,6 +178,14 @@ class Traced:
         }
         worth = any(choices.worth_a_linear_step(self._module(node), self.values[node], self.examples) for node in found)
         return Plan(ways, LINEAR if worth else WHOLE)
+
+    def _changed(self, gates: Iterable[fx.Node]) -> set[fx.Node]:
+        """The operations that depend on what these gates give, and the gates themselves."""
+        changed = set(gates)
+        for node in self.nodes:
+            if node not in self.layout.counters and changed & set(node.all_input_nodes):
+                changed.add(node)
+        return changed
 
     def _needed(self, wanted: Iterable[fx.Node], changed: set[fx.Node], steps: Iterable[fx.Node] = ()) -> list[fx.Node]:
         """The operations that must run for `wanted` where `changed` depend on a site's gates; `steps` need no inputs."""

@@ -3,14 +3,13 @@
 from functools import cached_property
 from typing import Any
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pruning_oracle.bench.case import Batch, Case, Site
-from pruning_oracle.bench.device import PRECISIONS
+from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.oracle.exact.removals import Removals
 
 
 class Untraced:
@@ -23,17 +22,10 @@ class Untraced:
 
     @cached_property
     def held(self) -> int:
-        """How many bytes one (example, map) pair holds."""
+        """How many bytes one (example, removal) pair holds."""
         return memory.activations(self.case)
 
-    def removed(self, site: Site, examples: Int[Tensor, " pair"], maps: Int[Tensor, " pair"]) -> Any:
-        """The network's output for every (example, map) pair with that map removed."""
-        with gated(self.case.model, {site: one_removed(self.case, site, maps)}):
+    def removed(self, removals: Removals, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]) -> Any:
+        """The network's output for every (example, removal) pair; `which` are places in `removals`."""
+        with gated(self.case.model, removals.gates(which)):
             return self.case.model(self.batch.inputs[examples])
-
-
-def one_removed(case: Case, site: Site, maps: Int[Tensor, " pair"]) -> Tensor:
-    """The values of a site's gates, `[pair, map]`: 0 for the pair's own map, 1 for the others."""
-    value = torch.ones(len(maps), site.maps, device=maps.device, dtype=PRECISIONS[case.precision])
-    value[torch.arange(len(maps)), maps] = 0
-    return value

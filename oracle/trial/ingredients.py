@@ -11,7 +11,7 @@ from pruning_oracle.oracle.estimated.goal import ROUNDS
 from pruning_oracle.oracle.estimated.predict import Prediction, first_order_moves, predict
 from pruning_oracle.oracle.estimated.site_sample import SiteSample
 from pruning_oracle.oracle.estimated.steps import Steps, site_samples
-from pruning_oracle.oracle.measure import check_loss
+from pruning_oracle.oracle.parts import check_loss
 
 
 @dataclass(frozen=True)

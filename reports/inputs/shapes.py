@@ -14,6 +14,7 @@ RUN = MEASURED | {"weights": str, "sites": [{"name": str, "maps": int}]}
 SPLIT = {"data": str, "examples": int}
 ORACLE = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "estimated?": {"share": float}, "shipped?": bool}
 CRITERIA = RUN | {"precision": str, "criteria": {...: {"reduce": str}}, "shared": SPLIT, "fresh": SPLIT}
+SETS = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "sets": [{...: [int]}]}
 # what the page needs beside what comparisons need
 SHOWN_ORACLE = {"sites": [{"mflops": float}], "seconds": float, "device": str, "threads": int, "batch": int, "why": str}
 SHOWN_ORACLE |= {"versions": TEXTS, "test": {"loss": float, "accuracy": SHARE, "examples": int}}
@@ -49,6 +50,14 @@ def check_arrays(oracle: RunFile, criteria: RunFile, whole: bool) -> None:
                 )
             for name in ("shared", "fresh"):
                 _check(criteria, f"{name}/{criterion}/{site['name']}", (None, site["maps"] if whole else None))
+
+
+def check_joint(sets: RunFile) -> RunFile:
+    """Returns a file of joint losses whose arrays hold a number for every example and set; else BadInput."""
+    _check(sets, "joint", (sets.facts["examples"], len(sets.facts["sets"])))
+    for name in ("kept", "rows"):
+        _check(sets, name, (sets.facts["examples"],))
+    return sets
 
 
 def _check(file: RunFile, name: str, shape: tuple[int | None, ...]) -> None:

@@ -11,6 +11,7 @@ from toys import TOYS, toy_case
 
 from pruning_oracle.bench.loading.load import load
 from pruning_oracle.oracle.exact import choices
+from pruning_oracle.oracle.exact.removals import one_map_each
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.measure import measure
 
@@ -53,7 +54,7 @@ def test_the_shipped_networks_keep_their_linear_steps(name):
     batch = next(case.batches(case.train, range(2), 2))
     engine.alive(case.sites[0], batch)
     for site in case.sites:
-        engine.network.traced.prepare(site)
+        engine.network.traced.prepare(one_map_each(case, site))
     ways = [engine.choices[site.name] for site in case.sites]
     assert engine.choices["memory format"] == "channels last"
     assert ways[:-1] == ["linear step"] * (len(ways) - 1)

@@ -21,6 +21,7 @@ from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.network import Network
 from pruning_oracle.oracle.exact.plan import LINEAR, WHOLE
 from pruning_oracle.oracle.exact.proof import PAIRS
+from pruning_oracle.oracle.exact.removals import one_map_each
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.exact.traced import Traced
 from pruning_oracle.oracle.literal import literal
@@ -60,6 +61,7 @@ from timings.networks import random_weights
 from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.network import Network
 from pruning_oracle.oracle.exact.plan import WHOLE
+from pruning_oracle.oracle.exact.removals import one_map_each
 from pruning_oracle.oracle.exact.replay import Replay
 
 case = random_weights(lambda: VGG16(3, shrink=4), 3, 32, 32)
@@ -82,6 +84,7 @@ from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.exact.network import Network
 from pruning_oracle.oracle.exact.plan import WHOLE
+from pruning_oracle.oracle.exact.removals import one_map_each
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.estimated.sampling import Sampling
 
@@ -170,7 +173,7 @@ def test_memory_bounds_the_pairs_side_by_side(monkeypatch):
     batch = next(case.batches(case.train, range(6), 6))
     engine = Replay(case, choices=Choices({"features.0": WHOLE}))
     expected = engine(case.sites[0], batch)
-    pairs, each = int(engine.network.alive(case.sites[0]).sum()), engine.network.pair_bytes(case.sites[0])
+    pairs, each = int(engine.network.alive(case.sites[0]).sum()), engine.network.pair_bytes(one_map_each(case, case.sites[0]))
     assert each >= 2 * 5 * 64 * 8  # an output of the first gate and the product that made it
     assert seen == [PAIRS, pairs]
     few = Replay(case, 4 * 7 * each, engine.choices)
@@ -246,11 +249,11 @@ def test_tf32_needs_a_gpu():
 
 def test_the_rest_is_priced_site_by_site(monkeypatch):
     case = toy_case("residual")
-    progress = Progress(case, 10)  # 4, 3 and 5 maps
+    progress = Progress("toy", [(site.name, 10 * site.maps) for site in case.sites])  # 4, 3 and 5 maps
     stem, side, _ = case.sites
-    progress.measured(stem, 20, 2.0)  # 0.1 s a pair
-    progress.measured(side, 15, 0.15)  # 0.01 s a pair; the mean over the 35 is 2.15 / 35 s
-    progress.found(stem, 4)
+    progress.measured(stem.name, 20, 2.0)  # 0.1 s a pair
+    progress.measured(side.name, 15, 0.15)  # 0.01 s a pair; the mean over the 35 is 2.15 / 35 s
+    progress.found(stem.name, 4)
     assert progress.remaining() == pytest.approx(16 * 0.1 + 15 * 0.01 + 50 * 2.15 / 35)
 
 
@@ -259,7 +262,7 @@ def test_an_early_estimate_does_not_take_planning_for_a_rate(monkeypatch):
     case, now, guesses = toy_case("residual"), [0.0], []
     pairs = 12 * sum(site.maps for site in case.sites)
     fake = SimpleNamespace(monotonic=lambda: now[0])
-    for module in ("oracle.measure", "oracle.progress", "oracle.exact.replay"):
+    for module in ("oracle.parts", "oracle.progress", "oracle.exact.replay"):
         monkeypatch.setattr(f"pruning_oracle.{module}.time", fake)
 
     def moves(name, seconds):
@@ -272,7 +275,7 @@ def test_an_early_estimate_does_not_take_planning_for_a_rate(monkeypatch):
         monkeypatch.setattr(Network, name, moved)
 
     moves("keep", lambda network, batch: 0.0 if network.traced else 100.0)
-    moves("prepare", lambda network, site, *given: 0.0 if site in network.traced.plans else 10.0)
+    moves("prepare", lambda network, site, *given: 0.0 if site.name in network.traced.plans else 10.0)
     moves("removed", lambda network, site, examples, maps: 0.1 * len(maps))
     counts = Progress.measured
 

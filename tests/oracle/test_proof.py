@@ -109,7 +109,7 @@ def test_a_choice_that_was_made_before_is_followed_or_refused():
 
 def replayed(case, engine, site):
     """The operations that removals at a site run again, by name."""
-    return [str(node) for node in engine.network.traced.plans[case.site(site)].ways["whole operations"].nodes]
+    return [str(node) for node in engine.network.traced.plans[site].ways["whole operations"].nodes]
 
 
 def test_a_site_replays_what_depends_on_its_maps_and_no_sizes():

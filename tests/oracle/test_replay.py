@@ -176,7 +176,7 @@ def test_embedded_cases(name):
     few = dataclasses.replace(case, sites=case.sites[:: 4 if name == "vgg-digits" else 3])
     engine = check(few, 3, fold=200)
     assert engine.network.why == ""
-    assert all(LINEAR in engine.network.traced.plans[site].ways for site in few.sites)
+    assert all(LINEAR in engine.network.traced.plans[site.name].ways for site in few.sites)
 
 
 def test_a_wrong_engine_is_caught_by_the_recheck():

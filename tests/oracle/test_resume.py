@@ -135,7 +135,7 @@ def test_what_was_chosen_is_chosen_again(tmp_path):
         engine = Replay(case, choices=units.choices)
         measure(case, engine, range(6), 6)
         assert engine.network.traced.format == "contiguous"
-        assert engine.network.traced.plans[case.sites[0]].taken == "linear step"
+        assert engine.network.traced.plans[case.sites[0].name].taken == "linear step"
         assert set(units.choices) == {"memory format", "stem", "side", "mix"}
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from every_way import every_way
 from networks import own_case
+from random_sets import sets_of_every_kind
 from standin import DRIVER
 from toys import TOYS, toy_case
 
@@ -18,6 +19,8 @@ from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure
+from pruning_oracle.oracle.sets.literal import literal as set_literal
+from pruning_oracle.oracle.sets.replay import ReplaySets
 
 
 def both(case, precision="float64"):
@@ -52,6 +55,16 @@ def test_engines_give_the_cpus_bits(name, precision):
         for one, other in zip(found, expected, strict=False):
             close = {"rtol": 1e-9, "atol": 1e-12} if precision == "float64" else {"rtol": 0.1, "atol": 0.1}
             torch.testing.assert_close(one.cpu(), other, **close)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_joint_losses_are_the_cpus(name):
+    found = []
+    for case in both(toy_case(name)):
+        sets, batch = sets_of_every_kind(case), next(case.batches(case.train, range(5), 5))
+        found += [ReplaySets(case, fold=4)(sets, batch).cpu(), set_literal(case, sets, batch).cpu()]
+    for one in found[1:]:
+        torch.testing.assert_close(one, found[0], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", TOYS)

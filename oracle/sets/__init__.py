@@ -1,0 +1,1 @@
+"""Joint losses: what removing sets of maps costs."""
