@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from pruning_oracle.criteria.evidence.evidence import Evidence, PerExample
     from pruning_oracle.interface.agreement import Agreement, SmallSampleWarning, agreement
     from pruning_oracle.interface.cases import case, load
+    from pruning_oracle.interface.chosen import chosen_sets, regrets
     from pruning_oracle.interface.guesses import Guesses, score
     from pruning_oracle.interface.joint import JointLosses, joint_loss
     from pruning_oracle.interface.pruned import Pruned, StoppedEarlyWarning, prune
     from pruning_oracle.interface.reading import read
     from pruning_oracle.interface.truth import Truth, measure
     from pruning_oracle.reports.citation import bibtex
+    from pruning_oracle.reports.sets.chosen import ChosenSet
 
 _PLACES = {  # the same once more for the running program: where each name lies; a test holds both alike
     "bench.case": ("Case", "LeftOut", "Site"),
@@ -35,12 +37,14 @@ _PLACES = {  # the same once more for the running program: where each name lies;
     "criteria.evidence.evidence": ("Evidence", "PerExample"),
     "interface.agreement": ("Agreement", "SmallSampleWarning", "agreement"),
     "interface.cases": ("case", "load"),
+    "interface.chosen": ("chosen_sets", "regrets"),
     "interface.guesses": ("Guesses", "score"),
     "interface.joint": ("JointLosses", "joint_loss"),
     "interface.pruned": ("Pruned", "StoppedEarlyWarning", "prune"),
     "interface.reading": ("read",),
     "interface.truth": ("Truth", "measure"),
     "reports.citation": ("bibtex",),
+    "reports.sets.chosen": ("ChosenSet",),
 }
 _FOUND_IN = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -48,6 +52,7 @@ __all__ = [
     "Agreement",
     "BadInput",
     "Case",
+    "ChosenSet",
     "Criterion",
     "Evidence",
     "Gate",
@@ -65,6 +70,7 @@ __all__ = [
     "agreement",
     "bibtex",
     "case",
+    "chosen_sets",
     "criterion",
     "joint_loss",
     "load",
@@ -74,6 +80,7 @@ __all__ = [
     "prune",
     "random_sets",
     "read",
+    "regrets",
     "score",
 ]
 

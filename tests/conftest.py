@@ -63,6 +63,14 @@ def _repository(monkeypatch, request):
     monkeypatch.chdir(request.config.rootpath)
 
 
+@pytest.fixture(autouse=True)
+def _figures():
+    """Figures that a test drew are closed behind it: they would add up, and more than twenty are a warning."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture
 def data_here(tmp_path, monkeypatch):
     """The test's own folder is the place of all data, and what is remembered of them is forgotten."""

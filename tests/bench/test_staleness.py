@@ -96,7 +96,7 @@ def test_criteria_follow_their_own_files_and_evidence(tree):
     taylor, before = [*CRITERIA, "criteria/taylor.py"], {}
     before = measured_by(taylor)
     edit(tree / "criteria/weights.py", "square", "abs")
-    edit(tree / "oracle/measure.py", "CHECKED = 8", "CHECKED = 9")
+    edit(tree / "oracle/recheck.py", "CHECKED = 8", "CHECKED = 9")
     assert measured_by(taylor) == before
     edit(tree / "criteria/evidence/tally.py", "product.sum\\(2\\)", "product.mean(2)")
     assert measured_by(taylor) != before

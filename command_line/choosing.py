@@ -1,0 +1,73 @@
+"""The command about the sets that criteria would remove: what they cost on examples that nobody saw before."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pruning_oracle.command_line.command import Answer, command, told
+from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions
+from pruning_oracle.command_line.options import EXAMPLES, OUTPUT, RUNS, Runs, number, option
+
+PANEL = "Compare"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    command(app, PANEL, "chosen-sets vgg-digits --examples 256", name="chosen-sets")(chosen_sets)
+
+
+def chosen_sets(
+    which: CaseOptions,
+    computing: ComputingOptions,
+    examples: Annotated[
+        int | None,
+        number("--examples", "EXAMPLES", "How many others (default: as the oracle has).", EXAMPLES, show_default=False),
+    ] = None,
+    runs: Runs = RUNS,
+    out: Annotated[Path | None, option("The file of joint losses (default: the run's own).", OUTPUT)] = None,
+) -> Answer:
+    """Remove the sets that criteria and oracles of a measured run choose, and say what each costs, and its regret.
+
+    Joint losses are measured on training examples that neither the oracle nor a criterion saw; sets.csv has them all.
+    """
+    from pruning_oracle.bench.runs import load as load_file
+    from pruning_oracle.command_line.printed import print_table
+    from pruning_oracle.interface.chosen import chosen_sets as choose
+    from pruning_oracle.interface.chosen import regrets
+    from pruning_oracle.interface.into_files import joint_loss_into
+    from pruning_oracle.interface.joint import KIND, read_joint
+    from pruning_oracle.reports.sets.table import unseen, wide, write_sets
+
+    given = computing.given
+    case = which.load()
+    truth, guesses = run_of(case, runs)
+    rows = unseen(case.name, len(case.train), truth.file, guesses.file, examples)
+    sets = choose(truth, guesses)
+    folder = runs / case.name / str(case.seed)
+    place = out or folder / "chosen-sets.safetensors"
+    done = joint_loss_into(case, place, [one.maps for one in sets], rows=rows, **given)
+    table = regrets(sets, read_joint(load_file(place, KIND)))
+    write_sets(folder / "sets.csv", table, case.name, case.seed)
+    name = f"{case.name} seed {case.seed}"
+    made = "up to date" if done.current else f"measured in {done.facts['seconds']:.0f} s"
+    told(f"{name}: {len(sets)} sets on {len(rows)} examples that nobody saw, {made}, in {place} and {folder / 'sets.csv'}")
+    print_table(wide(table), "joint loss in nats when a share of the maps goes, of each site or of all (scaling)")
+    return Answer({"file": place, "table": folder / "sets.csv", "sets": table.to_dict("records")})
+
+
+def run_of(case: Any, runs: Path) -> tuple[Any, Any]:
+    """The oracle and the guesses of a measured run; BadInput if they are missing or of another network."""
+    from pruning_oracle.bench import runs as files
+    from pruning_oracle.bench.errors import BadInput
+    from pruning_oracle.bench.weights import state_dict
+    from pruning_oracle.interface.reading import read
+
+    folder = files.folder(case.name, case.seed, runs)
+    for kind in ("oracle", "criteria"):
+        if not (folder / f"{kind}.safetensors").is_file():
+            raise BadInput(f"no {kind} at {folder}: `pruning-oracle compare {case.source}` measures both")
+    truth, guesses = (read(folder / f"{kind}.safetensors") for kind in ("oracle", "criteria"))
+    if truth.file.facts["weights"] != files.digest(state_dict.arrays(case.model)):
+        raise BadInput(f"{truth.file.path} is of other weights than {case.name} seed {case.seed} has: measure it again")
+    return truth, guesses

@@ -1,0 +1,54 @@
+"""The table of chosen sets: on which examples it is measured, as CSV, and as people read it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs import RunFile
+from pruning_oracle.bench.runs.kinds import CHOSEN
+from pruning_oracle.reports.inputs.tables import csv_text
+
+LEAST = 3  # examples
+
+
+def unseen(case: str, size: int, oracle: RunFile, criteria: RunFile, examples: int | None) -> list[int]:
+    """Rows of a training set of that size that neither the oracle nor a criterion saw, sorted; drawn by the run's seed.
+
+    There are `examples` of them (default: as many as the oracle has, or all that are left). BadInput if there are not so many.
+    """
+    seen = {int(row) for name in ("shared/rows", "fresh/rows") for row in criteria.arrays[name]}
+    left = sorted(set(range(size)) - seen - {int(row) for row in oracle.arrays["rows"]})
+    wanted = min(oracle.facts["examples"], len(left)) if examples is None else examples
+    if not LEAST <= wanted <= len(left):
+        raise BadInput(
+            f"{case}: {wanted} examples asked for that neither oracle nor criteria saw; there are {len(left)} of {size},"
+            f" and at least {LEAST} are needed"
+        )
+    order = np.random.default_rng([oracle.facts["seed"], 7]).permutation(len(left))[:wanted]
+    return sorted(left[place] for place in order)
+
+
+def write_sets(path: Path, table: pd.DataFrame, case: str, seed: int) -> None:
+    """Writes the rows of `regret_table` as CSV, with the case and the seed in front."""
+    whole = table.copy()
+    whole.insert(0, "seed", seed)
+    whole.insert(0, "case", case)
+    runs.write_atomically(path, csv_text(whole), CHOSEN)
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per chooser, cheapest first by the mean over columns; a column for each share, scope and scaling."""
+    kinds = table.assign(kind=table.apply(lambda row: _kind(row.share, row.scope, row.scaling), axis=1))
+    grid = kinds.pivot(index="chooser", columns="kind", values="joint_loss")[list(dict.fromkeys(kinds.kind))]
+    logs = np.log(grid.clip(lower=1e-6))  # shares of very different cost weigh alike
+    order = logs.mean(axis=1).sort_values(kind="stable").index
+    return (
+        grid.loc[order].map(lambda cost: f"{cost:.3f}".replace("-", "−")).reset_index().rename(columns={"chooser": "chosen by"})
+    )
+
+
+def _kind(share: float, scope: str, scaling: str) -> str:
+    return f"{share:.0%} of {scope}" + ("" if scaling == "none" else f", {scaling}")
