@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("mkdocs", reason="pip install 'pruning-oracle[docs]'")
+import pandas as pd
 import typer
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
@@ -15,8 +16,19 @@ from typer.main import get_command
 
 from pruning_oracle.bench.runs import load
 from pruning_oracle.criteria.criterion import discover
-from pruning_oracle.docs.build import agreement, cards, commands, first_oracle, paper_points, pictures, pruning, small_records
+from pruning_oracle.docs.build import (
+    agreement,
+    cards,
+    chosen_sets,
+    commands,
+    first_oracle,
+    paper_points,
+    pictures,
+    pruning,
+    small_records,
+)
 from pruning_oracle.docs.build.formulas import mathml
+from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.sections.curves import table
 
 README = Path("README.md").read_text("utf-8")
@@ -208,3 +220,15 @@ def test_the_site_is_built_strictly_and_asks_nothing_of_the_network(tmp_path):
         assert "arithmatex" not in text, page
         assert not re.search(r"(?<!\$)\{\{", text), page  # `${{ … }}` is a workflow's
     assert (tmp_path / "figures/order-of-criteria.svg").is_file()
+
+
+def test_the_table_of_chosen_sets_is_the_records():
+    table = chosen_sets.chosen_sets("each site", "none")
+    path = sorted(records.ROOT.glob("*/chosen-sets.csv"))[-1]
+    rows = pd.read_csv(path).query(
+        "share == 0.25 and scope == 'each site' and chooser == 'oracle_abs' and case == 'vgg-digits'"
+    )
+    costs = rows.joint_loss
+    assert f"{costs.median():.2f} ({costs.min():.2f} to {costs.max():.2f})" in table
+    assert table.index("`oracle_mean_abs`") < table.index("`oracle_abs`")
+    assert "commit 7815589b90b9" in table
