@@ -1,7 +1,7 @@
 """The command about the sets that criteria would remove: what they cost on examples that nobody saw before."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -37,11 +37,12 @@ def chosen_sets(
     from pruning_oracle.interface.chosen import regrets
     from pruning_oracle.interface.into_files import joint_loss_into
     from pruning_oracle.interface.joint import KIND, read_joint
+    from pruning_oracle.interface.reading import read_run
     from pruning_oracle.reports.sets.table import unseen, wide, write_sets
 
     given = computing.given
     case = which.load()
-    truth, guesses = run_of(case, runs)
+    truth, guesses = read_run(case, runs)
     rows = unseen(case.name, len(case.train), truth.file, guesses.file, examples)
     sets = choose(truth, guesses)
     folder = runs / case.name / str(case.seed)
@@ -54,20 +55,3 @@ def chosen_sets(
     told(f"{name}: {len(sets)} sets on {len(rows)} examples that nobody saw, {made}, in {place} and {folder / 'sets.csv'}")
     print_table(wide(table), "joint loss in nats when a share of the maps goes, of each site or of all (scaling)")
     return Answer({"file": place, "table": folder / "sets.csv", "sets": table.to_dict("records")})
-
-
-def run_of(case: Any, runs: Path) -> tuple[Any, Any]:
-    """The oracle and the guesses of a measured run; BadInput if they are missing or of another network."""
-    from pruning_oracle.bench import runs as files
-    from pruning_oracle.bench.errors import BadInput
-    from pruning_oracle.bench.weights import state_dict
-    from pruning_oracle.interface.reading import read
-
-    folder = files.folder(case.name, case.seed, runs)
-    for kind in ("oracle", "criteria"):
-        if not (folder / f"{kind}.safetensors").is_file():
-            raise BadInput(f"no {kind} at {folder}: `pruning-oracle compare {case.source}` measures both")
-    truth, guesses = (read(folder / f"{kind}.safetensors") for kind in ("oracle", "criteria"))
-    if truth.file.facts["weights"] != files.digest(state_dict.arrays(case.model)):
-        raise BadInput(f"{truth.file.path} is of other weights than {case.name} seed {case.seed} has: measure it again")
-    return truth, guesses

@@ -88,7 +88,7 @@ def prune(
 ) -> Answer:
     """Prune a case: rank its maps, delete the least important, fine-tune, repeat, down to a physically smaller network."""
     from pruning_oracle.bench.errors import BadInput
-    from pruning_oracle.interface.into_files import prune_into, said_of
+    from pruning_oracle.interface.into_files import outcome_of, prune_into
 
     given = {"target": target, "scaling": scaling, "flops_lambda": flops_lambda, "remove": remove, "examples": examples}
     given |= {"tested": tested, "again": again, "updates": updates, "final_updates": final_updates, "rate": rate}
@@ -103,7 +103,7 @@ def prune(
         told(f"{name}: site {left['convolution']!r} keeps its {left['maps']} maps: {left['reason']}")
     for left in facts["uncarried"]:
         told(f"{name}: site {left['convolution']!r}: means of {left['maps']} maps are not carried: {left['reason']}")
-    told(f"{name}: {said_of(facts)}, in {done.out}")
+    told(f"{name}: {outcome_of(facts)}, in {done.out}")
     told(f"the network: pruning-oracle export {shlex.quote(str(done.out.with_suffix('.network')))} makes ONNX of it")
     if facts["why"]:
         raise BadInput(f"{facts['why']}; the last good network is kept in {done.out.with_suffix('.network')}")

@@ -6,15 +6,16 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from pruning_oracle.bench.scores import Scores
 from pruning_oracle.bench.terminal import one_line
 from pruning_oracle.reports.sections import overview
+from pruning_oracle.reports.sections.alike import likeness
 from pruning_oracle.reports.sections.section import CaseStudy
 
 COLUMNS = 4  # panels side by side
@@ -75,16 +76,13 @@ def truth(maps: pd.DataFrame, caption: str) -> Figure:
 
 
 @styled
-def guesses(scores: pd.DataFrame, criteria: list[str], caption: str) -> Figure:
+def guesses(scores: dict[str, Scores], caption: str) -> Figure:
     """Which criteria rank maps alike: Spearman within sites, a mean over sites; grey is undefined."""
-    grids = [own[criteria].corr("spearman").to_numpy() for _, own in scores.groupby("site", sort=False) if len(own) > 2]
-    stacked = np.array(grids).reshape(-1, len(criteria), len(criteria))
-    defined = np.isfinite(stacked).sum(0)
-    mean = np.where(defined > 0, np.nansum(stacked, axis=0) / np.maximum(defined, 1), np.nan)
+    criteria = list(scores)
     size = 2.4 + 0.3 * len(criteria)
     figure = Figure(figsize=(size + 1.2, size), layout="constrained")
     panel = figure.subplots()
-    frame = pd.DataFrame(mean, index=criteria, columns=criteria)
+    frame = pd.DataFrame(likeness(list(scores.values())), index=criteria, columns=criteria)
     how = {"vmin": -1, "vmax": 1, "cmap": "RdBu", "square": True, "annot": len(criteria) <= ANNOTATED, "fmt": ".2f"}
     sns.heatmap(frame, ax=panel, **how, annot_kws={"size": 7}, cbar_kws={"label": "Spearman", "shrink": 0.6})
     panel.set_facecolor("0.85")

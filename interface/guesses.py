@@ -34,7 +34,7 @@ class Guesses:
     @property
     def sites(self) -> dict[str, int]:
         """How many maps each site has, in the network's order."""
-        return {site["name"]: site["maps"] for site in self.file.facts["sites"]}
+        return result.sites_of(self.file)
 
     @property
     def criteria(self) -> list[str]:
@@ -48,13 +48,13 @@ class Guesses:
 
     def saliency(self, criterion: str, site: str, examples: str = "fresh") -> np.ndarray:
         """A criterion's saliency at a site, `[example, map]` or `[1, map]`, in the criterion's unit, before its reduction."""
-        result.known(criterion, self.criteria, "criterion")
-        result.known(site, self.sites, "site")
-        return self.file.arrays[f"{result.known(examples, EXAMPLES, 'examples')}/{criterion}/{site}"].astype(np.float64)
+        result.one_of(criterion, self.criteria, "criterion")
+        result.one_of(site, self.sites, "site")
+        return self.file.arrays[f"{result.one_of(examples, EXAMPLES, 'examples')}/{criterion}/{site}"].astype(np.float64)
 
     def scores(self, criterion: str, site: str, examples: str = "fresh") -> np.ndarray:
         """A criterion's score at a site, `[map]`: higher is more important."""
-        reduction = REDUCTIONS[self.file.facts["criteria"][result.known(criterion, self.criteria, "criterion")]["reduce"]]
+        reduction = REDUCTIONS[self.file.facts["criteria"][result.one_of(criterion, self.criteria, "criterion")]["reduce"]]
         return np.asarray(reduction(self.saliency(criterion, site, examples)))
 
     def frame(self, examples: str = "fresh") -> pd.DataFrame:
@@ -67,7 +67,8 @@ class Guesses:
 
     def plot(self) -> Figure:
         """A figure: which criteria rank maps alike, as Spearman within sites on fresh examples, a mean over sites."""
-        return figures.guesses(self.frame(), self.criteria, result.measured_on(self.file.facts))
+        scores = {name: [self.scores(name, site) for site in self.sites] for name in self.criteria}
+        return figures.guesses(scores, result.measured_on(self.file.facts))
 
     def save(self, path: str | Path) -> Path:
         """Writes the guesses to a run file, which `read` and the command line take; BadInput if something else lies there."""

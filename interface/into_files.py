@@ -103,7 +103,7 @@ def prune_into(
     return run_pruning(case, place, changes, name=name, criterion=own, keep=SECONDS if keep is None else keep, **computing)
 
 
-def said_of(facts: Mapping[str, Any]) -> str:
+def outcome_of(facts: Mapping[str, Any]) -> str:
     """What a pruning run came to: how much is left, after how many updates, and the test accuracy before and after."""
     first, last = facts["rows"][0], facts["rows"][-1]
     shares = [f"{last[name] / first[name]:.1%} of its {name}" for name in ("maps", "flops", "parameters")]

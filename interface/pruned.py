@@ -23,7 +23,7 @@ from pruning_oracle.bench.runs.resumable import SECONDS
 from pruning_oracle.bench.runs.shapes import built_of
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.interface import figures, result
-from pruning_oracle.interface.into_files import prune_into, said_of
+from pruning_oracle.interface.into_files import outcome_of, prune_into
 from pruning_oracle.pruning import export
 from pruning_oracle.pruning.cutting import network_file
 from pruning_oracle.pruning.cutting.network_facts import checked_network
@@ -116,7 +116,7 @@ class Pruned:
             f"{row.repair} on {row.examples} other examples: test loss {row.loss_before:.4f} → {row.loss_after:.4f}"
             for row in self.repairs.itertuples()
         ]
-        return [said_of(self.file.facts), *why, *mended, result.measured_on(self.file.facts)]
+        return [outcome_of(self.file.facts), *why, *mended, result.measured_on(self.file.facts)]
 
     def __repr__(self) -> str:
         return f"Pruned({'; '.join(self.lines())})"
@@ -227,5 +227,5 @@ def read_pruned(path: Path, whole: Case) -> Pruned:
     if file.facts["case"] != whole.name:
         raise BadInput(f"{path} is of case {file.facts['case']!r}, but the case given is {whole.name!r}")
     pruned = Pruned(whole, file)
-    assert pruned.case  # built now, so that what is wrong with the file is said here
-    return dataclasses.replace(pruned)
+    _ = pruned.case  # built and kept now, so that what is wrong with the file is said here
+    return pruned

@@ -7,6 +7,7 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.load import load, registered
 from pruning_oracle.bench.runs.files import kind_of
+from pruning_oracle.bench.weights import state_dict
 from pruning_oracle.interface import result
 from pruning_oracle.interface.guesses import Guesses
 from pruning_oracle.interface.joint import JointLosses, read_joint
@@ -55,3 +56,19 @@ def _whole(place: Path) -> Case:
     if facts.get("case") not in registered():
         raise BadInput(f"{place} is of case {facts.get('case')!r}, which is not one of the suite's: give it, read(path, case)")
     return load(facts["case"], facts.get("seed", 0))
+
+
+def read_run(case: Case, root: Path) -> tuple[Truth, Guesses]:
+    """The oracle and the guesses that commands measured of a case; BadInput if they are missing or of another network.
+
+    `root` is the folder of all run files.
+    """
+    folder = runs.folder(case.name, case.seed, root)
+    oracle, criteria = (folder / f"{kind}.safetensors" for kind in ("oracle", "criteria"))
+    for path in (oracle, criteria):
+        if not path.is_file():
+            raise BadInput(f"no {path.stem} at {folder}: `pruning-oracle compare {case.source}` measures both")
+    truth = Truth(result.checked(runs.load(oracle, "oracle"), ORACLE))
+    if truth.file.facts["weights"] != runs.digest(state_dict.arrays(case.model)):
+        raise BadInput(f"{oracle} is of other weights than {case.name} seed {case.seed} has: measure it again")
+    return truth, Guesses(result.checked(runs.load(criteria, "criteria"), CRITERIA))

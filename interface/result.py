@@ -50,6 +50,11 @@ def copied(file: RunFile, kind: str, path: str | Path) -> Path:
     return place
 
 
+def sites_of(file: RunFile) -> dict[str, int]:
+    """How many maps each site of a run file has, in the network's order."""
+    return {site["name"]: site["maps"] for site in file.facts["sites"]}
+
+
 def checked(file: RunFile, shape: Shape) -> RunFile:
     """Returns a run file whose facts have a shape and the provenance that results show; BadInput if they do not."""
     return checked_facts(checked_facts(file, shape), PROVENANCE)
@@ -72,7 +77,7 @@ def as_html(title: str, lines: list[str], table: pd.DataFrame, rows: int = SHOWN
     return f"<div><b>{html.escape(title)}</b><p>{said}</p>{shown}{more}</div>"
 
 
-def known(name: str, names: Any, what: str) -> str:
+def one_of(name: str, names: Any, what: str) -> str:
     """Returns a name that is among others; BadInput, which calls it `what`, if it is not."""
     if name not in names:
         raise unknown(what, name, names)

@@ -35,7 +35,7 @@ class Truth:
     @property
     def sites(self) -> dict[str, int]:
         """How many maps each site has, in the network's order."""
-        return {site["name"]: site["maps"] for site in self.file.facts["sites"]}
+        return result.sites_of(self.file)
 
     @property
     def rows(self) -> np.ndarray:
@@ -44,7 +44,7 @@ class Truth:
 
     def saliency(self, site: str) -> np.ndarray:
         """The change in loss at a site, `[example, map]` in nats: with the map removed minus with every map kept."""
-        return change_of(self.file, result.known(site, self.sites, "site"))
+        return change_of(self.file, result.one_of(site, self.sites, "site"))
 
     def frame(self) -> pd.DataFrame:
         """A row per map: `site`, `map`, `oracle_loss` (mean change, nats) with a 95 % interval over examples, `oracle_abs`."""

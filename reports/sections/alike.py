@@ -7,6 +7,7 @@ from matplotlib import pyplot as plt
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
+from pruning_oracle.bench.scores import Scores
 from pruning_oracle.reports.agreement.correlation import correlate, mean_over_sites, standard_ranks
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
@@ -35,14 +36,18 @@ def section(study: CaseStudy) -> Section:
 
 def agreement_of_criteria(study: CaseStudy, names: list[str]) -> pd.DataFrame:
     """Within-site Spearman of every two criteria on fresh examples, mean over sites and median over seeds, as a square."""
-    seeds = []
-    for run in study.runs:
-        ranked = []
-        for name in names:
-            reduction = run.reduction(name)
-            ranked.append([standard_ranks(reduction(run.saliency(name, site, "fresh"))) for site in run.sites])
-        seeds.append([[mean_over_sites([correlate(a, b) for a, b in zip(x, y, strict=True)]) for y in ranked] for x in ranked])
+    seeds = [
+        likeness([[run.reduction(name)(run.saliency(name, site, "fresh")) for site in run.sites] for name in names])
+        for run in study.runs
+    ]
     return pd.DataFrame(np.median(np.array(seeds, dtype=float), axis=0), index=names, columns=names)
+
+
+def likeness(criteria: list[Scores]) -> np.ndarray:
+    """Within-site Spearman of every two criteria's scores, mean over sites, as a square; NaN where it is undefined."""
+    ranked = [[standard_ranks(score) for score in scores] for scores in criteria]
+    pairs = [[mean_over_sites([correlate(a, b) for a, b in zip(x, y, strict=True)]) for y in ranked] for x in ranked]
+    return np.array(pairs, dtype=float)
 
 
 def clustered(grid: pd.DataFrame) -> list[int]:

@@ -71,6 +71,12 @@ def test_data_may_be_tensors_arrays_a_data_set_or_a_loaders(case):
         np.testing.assert_array_equal(po.measure(own, examples=5, device="cpu").saliency("2"), expected)
 
 
+def test_half_of_few_examples_are_the_oracles_own():
+    own = po.case(network(), tensors(), tensors(12))
+    assert (own.examples, own.name, own.why) == (20, "Sequential", "512, or half of what there is")
+    assert po.case(network(), tensors(), tensors(12), examples=7).why == "as was asked for"
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

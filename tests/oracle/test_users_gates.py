@@ -3,6 +3,7 @@
 import pytest
 import torch
 from hard_networks import Net, case_of, exact, loss_of, traced, traced_with_gates
+from networks import Twice
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
@@ -14,19 +15,6 @@ from pruning_oracle.bench.loading.assemble import assemble
 from pruning_oracle.bench.network.gates import Gate
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
-
-
-class Twice(nn.Module):
-    """A convolution and its gate, called twice."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.gate, self.read = nn.Conv2d(3, 3, 3, padding=1), Gate(3), nn.Linear(3, 3)
-
-    def forward(self, x):
-        for _ in range(2):
-            x = self.gate(torch.relu(self.conv(x)))
-        return self.read(x.mean((2, 3)))
 
 
 def test_a_gate_of_the_users_that_is_called_twice():

@@ -1,12 +1,12 @@
 """The loop: which maps go, what the updates show, where it stops, and that a killed run goes on to the same result."""
 
 import dataclasses
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
+from killed_loop import same_bits, went_on
 from toys import toy_case
 
 from pruning_oracle.bench.errors import BadInput
@@ -304,28 +304,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, name):
     settings = dataclasses.replace(QUICK, final_updates=5, criterion=name, examples=0 if name != "oracle_abs" else 6)
     known = None if name.startswith("oracle") else choose_criteria([name])[0]
     whole = Loop(start(case_of()), settings, known, lambda state: None).run()
-    kills = 0
-    keeper = StateFile(tmp_path / "a.state", {"a": 1}, seconds=0.0)
-    while True:
-        state, asked = keeper.found(case_of()), 0
-
-        def kill(state):
-            nonlocal asked
-            keeper(state)
-            asked += 1
-            if asked == 2 and not state.finished:
-                raise KeyboardInterrupt
-
-        try:
-            found = Loop(state, settings, known, kill).run()
-            break
-        except KeyboardInterrupt:
-            kills += 1
-    assert kills >= 2
-    for part, tensor in tensors(whole.pruned.case).items():
-        np.testing.assert_array_equal(tensor, tensors(found.pruned.case)[part])
-    timeless = [json.dumps([row | {"seconds": 0} for row in state.rows], sort_keys=True) for state in (whole, found)]
-    assert timeless[0] == timeless[1]
+    same_bits(whole, went_on(case_of, settings, known, tmp_path / "a.state"))
 
 
 def test_the_network_to_go_back_to_is_kept_too(tmp_path):

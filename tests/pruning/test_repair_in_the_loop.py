@@ -1,11 +1,10 @@
 """Repairs in the pruning loop: what they see, what the steps say, and that a killed run goes on."""
 
 import dataclasses
-import json
 
-import numpy as np
 import pytest
 import torch
+from killed_loop import same_bits, went_on
 from toys import toy_case
 
 from pruning_oracle.bench.cutting.surgery import cut, uncut
@@ -20,7 +19,6 @@ from pruning_oracle.pruning.cutting.network_file import load_network
 from pruning_oracle.pruning.loop import loop as loop_file
 from pruning_oracle.pruning.loop.loop import Loop
 from pruning_oracle.pruning.loop.repairing import examples_of_repair
-from pruning_oracle.pruning.loop.resume import StateFile
 from pruning_oracle.pruning.loop.state import start
 from pruning_oracle.pruning.loop.updates import training_minibatches
 from pruning_oracle.pruning.run import run_pruning
@@ -92,27 +90,7 @@ def test_repairs_see_examples_that_neither_rank_nor_are_learnt_from_nor_test(mon
 def test_a_killed_run_with_repairs_goes_on_to_the_same_bits(tmp_path, repair):
     settings = dataclasses.replace(QUICK, repair=repair, final_updates=3)
     whole = Loop(start(case_of(repair=repair)), settings, TAYLOR, lambda state: None).run()
-    keeper, kills = StateFile(tmp_path / "a.state", {"a": 1}, seconds=0.0), 0
-    while True:
-        state, asked = keeper.found(case_of(repair=repair)), 0
-
-        def kill(state):
-            nonlocal asked
-            keeper(state)
-            asked += 1
-            if asked == 2 and not state.finished:
-                raise KeyboardInterrupt
-
-        try:
-            found = Loop(state, settings, TAYLOR, kill).run()
-            break
-        except KeyboardInterrupt:
-            kills += 1
-    assert kills >= 2
-    for part, tensor in tensors(whole.pruned.case).items():
-        np.testing.assert_array_equal(tensor, tensors(found.pruned.case)[part])
-    timeless = [json.dumps([row | {"seconds": 0} for row in state.rows], sort_keys=True) for state in (whole, found)]
-    assert timeless[0] == timeless[1]
+    same_bits(whole, went_on(lambda: case_of(repair=repair), settings, TAYLOR, tmp_path / "a.state"))
 
 
 def test_a_network_with_biases_that_a_repair_gave_is_stored_and_built_again(tmp_path):

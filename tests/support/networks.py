@@ -213,3 +213,16 @@ def torchvision_case(name):
     """A torchvision network in float32, and a case around it."""
     model = network(name).float()
     return model, case_of(model, *NETWORKS[name])
+
+
+class Twice(nn.Module):
+    """A convolution and its gate, called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.gate, self.read = nn.Conv2d(3, 3, 3, padding=1), Gate(3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = self.gate(torch.relu(self.conv(x)))
+        return self.read(x.mean((2, 3)))

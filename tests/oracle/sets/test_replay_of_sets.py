@@ -3,6 +3,7 @@
 import pytest
 import torch
 from hard_networks import Net, case_of, shuffled, traced
+from networks import Twice
 from pruned_networks import pruned
 from random_sets import exact_sets, sets_of_every_kind
 from torch import nn
@@ -72,19 +73,6 @@ def test_a_map_that_another_removal_revives():
     joint = engine([inner, both], batch)
     assert (joint[:, 0] - joint[:, 1]).abs().min() > 1e-6
     assert set(engine.engine.choices) == {"memory format", "inner", "inner and behind"}
-
-
-class Twice(nn.Module):
-    """A convolution and its gate, called twice."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.gate, self.read = nn.Conv2d(3, 3, 3, padding=1), Gate(3), nn.Linear(3, 3)
-
-    def forward(self, x):
-        for _ in range(2):
-            x = self.gate(torch.relu(self.conv(x)))
-        return self.read(x.mean((2, 3)))
 
 
 class Within(nn.Linear):
