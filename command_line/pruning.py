@@ -167,8 +167,8 @@ def survival(
     case = which.load()
     place = run_file(case, "pruning/subsets.survival", out)
     done = run_survival(case, place, each, settings, device, precision)
-    made = "is up to date" if done.current else f"{len(done.facts['rows'])} subsets pruned and retrained, in"
-    told(f"{case.name} seed {case.seed}: {place} {made}" if done.current else f"{case.name} seed {case.seed}: {made} {place}")
+    retrained = f"{len(done.facts['rows'])} subsets pruned and retrained, in {place}"
+    told(f"{case.name} seed {case.seed}: {f'{place} is up to date' if done.current else retrained}")
     return Answer({"up to date": done.current, "file": place} | done.facts)
 
 

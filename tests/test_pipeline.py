@@ -121,7 +121,12 @@ def test_the_studies_are_runs_of_cases_that_exist():
     }
     assert studies("mine", more=True)["pruning-far"] == {}
     prune = typer.main.get_command(application()).commands["prune"]
-    for chain in pruning(asked(), small=False, more=True):
+    chains = list(pruning(asked(), small=False, more=True))
+    retrained = [
+        chain[0][chain[0].index("--out") + 1] for chain in chains if [words[0] for words in chain] == ["prune", "scratch"]
+    ]
+    assert retrained == ["runs/vgg-digits/0/pruning-far"]
+    for chain in chains:
         for name, *words in chain:
             if name == "prune":
                 prune.make_context("prune", words)

@@ -44,17 +44,33 @@ def test_help_imports_nothing_that_computes():
 import sys
 from pruning_oracle.command_line import app
 for words in (["--help"], ["oracle", "--help"]):
-    app.main(words)
+    app.main(words)  # returns: other commands may follow in this process
 heavy = sorted({"torch", "numpy", "pandas", "scipy"} & set(sys.modules))
 assert not heavy, heavy
+print("through")
 """
     done = subprocess.run([sys.executable, "-c", code], env=surroundings(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Measure" in done.stdout
+    assert done.stdout.endswith("through\n")
 
 
-def test_no_words_are_a_call_for_help(tmp_path):
-    assert "oracle" in command(folder=tmp_path, words_in_front=()).stdout if False else True
+@pytest.mark.parametrize("wrong", [["--rows", "1:a"], ["--fresh", "2"], ["--precision", "float8"], ["--until", "width=x"]])
+def test_compare_checks_its_options_before_it_starts_a_process(mine, monkeypatch, wrong):
+    monkeypatch.setattr("pruning_oracle.pipeline.run.measure", lambda *given: pytest.fail("measured"))
+    done = command("compare", "mine.py", *wrong, folder=mine)
+    assert done.returncode == 2
+    assert wrong[0] in done.stderr or wrong[1] in done.stderr
+
+
+def test_random_sets_have_the_share_that_is_asked_for(mine):
+    for share, sizes in (([], [1, 1]), (["--share", "0.6"], [2, 2])):
+        done = command("sets", "mine.py", "--random", "2", *share, "--examples", "5", "--device", "cpu", "--json", folder=mine)
+        assert done.returncode == 0, done.stderr
+        assert [row["maps"] for row in json.loads(done.stdout)["joint losses"]] == sizes
+
+
+def test_the_module_is_the_command(tmp_path):
     done = own_process("--help", folder=tmp_path)
     assert done.returncode == 0
     assert "regress" in done.stdout
@@ -100,6 +116,7 @@ def test_compare_is_the_whole_of_it_and_answers_in_json(mine):
     assert json.loads(again.stdout)["agreement"] == answer["agreement"]
     plain = command("table", "mine.py", folder=mine)
     assert "| noise ceiling" in plain.stdout
+    assert "\nmine: Spearman with oracle_abs; 6 training examples per seed, 1 seed, float32 on " in plain.stdout
     assert "the oracle was measured on 6 examples: " in plain.stdout
 
 

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import pruning_oracle as po
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.network.gates import Gate
+from pruning_oracle.interface import figures
 
 
 def network(seed=0):
@@ -213,6 +214,26 @@ def test_a_run_that_stops_early_warns_and_keeps_the_last_good_network(case, tmp_
     if small.file.facts["why"]:
         assert [one.category for one in said] == [po.StoppedEarlyWarning]
     assert isinstance(small.model(tensors(2)[0]), torch.Tensor)
+
+
+def test_it_prunes_by_an_oracle_and_by_a_criterion_in_a_file(case, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import pruning_oracle as po\n\n\n"
+        "@po.criterion(needs={'gate_grad'}, reduce=po.mean_abs, unit='nats', source='mine')\n"
+        "def steep(site):\n    return site.gate_grad\n"
+    )
+    how = {"target": "maps=0.8", "remove": 2, "updates": 0, "final_updates": 0, "examples": 12, "device": "cpu"}
+    by_oracle, by_file = (po.prune(case, criterion, **how) for criterion in ("oracle_abs", tmp_path / "mine.py"))
+    assert [one.file.facts["settings"]["criterion"] for one in (by_oracle, by_file)] == ["oracle_abs", "steep"]
+    from pruning_oracle.criteria.criterion import CRITERIA  # noqa: PLC0415
+
+    del CRITERIA["steep"]
+
+
+@pytest.mark.parametrize(("accuracy", "label"), [(0.5, "test accuracy"), (float("nan"), "test loss")])
+def test_steps_are_judged_by_loss_where_an_accuracy_has_no_meaning(accuracy, label):
+    rows = pd.DataFrame({"maps": [9, 5], "flops": [90, 40], "test_loss": [0.1, 0.2], "test_accuracy": [accuracy] * 2})
+    assert figures.steps(rows, "a caption").axes[0].get_ylabel() == label
 
 
 def test_pictures_and_notebooks_show_what_is_to_be_known(case, pruned):
