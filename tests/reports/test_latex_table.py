@@ -163,7 +163,7 @@ def test_tables_of_this_and_of_the_earlier_version_are_known(tmp_path, hostile):
 @needs_tex
 @pytest.mark.slow
 def test_of_really_measured_cases(tmp_path, monkeypatch):
-    monkeypatch.setattr("pruning_oracle.reports.__main__.render", lambda *given: None)  # figures are no part of this
+    monkeypatch.setattr("pruning_oracle.reports.report.render", lambda *given: None)  # figures are no part of this
     for case in EMBEDDED:
         for stage in (["oracle", case], ["criteria", case, "--criteria", "quick"]):
             done = command(*stage, "--examples", "8", "--batch", "8", "--device", "cpu", folder=tmp_path)
