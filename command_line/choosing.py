@@ -38,13 +38,14 @@ def chosen_sets(
     from pruning_oracle.interface.into_files import joint_loss_into
     from pruning_oracle.interface.joint import KIND, read_joint
     from pruning_oracle.interface.reading import read_run
+    from pruning_oracle.pruning.run import usual_settings
     from pruning_oracle.reports.sets.table import unseen, wide, write_sets
 
     given = computing.given
     case = which.load()
     truth, guesses = read_run(case, runs)
     rows = unseen(case.name, len(case.train), truth.file, guesses.file, examples)
-    sets = choose(truth, guesses)
+    sets = choose(truth, guesses, flops_lambda=usual_settings(case).flops_lambda)
     folder = runs / case.name / str(case.seed)
     place = out or folder / "chosen-sets.safetensors"
     done = joint_loss_into(case, place, [one.maps for one in sets], rows=rows, **given)

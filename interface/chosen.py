@@ -14,16 +14,21 @@ from pruning_oracle.reports.sets import chosen, regret
 from pruning_oracle.reports.sets.chosen import SHARES, ChosenSet
 
 
-def chosen_sets(truth: Truth, guesses: Guesses, shares: Sequence[float] = SHARES) -> list[ChosenSet]:
+def chosen_sets(
+    truth: Truth, guesses: Guesses, shares: Sequence[float] = SHARES, flops_lambda: float = 1e-3
+) -> list[ChosenSet]:
     """The sets of maps that criteria and oracles would remove: their lowest scores within each site, and over all sites.
 
     Args:
         truth: what `measure` returned; its matrix chooses as `oracle_abs`, `oracle_loss` and `oracle_mean_abs`.
         guesses: what `score` returned for the same case; criteria choose by their scores on fresh examples.
         shares: of the maps that go (default 0.1, 0.25, 0.5); at least one map stays at every site.
+        flops_lambda: what a map's scaled score loses per MFLOP of making it, in sets over all sites whose scaling ends in
+            `, flops` (default: the paper's λ; `prune` has one for each case).
 
     Returns:
-        The sets, each with its `chooser`, `scope`, `scaling`, `share` and `maps`, which `joint_loss` takes.
+        The sets, each with its `chooser`, `scope`, `scaling`, `share`, `flops` (the share of the FLOPs of making all maps
+        that they take) and `maps`, which `joint_loss` takes.
 
     Raises:
         BadInput: the two are of different networks or examples, or a share is out of bounds.
@@ -38,7 +43,7 @@ def chosen_sets(truth: Truth, guesses: Guesses, shares: Sequence[float] = SHARES
     """
     facts = truth.file.facts
     run = shown_run(joined_run(truth.file, guesses.file, facts["case"], facts["seed"]))
-    return chosen.chosen_sets(run, list(truth.sites), shares)
+    return chosen.chosen_sets(run, list(truth.sites), shares, flops_lambda)
 
 
 def regrets(sets: Sequence[ChosenSet], losses: JointLosses) -> pd.DataFrame:

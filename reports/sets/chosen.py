@@ -1,42 +1,52 @@
 """The sets of maps that criteria and oracles would remove: their lowest scores within each site, and over all sites."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.scores import ORACLES, SCALINGS, Scores, mean_abs
+from pruning_oracle.bench.scores import ORACLES, SCALINGS, Scores, mean_abs, regularised
 from pruning_oracle.reports.agreement.noise_ceiling import ALL
 from pruning_oracle.reports.inputs.read import Run
 
 SHARES = (0.1, 0.25, 0.5)  # of the maps that are removed
 WITHIN = "each site"  # the scope of sets that take as large a share of every site
-SCALED = ("none", "l2", "rank")  # scalings that sets over all sites are chosen by
+SCALED = ("none", "l2", "rank")  # scalings that sets over all sites are chosen by, without and with a price for FLOPs
+PRICED = ", flops"  # behind a scaling: λ times the MFLOPs of making a map is taken off (the paper's equation 9)
 TRUTHS = ORACLES | {"oracle_mean_abs": mean_abs}  # the oracle's own matrix in other reductions, as choosers
 
 
 @dataclass(frozen=True)
 class ChosenSet:
-    """The maps that a criterion or an oracle removes: a share of `each site`, or of `all sites` by scaled scores."""
+    """The maps that a criterion or an oracle removes: a share of `each site`, or of `all sites` by scaled scores.
+
+    `flops` is the share of the FLOPs of making all maps that these take.
+    """
 
     chooser: str
     scope: str
     scaling: str
     share: float
     maps: dict[str, list[int]]
+    flops: float = math.nan
 
 
-def chosen_sets(run: Run, names: Sequence[str] | None = None, shares: Sequence[float] = SHARES) -> list[ChosenSet]:
+def chosen_sets(
+    run: Run, names: Sequence[str] | None = None, shares: Sequence[float] = SHARES, flops_lambda: float = 1e-3
+) -> list[ChosenSet]:
     """The sets that the criteria of a run, scored on fresh examples, and its oracles choose.
 
     Args:
         run: an oracle and criteria of one network.
         names: what the sites are called in the sets (default: as in the run).
         shares: of the maps that go, above 0 and below 1. At least one map stays at every site.
+        flops_lambda: what a map's scaled score loses per MFLOP of making it (default: the paper's λ).
 
     Returns:
-        For every chooser and share a set within each site, and one over all sites for each scaling of `SCALED`.
+        For every chooser and share a set within each site, and over all sites one for each scaling of `SCALED` and one for
+        each of them with the price for FLOPs.
 
     Raises:
         BadInput: a share is out of bounds.
@@ -45,14 +55,23 @@ def chosen_sets(run: Run, names: Sequence[str] | None = None, shares: Sequence[f
         if not 0 < share < 1:
             raise BadInput(f"a share of maps is {share}; allowed are numbers above 0 and below 1")
     called, found = list(names or run.sites), list[ChosenSet]()
+    mflops = [site["mflops"] for site in run.oracle.facts["sites"]]
     for chooser, scores in scores_of(run).items():
+        scaled = {name: SCALINGS[name](scores) for name in SCALED}
+        scaled |= {name + PRICED: regularised(own, mflops, flops_lambda) for name, own in scaled.items()}
         for share in shares:
-            within = [lowest(score, share) for score in scores]
-            found.append(ChosenSet(chooser, WITHIN, "none", share, _named(called, within)))
-            for scaling in SCALED:
-                over_all = lowest_of_all(SCALINGS[scaling](scores), share)
-                found.append(ChosenSet(chooser, ALL, scaling, share, _named(called, over_all)))
+            chosen = [(WITHIN, "none", [lowest(score, share) for score in scores])]
+            chosen += [(ALL, scaling, lowest_of_all(own, share)) for scaling, own in scaled.items()]
+            for scope, scaling, maps in chosen:
+                saved = _share_of_flops(maps, mflops, scores)
+                found.append(ChosenSet(chooser, scope, scaling, share, _named(called, maps), saved))
     return found
+
+
+def _share_of_flops(maps: Sequence[Sequence[int]], mflops: Sequence[float], scores: Scores) -> float:
+    """The share of the FLOPs of making all maps that some take."""
+    whole = sum(cost * len(score) for cost, score in zip(mflops, scores, strict=True))
+    return sum(cost * len(own) for cost, own in zip(mflops, maps, strict=True)) / whole if whole else math.nan
 
 
 def scores_of(run: Run) -> dict[str, Scores]:

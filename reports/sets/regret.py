@@ -22,9 +22,9 @@ def regret_table(chosen: Sequence[ChosenSet], joint: np.ndarray, seed: int) -> p
         seed: of the bootstrap over examples.
 
     Returns:
-        Columns `chooser, scope, scaling, share, maps`; `joint_loss` (mean over examples, nats) with `low` and `high`, a 95 %
-        interval over examples; `regret` (nats) with `regret_low` and `regret_high`; `best`, the chooser of the cheapest set;
-        and `n`, the number of examples.
+        Columns `chooser, scope, scaling, share, maps, flops` (the share of the FLOPs of making all maps); `joint_loss` (mean
+        over examples, nats) with `low` and `high`, a 95 % interval over examples; `regret` (nats) with `regret_low` and
+        `regret_high`; `best`, the chooser of the cheapest set; and `n`, the number of examples.
 
     Raises:
         BadInput: there are not as many columns of joint losses as sets.
@@ -34,7 +34,7 @@ def regret_table(chosen: Sequence[ChosenSet], joint: np.ndarray, seed: int) -> p
     table = pd.DataFrame(
         [
             {"chooser": one.chooser, "scope": one.scope, "scaling": one.scaling, "share": one.share}
-            | {"maps": sum(map(len, one.maps.values())), "joint_loss": cost}
+            | {"maps": sum(map(len, one.maps.values())), "flops": one.flops, "joint_loss": cost}
             for one, cost in zip(chosen, joint.mean(0).tolist(), strict=True)
         ]
     )
@@ -45,5 +45,5 @@ def regret_table(chosen: Sequence[ChosenSet], joint: np.ndarray, seed: int) -> p
         table[f"{name}low"], table[f"{name}high"] = np.quantile(values, [0.025, 0.975], axis=0)
     table["regret"] = joint.mean(0) - joint.mean(0)[best]
     table["best"] = [chosen[place].chooser for place in best]
-    order = ["chooser", "scope", "scaling", "share", "maps", "joint_loss", "low", "high"]
+    order = ["chooser", "scope", "scaling", "share", "maps", "flops", "joint_loss", "low", "high"]
     return table[[*order, "regret", "regret_low", "regret_high", "best"]].assign(n=len(joint))

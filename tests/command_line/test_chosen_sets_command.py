@@ -34,7 +34,8 @@ def test_sets_are_measured_on_what_neither_saw(mine, monkeypatch):
     assert len(measured.arrays["rows"]) == 6
     assert not seen & set(measured.arrays["rows"].tolist())
     table = pd.read_csv(folder / "sets.csv")
-    assert len(table) == 6 * 3 * 4, "choosers, shares, scopes with scalings"
+    assert len(table) == 6 * 3 * 7, "choosers, shares, scopes with scalings"
+    assert table.flops.between(0, 1).all()
     assert set(table.chooser) == {"taylor", "weight_l2", "random", "oracle_abs", "oracle_loss", "oracle_mean_abs"}
     np.testing.assert_allclose(table.joint_loss, measured.arrays["joint"].mean(0), atol=1e-6)
     assert (table.groupby(["scope", "share"]).regret.min() == 0).all()

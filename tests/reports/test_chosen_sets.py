@@ -18,6 +18,9 @@ class ToyRun:
     sites = ("a", "b")
     change_of: ClassVar = {"a": np.array([[1.0, -3.0, 0.2], [1.0, 3.0, 0.2]]), "b": np.array([[2.0, 5.0], [2.0, 5.0]])}
 
+    class oracle:  # noqa: N801 (stands for a run file)
+        facts: ClassVar = {"sites": [{"mflops": 1.0}, {"mflops": 3.0}]}
+
     class criteria:  # noqa: N801 (stands for a run file)
         facts: ClassVar = {"criteria": {"opposite": {"reduce": "mean"}}}
 
@@ -51,10 +54,25 @@ def test_choosers_are_criteria_on_fresh_examples_and_oracles_in_every_reduction(
     assert found["oracle_abs", "each site", "none"] == {"x": [1], "y": [0]}, "changes that cancel"
     assert found["oracle_mean_abs", "each site", "none"] == {"x": [2], "y": [0]}, "and do not"
     assert found["oracle_mean_abs", "all sites", "none"] == {"x": [0, 2]}
-    assert len(found) == 4 * 4
-    assert len(chosen_sets(ToyRun())) == 4 * 4 * len(SHARES)
+    assert len(found) == 4 * 7
+    assert len(chosen_sets(ToyRun())) == 4 * 7 * len(SHARES)
     with pytest.raises(BadInput, match="a share of maps is 1; allowed are numbers above 0 and below 1"):
         chosen_sets(ToyRun(), shares=[1])
+
+
+def test_a_price_for_flops_moves_the_choice_to_the_dear_site():
+    """Of five maps two go; a map of site b costs 3 MFLOPs to make, one of site a 1, all five 9."""
+
+    def choice(scaling, flops_lambda):
+        own = chosen_sets(ToyRun(), shares=[0.4], flops_lambda=flops_lambda)
+        wanted = ("oracle_mean_abs", "all sites", scaling)
+        return next(one for one in own if (one.chooser, one.scope, one.scaling) == wanted)
+
+    assert choice("none", 5).maps == {"a": [0, 2]}, "without the price"
+    assert choice("none", 5).flops == pytest.approx(2 / 9)
+    assert choice("none, flops", 0).maps == {"a": [0, 2]}
+    assert choice("none, flops", 5).maps == {"a": [2], "b": [0]}, "2 − 15 < 0.2 − 5 < 1 − 5; b's last map stays"
+    assert choice("none, flops", 5).flops == pytest.approx(4 / 9)
 
 
 def test_regret_is_what_a_set_costs_more_than_the_cheapest_of_its_kind():
@@ -71,5 +89,5 @@ def test_regret_is_what_a_set_costs_more_than_the_cheapest_of_its_kind():
         assert row.high - row.low > 0.1, "examples differ by a nat"
         assert row.regret_high - row.regret_low < 0.01, "in the same way for all sets"
     assert set(table.n) == {400}
-    with pytest.raises(BadInput, match="1 joint losses of 16 sets"):
+    with pytest.raises(BadInput, match="1 joint losses of 28 sets"):
         regret_table(chosen, joint[:, :1], 0)
