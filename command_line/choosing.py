@@ -1,4 +1,4 @@
-"""The command about the sets that criteria would remove: what they cost on examples that nobody saw before."""
+"""Commands about the sets that criteria would remove: what they cost on examples that nobody saw before."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +13,9 @@ PANEL = "Compare"
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Adds the commands to the application."""
     command(app, PANEL, "chosen-sets vgg-digits --examples 256", name="chosen-sets")(chosen_sets)
+    command(app, PANEL, "quick-sets vgg-digits", name="quick-sets")(quick_sets)
 
 
 def chosen_sets(
@@ -56,3 +57,32 @@ def chosen_sets(
     told(f"{name}: {len(sets)} sets on {len(rows)} examples that nobody saw, {made}, in {place} and {folder / 'sets.csv'}")
     print_table(wide(table), "joint loss in nats when a share of the maps goes, of each site or of all (scaling)")
     return Answer({"file": place, "table": folder / "sets.csv", "sets": table.to_dict("records")})
+
+
+def quick_sets(which: CaseOptions, computing: ComputingOptions, runs: Runs = RUNS) -> Answer:
+    """Remove a quarter of each site by every criterion and oracle of a measured run, on at most 128 examples that nobody saw.
+
+    `compare` does this for every run, and `regress` holds criteria to it. It does nothing where no three are left.
+    """
+    from pruning_oracle.interface.into_files import joint_loss_into
+    from pruning_oracle.interface.reading import read_run
+    from pruning_oracle.reports.inputs.read import read_shown_run
+    from pruning_oracle.reports.sets import quick
+    from pruning_oracle.reports.sets.table import LEAST, left_over, unseen
+
+    case = which.load()
+    truth, guesses = read_run(case, runs)
+    name, folder = f"{case.name} seed {case.seed}", runs / case.name / str(case.seed)
+    left = len(left_over(len(case.train), truth.file, guesses.file))
+    if left < LEAST:
+        told(f"{name}: oracle and criteria saw all but {left} of {len(case.train)} examples: no sets are tried")
+        return Answer()
+    run = read_shown_run(case.name, case.seed, runs)
+    rows = unseen(case.name, len(case.train), truth.file, guesses.file, min(left, quick.EXAMPLES))
+    sets = [one.maps for one in quick.quick_sets(run, list(truth.sites))]
+    done = joint_loss_into(case, folder / quick.FILE, sets, rows=rows, **computing.given)
+    found = quick.read_quick(run, folder)
+    assert found
+    made = "up to date" if done.current else f"measured in {done.facts['seconds']:.0f} s"
+    told(f"{name}: a quarter of each site by {len(sets)} choosers, on {len(rows)} examples that nobody saw, {made}")
+    return Answer({"file": folder / quick.FILE, "sets": found.table.to_dict("records")})

@@ -25,6 +25,11 @@ class Request:
     both: dict[str, str] = field(default_factory=dict)  # options of oracle and criteria
 
     @property
+    def computing(self) -> dict[str, str]:
+        """The options of oracle and criteria that say how it is computed."""
+        return {name: value for name, value in self.both.items() if name in {"precision", "batch", "memory"}}
+
+    @property
     def runs(self) -> list[tuple[str, int]]:
         """Cases and seeds, the last first: there the most expensive case is, which nothing should have to wait for."""
         return [(case, seed) for case in reversed(self.cases) for seed in reversed(self.seeds)]
@@ -37,13 +42,14 @@ class Request:
 
 
 def measuring(asked: Request, least: str = "quick") -> Iterator[list[Command]]:
-    """For every run its oracle, its criteria and the tables of both."""
+    """For every run its oracle, its criteria, the tables of both, and what a quarter of each site costs."""
     for case, seed in asked.runs:
         chosen = ("--criteria", *_criteria(asked.criteria, least))
         yield [
             *oracle_of(asked, case, seed),
             asked.command("criteria", case, seed, *words_of(asked.both), *chosen),
             ("grade", case, "--seeds", str(seed)),
+            asked.command("quick-sets", case, seed, *words_of(asked.computing)),
         ]
 
 

@@ -16,6 +16,7 @@ from pruning_oracle.reports.agreement.tables import tables_of
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.inputs.csvw import write_agreement
 from pruning_oracle.reports.inputs.read import (
+    Run,
     check_alike,
     check_sources,
     learning_curve,
@@ -31,6 +32,7 @@ from pruning_oracle.reports.page.render import render
 from pruning_oracle.reports.sections.latex_table import column_tables, page_tables
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import all_summaries
+from pruning_oracle.reports.sets.quick import FILE, read_quick
 
 REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadata.json": DESCRIPTION}
 REPORT |= {"agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX, "agreement-full.tex": AGREEMENT_LATEX}
@@ -49,13 +51,22 @@ def grade_run(case: str, seed: int, root: Path) -> None:
 def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
     """Everything the report needs of one case."""
     folders = [runs.folder(case, seed, root) for seed in seeds]
-    found = with_common_criteria([read_shown_run(case, seed, root) for seed in seeds])
+    every = [read_shown_run(case, seed, root) for seed in seeds]
+    found = with_common_criteria(every)
     check_alike(found)
     tables = [read_table(run, folder / "agreement.csv") for run, folder in zip(found, folders, strict=True)]
     curves = [file for run in found if (file := learning_curve(run))]
     agreement = pd.concat(tables, ignore_index=True)
     agreement = agreement[~agreement.criterion.isin(found[0].criteria.facts["left_out_criteria"])]
-    return CaseStudy(case, found, agreement, read_table(found[0], folders[0] / "maps.csv"), curves)
+    maps = read_table(found[0], folders[0] / "maps.csv")
+    return CaseStudy(case, found, agreement, maps, curves, _quarter(every, folders))
+
+
+def _quarter(found: list[Run], folders: list[Path]) -> pd.DataFrame | None:
+    """What a quarter of each site costs by every chooser, at the seeds that have it; None if none has."""
+    known = [read_quick(run, folder) for run, folder in zip(found, folders, strict=True)]
+    tables = [one.table for one in known if one]
+    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
@@ -81,6 +92,7 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
 def page_digest(cases: list[str], seeds: list[int], root: Path) -> str:
     """Of all that a page depends on: the runs' tables, which know their run files, the records, and what draws it."""
     tables = [runs.folder(case, seed, root) / "tables.json" for case in cases for seed in seeds]
+    tables += [runs.folder(case, seed, root) / FILE for case in cases for seed in seeds]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
     sha = hashlib.sha256(json.dumps([cases, seeds, depends_on(DRAWN_BY)]).encode())
     for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:

@@ -20,7 +20,7 @@ from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.inputs.shapes import BASELINE
 from pruning_oracle.reports.inputs.tables import csv_text
-from pruning_oracle.reports.regression.figures import FIGURES, Figure, Figures, digest_of_draws
+from pruning_oracle.reports.regression.figures import FIGURES, JOINT, Figure, Figures, digest_of_draws
 
 FOLDER = ROOT / "reports/baselines"
 ACCEPT = 'make regress-accept REASON="why"'
@@ -85,6 +85,7 @@ def read_baseline(case: str, folder: Path) -> Baseline | None:
                 )
                 for criterion in facts["accepted"]
                 for figure in FIGURES
+                if figure != JOINT or f"{criterion}/{figure}/sites/{seed}" in file.arrays
             }
             for seed in facts["origin"]
         }
@@ -133,6 +134,11 @@ def baseline_table(baseline: Baseline) -> pd.DataFrame:
     for criterion in sorted(baseline.accepted):
         for figure in FIGURES:
             row = {"criterion": criterion, "figure": figure}
-            row |= {f"seed {seed}": f"{known[criterion, figure].value:.4f}" for seed, known in baseline.figures.items()}
+            values = {
+                seed: known[criterion, figure].value for seed, known in baseline.figures.items() if (criterion, figure) in known
+            }
+            if not values:
+                continue
+            row |= {f"seed {seed}": f"{value:.4f}" for seed, value in values.items()}
             rows.append({name: "" if value == "nan" else value for name, value in row.items()} | baseline.accepted[criterion])
     return pd.DataFrame(rows)

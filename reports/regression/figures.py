@@ -1,9 +1,10 @@
-"""The two figures of a criterion in a run that are compared with its baseline, and how they vary with the examples.
+"""The figures of a criterion in a run that are compared with its baseline, and how they vary with the examples.
 
 *Agreement* is what the report shows: the mean over sites of the within-site Spearman of a criterion's score on fresh examples
 with oracle_abs. *Pair agreement* is the mean over sites of the Spearman, over all pairs of an example and a map, of saliency
 and measured change of the loss, both signed, on shared examples. It needs a criterion that answers per example, and finds
-mistakes that a score hides: `taylor` takes magnitudes, so a wrong sign would not change its agreement.
+mistakes that a score hides: `taylor` takes magnitudes, so a wrong sign would not change its agreement. *Joint loss*, where it
+was measured, is what removing a quarter of each site costs when the criterion chooses, in nats; here less is better.
 
 Each figure comes with bootstrap draws of the examples from fixed seeds, so that an old figure and a new one are resampled alike
 and their difference is a paired one. A draw of pair agreement weights the pairs by their examples and keeps the ranks among all
@@ -19,16 +20,20 @@ from pruning_oracle.bench.scores import ORACLES, Scores
 from pruning_oracle.reports.agreement.correlation import correlate, mean_over_sites, standard_ranks
 from pruning_oracle.reports.agreement.resampling import FRESH, draws, reduce
 from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.sets.quick import QuickSets
 
 DRAWS = 200
-AGREEMENT, PAIRS = "agreement", "pair agreement"
-FIGURES = (AGREEMENT, PAIRS)
+AGREEMENT, PAIRS, JOINT = "agreement", "pair agreement", "joint loss"
+FIGURES = (AGREEMENT, PAIRS, JOINT)
 SMALLEST = 1e-9  # product of two rank variances, each 1 over all pairs, up to which a draw counts as constant
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A rank correlation at each `[site]`, NaN where undefined, and its mean over sites in each `[draw]` of the examples."""
+    """A rank correlation at each `[site]`, NaN where undefined, and its mean over sites in each `[draw]` of the examples.
+
+    A joint loss is of all sites together, and counts as one.
+    """
 
     sites: np.ndarray
     draws: np.ndarray
@@ -53,14 +58,24 @@ class Truth:
     fresh: np.ndarray  # weights of the fresh examples, [draw, example]
 
 
-def figures(run: Run) -> Figures:
-    """Both figures of every criterion of a run."""
+def figures(run: Run, quick: QuickSets | None = None) -> Figures:
+    """The figures of every criterion of a run; joint losses if they were measured."""
     truth = _truth(run)
     found: Figures = {}
     for criterion in run.criteria.facts["criteria"]:
         found[criterion, AGREEMENT] = _agreement(run, criterion, truth)
         found[criterion, PAIRS] = _pair_agreement(run, criterion, truth)
-    return found
+    return found | (_joint_losses(run, quick) if quick else {})
+
+
+def _joint_losses(run: Run, quick: QuickSets) -> Figures:
+    """The joint loss of the set of every criterion, its draws from the seed of the run."""
+    drawn = draws(len(quick.joint), run.seed)[:DRAWS] @ quick.joint
+    return {
+        (one.chooser, JOINT): Figure(quick.joint[:, [place]].mean(0), drawn[:, place])
+        for place, one in enumerate(quick.chosen)
+        if one.chooser in run.criteria.facts["criteria"]
+    }
 
 
 def digest_of_draws(run: Run) -> str:

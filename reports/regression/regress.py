@@ -15,6 +15,7 @@ from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.baseline import ACCEPT, Baseline
 from pruning_oracle.reports.regression.figures import Figures, figures
 from pruning_oracle.reports.regression.significance import INTERVAL, NEW, SAME, Finding, compare
+from pruning_oracle.reports.sets.quick import read_quick
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def measured_figures(case: str, seeds: Sequence[int], root: Path) -> MeasuredFig
     """The runs of a case at the seeds, checked to be measured alike, with their figures; `root` is the folder of all runs."""
     found = [read_run(case, seed, root) for seed in seeds]
     check_alike(found)
-    return MeasuredFigures(found, {run.seed: figures(run) for run in found})
+    quick = {run.seed: read_quick(run, runs.folder(case, run.seed, root)) for run in found}
+    return MeasuredFigures(found, {run.seed: figures(run, quick[run.seed]) for run in found})
 
 
 def findings(now: MeasuredFigures, folder: Path, accept_with: str = ACCEPT) -> list[Finding]:

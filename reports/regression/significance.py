@@ -12,7 +12,8 @@ it is: other processors round differently, and a few maps change places. If a fi
 has one, the test fails whatever the other sites say.
 
 The saliency of a criterion that takes magnitudes may have either sign. So a pair agreement that is certainly negative has to
-stay as negative as it is: for it, worse means towards zero and beyond.
+stay as negative as it is: for it, worse means towards zero and beyond. A joint loss, in nats, is worse when it is higher. Where
+none was measured now, as in a session of the pytest plugin, those of the baseline are not asked for.
 """
 
 import math
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pruning_oracle.reports.regression.figures import FIGURES, PAIRS, Figure, Figures
+from pruning_oracle.reports.regression.figures import FIGURES, JOINT, PAIRS, Figure, Figures
 
 LEVEL = 0.001
 LEAST_DIFFERENCE = 0.002
@@ -95,13 +96,16 @@ def _signed(value: float) -> str:
 def compare(case: str, before: Mapping[int, Figures], now: Mapping[int, Figures]) -> list[Finding]:
     """The finding for every figure of every criterion, over the seeds in `now`; `before` and `now` give figures by seed."""
     found = []
+    asked = [name for name in FIGURES if name != JOINT or any(figure == JOINT for known in now.values() for _, figure in known)]
     for criterion in dict.fromkeys(name for figures in (*now.values(), *before.values()) for name, _ in figures):
-        for figure in FIGURES:
+        for figure in asked:
             old, new = (
-                [figures[seed][criterion, figure] for seed in now if (criterion, figure) in figures[seed]]
+                {seed: figures[seed][criterion, figure] for seed in now if (criterion, figure) in figures[seed]}
                 for figures in (before, now)
             )
-            found.append(_finding(criterion, case, figure, old, new))
+            both = old.keys() & new.keys()
+            paired = [[one for seed, one in known.items() if not both or seed in both] for known in (old, new)]
+            found.append(_finding(criterion, case, figure, *paired))
     return [finding for finding in found if finding is not None]
 
 
@@ -121,7 +125,8 @@ def _finding(criterion: str, case: str, figure: str, old: list[Figure], new: lis
     difference = float(np.mean([other.value - one.value for one, other in pairs]))
     error = _error([other.draws - one.draws for one, other in pairs])
     low, high = difference - WIDTH * error, difference + WIDTH * error
-    turned = figure == PAIRS and _mean(old) + WIDTH * _error([one.draws for one, _ in pairs]) < 0
+    negative = figure == PAIRS and _mean(old) + WIDTH * _error([one.draws for one, _ in pairs]) < 0
+    turned = negative or figure == JOINT
     fallen, risen = high < 0 and difference < -LEAST_DIFFERENCE, low > 0 and difference > LEAST_DIFFERENCE
     verdict = (WORSE, BETTER)[turned] if fallen else (BETTER, WORSE)[turned] if risen else SAME
     return finding(verdict, difference, low, high)

@@ -21,6 +21,7 @@ class CaseStudy:
     agreement: pd.DataFrame
     maps: pd.DataFrame
     training: list[RunFile] = field(default_factory=list)  # learning curves of seeds that this suite fine-tuned
+    quarter: pd.DataFrame | None = None  # what a quarter of each site costs by every chooser, at every seed that has it
 
     @property
     def sites(self) -> list[str]:
@@ -59,19 +60,20 @@ class Section:
     table: pd.DataFrame | None = None
 
 
-def number(value: float) -> str:
-    """A correlation as text with two decimals; NaN gives `undefined`, never 0."""
-    return "undefined" if pd.isna(value) else f"{value:.2f}".replace("-", "−")
+def number(value: float, decimals: int = 2) -> str:
+    """A correlation, or another figure, as text; NaN gives `undefined`, never 0."""
+    return "undefined" if pd.isna(value) else f"{value:.{decimals}f}".replace("-", "−")
 
 
-def over_seeds(rows: pd.DataFrame) -> str:
-    """The Spearman of some rows, one per seed, as text: median with range; for a single seed, with its 95 % interval."""
+def over_seeds(rows: pd.DataFrame, column: str = "spearman", decimals: int = 2) -> str:
+    """A column of some rows, one per seed, as text: median with range; for a single seed, with its 95 % interval."""
+
+    def said(value: float) -> str:
+        return number(value, decimals)
+
+    values = rows[column]
     if len(rows) == 1:
         row = rows.iloc[0]
-        return number(row.spearman) if pd.isna(row.low) else f"{number(row.spearman)} [{number(row.low)}, {number(row.high)}]"
-    median = rows.spearman.median()
-    return (
-        number(median)
-        if pd.isna(median)
-        else f"{number(median)} ({number(rows.spearman.min())} to {number(rows.spearman.max())})"
-    )
+        return said(values.iloc[0]) if pd.isna(row.low) else f"{said(values.iloc[0])} [{said(row.low)}, {said(row.high)}]"
+    median = values.median()
+    return said(median) if pd.isna(median) else f"{said(median)} ({said(values.min())} to {said(values.max())})"

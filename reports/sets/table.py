@@ -19,8 +19,7 @@ def unseen(case: str, size: int, oracle: RunFile, criteria: RunFile, examples: i
 
     There are `examples` of them (default: as many as the oracle has, or all that are left). BadInput if there are not so many.
     """
-    seen = {int(row) for name in ("shared/rows", "fresh/rows") for row in criteria.arrays[name]}
-    left = sorted(set(range(size)) - seen - {int(row) for row in oracle.arrays["rows"]})
+    left = left_over(size, oracle, criteria)
     wanted = min(oracle.facts["examples"], len(left)) if examples is None else examples
     if not LEAST <= wanted <= len(left):
         raise BadInput(
@@ -29,6 +28,12 @@ def unseen(case: str, size: int, oracle: RunFile, criteria: RunFile, examples: i
         )
     order = np.random.default_rng([oracle.facts["seed"], 7]).permutation(len(left))[:wanted]
     return sorted(left[place] for place in order)
+
+
+def left_over(size: int, oracle: RunFile, criteria: RunFile) -> list[int]:
+    """The rows of a training set of that size that neither the oracle nor a criterion saw, sorted."""
+    seen = {int(row) for name in ("shared/rows", "fresh/rows") for row in criteria.arrays[name]}
+    return sorted(set(range(size)) - seen - {int(row) for row in oracle.arrays["rows"]})
 
 
 def write_sets(path: Path, table: pd.DataFrame, case: str, seed: int) -> None:

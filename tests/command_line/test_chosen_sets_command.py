@@ -9,6 +9,7 @@ from commands import CASE, command
 
 import pruning_oracle as po
 from pruning_oracle.bench import runs
+from pruning_oracle.reports.sets.chosen import TRUTHS
 
 
 @pytest.fixture
@@ -49,6 +50,30 @@ def test_sets_are_measured_on_what_neither_saw(mine, monkeypatch):
     np.testing.assert_allclose(po.regrets(sets, losses).joint_loss, table.joint_loss, atol=1e-6)
     with pytest.raises(po.BadInput, match="the joint losses are of other sets"):
         po.regrets(sets[1:], losses)
+
+
+def test_a_quarter_of_each_site_in_the_table_of_compare(mine):
+    done = command("compare", "mine.py", "--criteria", "quick", "--device", "cpu", "--json", folder=mine)
+    assert done.returncode == 0, done.stderr
+    folder = mine / "runs/mine/0"
+    quick = runs.load(folder / "quick-sets.safetensors", "sets")
+    named = [*runs.load(folder / "criteria.safetensors", "criteria").facts["criteria"], *TRUTHS]
+    costs = dict(zip(named, quick.arrays["joint"].mean(0), strict=True))
+    table = command("table", "mine.py", folder=mine).stdout
+    rows = {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("|")}
+    assert "a quarter of each site removed, nats" in rows["criterion"]
+    assert f"{costs['taylor']:.3f} [".replace("-", "−") in rows["taylor"]
+    assert f"the oracle: {costs['oracle_abs']:.3f} [".replace("-", "−") in rows["noise ceiling"]
+    again = command("quick-sets", "mine.py", "--device", "cpu", folder=mine)
+    assert "on 10 examples that nobody saw, up to date" in again.stdout
+
+
+def test_without_examples_that_nobody_saw_compare_says_so_and_goes_on(mine, capfd):
+    given = ["--criteria", "taylor", "--examples", "9", "--fresh", "rest", "--device", "cpu"]
+    done = command("compare", "mine.py", *given, folder=mine)
+    assert done.returncode == 0, done.stderr
+    assert "oracle and criteria saw all but 0 of 20 examples: no sets are tried" in capfd.readouterr().out
+    assert "a quarter of each site" not in done.stdout
 
 
 @pytest.mark.parametrize(

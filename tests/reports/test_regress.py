@@ -10,11 +10,13 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.command_line import holding as command
 from pruning_oracle.command_line.groups import CasesOptions, RunsOptions
 from pruning_oracle.reports.agreement.resampling import draws
+from pruning_oracle.reports.inputs.read import read_run
 from pruning_oracle.reports.regression import baseline
 from pruning_oracle.reports.regression.false_alarms import false_alarms, half
-from pruning_oracle.reports.regression.figures import AGREEMENT, DRAWS, PAIRS, Figure, figures, weighted
+from pruning_oracle.reports.regression.figures import AGREEMENT, DRAWS, JOINT, PAIRS, Figure, figures, weighted
 from pruning_oracle.reports.regression.regress import accept, findings, measured_figures
 from pruning_oracle.reports.regression.significance import LEAST_DIFFERENCE, LEVEL, compare
+from pruning_oracle.reports.sets.quick import FILE, quick_sets, read_quick
 
 SITES = {"first": 12, "second": 20}
 SEEDS = (0, 1, 2)
@@ -28,7 +30,9 @@ def write_runs(root, noise=NOISE, more=None, weights="w", examples=60, change=la
         worth = {site: random.normal(size=maps) for site, maps in SITES.items()}
         facts = {"case": "toy", "seed": seed, "weights": f"{weights}{seed}", "commit": "c", "precision": "float32"}
         facts |= {"sources": {"stage": "s", "case": "k", "criteria": "t"}, "libraries": {}}
-        facts |= {"sites": [{"name": name, "maps": maps, "convolutions": [name]} for name, maps in SITES.items()]}
+        facts |= {
+            "sites": [{"name": name, "maps": maps, "convolutions": [name], "mflops": 1.0} for name, maps in SITES.items()]
+        }
         facts |= {"engine": "literal", "examples": examples, "data": "d"}
         rows = {"shared": np.arange(examples), "fresh": np.arange(examples) + examples}
         truth = {name: {site: w + random.normal(size=(examples, len(w))) for site, w in worth.items()} for name in rows}
@@ -122,6 +126,79 @@ def certain(difference, sites=2):
 def test_the_least_difference_that_counts(difference, verdict):
     assert abs(difference) > LEAST_DIFFERENCE or verdict == "same"
     assert [one.verdict for one in compare("toy", {0: certain(0)}, {0: certain(difference)})] == [verdict]
+
+
+def joint(cost, noise=0.0):
+    """A joint loss of so many nats, with draws around it."""
+    return {("c", JOINT): Figure(np.array([cost]), cost + noise * np.random.default_rng(0).normal(size=DRAWS))}
+
+
+@pytest.mark.parametrize(
+    ("cost", "verdict"), [(0.08, "better"), (0.0995, "same"), (0.1005, "same"), (0.12, "worse"), (np.nan, "undefined")]
+)
+def test_a_joint_loss_is_worse_when_it_is_higher(cost, verdict):
+    (found,) = compare("toy", {0: certain(0) | joint(0.1)}, {0: joint(cost)})[1:]
+    assert (found.figure, found.verdict) == (JOINT, verdict)
+
+
+def test_a_joint_loss_within_its_noise_is_the_same():
+    other = {("c", JOINT): Figure(np.array([0.12]), 0.12 + 0.02 * np.random.default_rng(1).normal(size=DRAWS))}
+    assert [one.verdict for one in compare("toy", {0: joint(0.1, 0.02)}, {0: other})] == ["same"]
+
+
+def test_joint_losses_that_were_not_measured_are_not_asked_for():
+    before = {seed: certain(0) | joint(0.1) for seed in SEEDS}
+    assert verdicts(compare("toy", before, {seed: certain(0) for seed in SEEDS})) == {("c", AGREEMENT): "same"}
+    one_seed = {seed: certain(0) | (joint(0.2) if seed == 1 else {}) for seed in SEEDS}
+    assert verdicts(compare("toy", before, one_seed))["c", JOINT] == "worse"
+    assert verdicts(compare("toy", {0: certain(0)}, {0: joint(0.1)}))["c", JOINT] == "new"
+
+
+def write_quick(root, costs, weights="w", seeds=SEEDS, shift=0):
+    """Joint losses of the sets that the choosers of the runs remove: `costs` by chooser, 1 nat for others."""
+    for seed in seeds:
+        run = read_run("toy", seed, root)
+        chosen = quick_sets(run)
+        noise = np.random.default_rng(seed).normal(0, 0.05, (40, 1))
+        matrix = noise + np.array([costs.get(one.chooser, 1.0) for one in chosen])
+        facts = run.oracle.facts | {"examples": 40, "weights": f"{weights}{seed}"}
+        sets = [{site: [m + shift for m in maps] for site, maps in one.maps.items()} for one in chosen]
+        arrays = {"joint": matrix, "kept": np.ones(40), "rows": np.arange(200, 240)}
+        runs.save(runs.folder("toy", seed, root) / FILE, "sets", arrays, facts | {"sets": sets})
+
+
+def test_criteria_are_held_to_the_joint_loss_of_their_sets(tmp_path):
+    for name, costs in (("before", {"good": 0.5}), ("after", {"good": 0.6, "poor": 0.9})):
+        write_runs(tmp_path / name)
+        write_quick(tmp_path / name, costs)
+    accept(measured_figures("toy", SEEDS, tmp_path / "before"), tmp_path / "held", "the first")
+    found = {
+        one.criterion: one
+        for one in findings(measured_figures("toy", SEEDS, tmp_path / "after"), tmp_path / "held")
+        if one.figure == JOINT
+    }
+    assert {name: one.verdict for name, one in found.items()} == {
+        "good": "worse",
+        "poor": "better",
+        "constant": "same",
+        "weights": "same",
+    }
+    assert found["good"].line.startswith("worse: good on toy: joint loss expected 0.499, got 0.599")
+    assert found["good"].difference == pytest.approx(0.1, abs=1e-3)
+    table = pd.read_csv(tmp_path / "held/toy.csv")
+    assert table[table.figure == JOINT].set_index("criterion")["seed 0"]["good"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_joint_losses_of_other_sets_or_another_network_are_no_run_s_own(tmp_path):
+    write_runs(tmp_path)
+    run, folder = read_run("toy", 0, tmp_path), runs.folder("toy", 0, tmp_path)
+    assert read_quick(run, folder) is None
+    write_quick(tmp_path, {})
+    assert read_quick(run, folder).joint.shape == (40, 4 + 3)
+    write_quick(tmp_path, {}, shift=1)
+    assert read_quick(run, folder) is None
+    write_quick(tmp_path, {}, weights="other")
+    assert read_quick(run, folder) is None
 
 
 def test_the_interval_is_that_of_the_mean_over_seeds():
