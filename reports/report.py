@@ -33,6 +33,7 @@ from pruning_oracle.reports.sections.latex_table import column_tables, page_tabl
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import all_summaries
 from pruning_oracle.reports.sets.quick import FILE, read_quick
+from pruning_oracle.reports.sets.table import MeasuredTable, read_sets
 
 REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadata.json": DESCRIPTION}
 REPORT |= {"agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX, "agreement-full.tex": AGREEMENT_LATEX}
@@ -59,7 +60,7 @@ def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
     agreement = pd.concat(tables, ignore_index=True)
     agreement = agreement[~agreement.criterion.isin(found[0].criteria.facts["left_out_criteria"])]
     maps = read_table(found[0], folders[0] / "maps.csv")
-    return CaseStudy(case, found, agreement, maps, curves, _quarter(every, folders))
+    return CaseStudy(case, found, agreement, maps, curves, _quarter(every, folders), _sets(found, folders))
 
 
 def _quarter(found: list[Run], folders: list[Path]) -> pd.DataFrame | None:
@@ -67,6 +68,15 @@ def _quarter(found: list[Run], folders: list[Path]) -> pd.DataFrame | None:
     known = [read_quick(run, folder) for run, folder in zip(found, folders, strict=True)]
     tables = [one.table for one in known if one]
     return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _sets(found: list[Run], folders: list[Path]) -> MeasuredTable | None:
+    """The chosen sets of all seeds of which they were measured."""
+    tables = [read_sets(folder, run.oracle.facts["weights"]) for run, folder in zip(found, folders, strict=True)]
+    known = [table for table in tables if table]
+    if not known:
+        return None
+    return MeasuredTable(pd.concat([of.rows for of in known], ignore_index=True), [of.facts[0] for of in known])
 
 
 def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
@@ -91,8 +101,8 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
 
 def page_digest(cases: list[str], seeds: list[int], root: Path) -> str:
     """Of all that a page depends on: the runs' tables, which know their run files, the records, and what draws it."""
-    tables = [runs.folder(case, seed, root) / "tables.json" for case in cases for seed in seeds]
-    tables += [runs.folder(case, seed, root) / FILE for case in cases for seed in seeds]
+    names = ("tables.json", FILE, "sets.csv", "chosen-sets.safetensors")
+    tables = [runs.folder(case, seed, root) / name for case in cases for seed in seeds for name in names]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
     sha = hashlib.sha256(json.dumps([cases, seeds, depends_on(DRAWN_BY)]).encode())
     for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:

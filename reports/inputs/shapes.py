@@ -17,6 +17,7 @@ CRITERIA = RUN | {"precision": str, "criteria": {...: {"reduce": str}}, "shared"
 SETS = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "sets": [{...: [int]}]}
 SETS |= {"repair?": str, "repair examples?": int}
 # what the page needs beside what comparisons need
+SHOWN_SETS = SETS | {"device": str, "threads": int, "commit": str}
 SHOWN_ORACLE = {"sites": [{"mflops": float}], "seconds": float, "device": str, "threads": int, "batch": int, "why": str}
 SHOWN_ORACLE |= {"versions": TEXTS, "test": {"loss": float, "accuracy": SHARE, "examples": int}}
 SHOWN_ORACLE |= {"left_out": [{"convolution": str, "maps": int, "reason": str}]}

@@ -25,6 +25,7 @@ from pruning_oracle.reports.sections import (
     estimated,
     flops,
     heat_map,
+    joint_loss,
     learning,
     loss_change,
     oracle_ranks,
@@ -46,6 +47,7 @@ PREFIXES = {WHOLE: "all", RECORDS: "timings"}  # of their files
 OVERVIEWS: tuple[Callable[[list[CaseStudy]], Section | None], ...] = (overview.section, paper.section)
 SECTIONS: tuple[Callable[[CaseStudy], Section | None], ...] = (
     agreement_table.section,
+    joint_loss.section,
     quality_against_cost.section,
     sample_size.section,
     settling.section,

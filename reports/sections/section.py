@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
 from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.sets.table import MeasuredTable
 
 SCOPES = ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))  # the paper's three summaries of a network
 
@@ -22,6 +23,7 @@ class CaseStudy:
     maps: pd.DataFrame
     training: list[RunFile] = field(default_factory=list)  # learning curves of seeds that this suite fine-tuned
     quarter: pd.DataFrame | None = None  # what a quarter of each site costs by every chooser, at every seed that has it
+    sets: MeasuredTable | None = None  # of the seeds whose chosen sets were measured
 
     @property
     def sites(self) -> list[str]:

@@ -1,6 +1,8 @@
-"""The table of chosen sets: on which examples it is measured, as CSV, and as people read it."""
+"""The table of chosen sets: on which examples it is measured, as CSV and read again, and as people read it."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,9 +11,40 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs.kinds import CHOSEN
-from pruning_oracle.reports.inputs.tables import csv_text
+from pruning_oracle.bench.runs.shapes import checked_facts
+from pruning_oracle.reports.inputs.shapes import SHOWN_SETS
+from pruning_oracle.reports.inputs.tables import csv_text, read_csv
 
 LEAST = 3  # examples
+READ = ("chooser", "scope", "scaling", "share", "repair", "joint_loss", "low", "high", "n")  # columns that a report shows
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """The rows of `sets.csv` of one or more seeds, and what the files of their joint losses say of how they were measured."""
+
+    rows: pd.DataFrame
+    facts: list[dict[str, Any]]
+
+
+def read_sets(folder: Path, weights: str) -> MeasuredTable | None:
+    """The sets of the run in a folder; None if none were measured, or others of another network than that with these weights.
+
+    Raises BadInput if a file is damaged.
+    """
+    table, measured = folder / "sets.csv", folder / "chosen-sets.safetensors"
+    if not table.is_file() or not measured.is_file():
+        return None
+    facts = checked_facts(runs.load(measured, "sets"), SHOWN_SETS).facts
+    if facts["weights"] != weights:
+        print(f"left out: {table}, which is of other weights: `pruning-oracle chosen-sets` makes it anew")
+        return None
+    rows = read_csv(table)
+    rows = rows if "repair" in rows else rows.assign(repair="none")  # of an earlier version
+    missing = [name for name in READ if name not in rows]
+    if missing or not all(pd.api.types.is_numeric_dtype(rows[name]) for name in ("share", "joint_loss", "low", "high", "n")):
+        raise BadInput(f"{table} is damaged: it lacks {', '.join(missing) or 'numbers'}")
+    return MeasuredTable(rows.assign(seed=facts["seed"]), [facts])
 
 
 def unseen(case: str, size: int, oracle: RunFile, criteria: RunFile, examples: int | None) -> list[int]:
