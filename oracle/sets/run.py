@@ -10,6 +10,7 @@ import numpy as np
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.loading.choice import ExampleChoice
 from pruning_oracle.bench.map_set import MapSet, checked_sets
 from pruning_oracle.bench.repair.after_removal import ready_for
@@ -35,24 +36,30 @@ def run_sets(
     engine: str = "replay",
     repair: str = "none",
     repair_examples: int | None = None,
+    fill: str = ZERO,
 ) -> Finished:
     """Writes the joint losses of sets to `out`, unless that is up to date; a run that was interrupted goes on.
 
-    The setting is the sets, `choice`, `resources`, the name of an engine (a key of `SET_ENGINES`), and a repair, after which
-    losses are taken once more, with the number of examples that it sees. BadInput names what is wrong, before anything is
-    measured.
+    The setting is the sets, `choice`, `resources`, the name of an engine (a key of `SET_ENGINES`), a repair, after which
+    losses are taken once more, with the number of examples that it sees, and what stands in the place of removed maps (see
+    `FILLS`). BadInput names what is wrong, before anything is measured.
     """
     if engine not in SET_ENGINES:
         raise unknown("engine", engine, SET_ENGINES)
     seen = _seen_by_repair(case, choice, repair, repair_examples)
+    if seen and fill != ZERO:
+        raise BadInput(
+            f"--repair {repair} with --fill {fill}: a repair is of a network whose maps are deleted; give one of them"
+        )
     sets = checked_sets(case, sets)
     named = [one.named for one in sets]
     asked: dict[str, Any] = {"engine": engine, "sets digest": hashlib.sha256(json.dumps(named).encode()).hexdigest()}
     if seen:
         asked |= {"repair": repair, "repair examples": len(seen), "repair data": fingerprint(case.train, seen)}
-    of = opened(case, out, "sets", choice, resources, SOURCES + (REPAIRING if seen else ()), asked)
+    of = opened(case, out, "sets", choice, resources, SOURCES + (REPAIRING if seen else ()), asked, fill)
     if before := of.before():
         return before
+    of = of.filled()
     facts = of.facts() | {"sets": named}
     with of.units() as units:
         made = SET_ENGINES[engine](of.case, of.held, units.choices)
