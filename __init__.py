@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from pruning_oracle.interface.joint import JointLosses, joint_loss
     from pruning_oracle.interface.pruned import Pruned, StoppedEarlyWarning, prune
     from pruning_oracle.interface.reading import read
+    from pruning_oracle.interface.reference import additivity, datamodeling_scores, reference_sets
+    from pruning_oracle.interface.sensitivity import LayerSensitivity, layer_sensitivity, sensitivity_sets
     from pruning_oracle.interface.truth import Truth, measure
     from pruning_oracle.reports.citation import bibtex
     from pruning_oracle.reports.sets.chosen import ChosenSet
+    from pruning_oracle.reports.sets.reference import ReferenceSet
 
 _PLACES = {  # the same once more for the running program: where each name lies; a test holds both alike
     "bench.case": ("Case", "LeftOut", "Site"),
@@ -42,9 +45,12 @@ _PLACES = {  # the same once more for the running program: where each name lies;
     "interface.joint": ("JointLosses", "joint_loss"),
     "interface.pruned": ("Pruned", "StoppedEarlyWarning", "prune"),
     "interface.reading": ("read",),
+    "interface.reference": ("additivity", "datamodeling_scores", "reference_sets"),
+    "interface.sensitivity": ("LayerSensitivity", "layer_sensitivity", "sensitivity_sets"),
     "interface.truth": ("Truth", "measure"),
     "reports.citation": ("bibtex",),
     "reports.sets.chosen": ("ChosenSet",),
+    "reports.sets.reference": ("ReferenceSet",),
 }
 _FOUND_IN = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -58,21 +64,26 @@ __all__ = [
     "Gate",
     "Guesses",
     "JointLosses",
+    "LayerSensitivity",
     "LeftOut",
     "MapSet",
     "PerExample",
     "Pruned",
+    "ReferenceSet",
     "Site",
     "SmallSampleWarning",
     "StoppedEarlyWarning",
     "Truth",
     "abs_mean",
+    "additivity",
     "agreement",
     "bibtex",
     "case",
     "chosen_sets",
     "criterion",
+    "datamodeling_scores",
     "joint_loss",
+    "layer_sensitivity",
     "load",
     "mean",
     "mean_abs",
@@ -80,8 +91,10 @@ __all__ = [
     "prune",
     "random_sets",
     "read",
+    "reference_sets",
     "regrets",
     "score",
+    "sensitivity_sets",
 ]
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 from pruning_oracle.bench.scores import Scores
 from pruning_oracle.bench.terminal import one_line
@@ -48,31 +50,69 @@ def truth(maps: pd.DataFrame, caption: str) -> Figure:
     """Mean change in loss of every map with its interval, sorted, a panel per site in the network's order."""
     worst = maps.groupby("site", sort=False).oracle_loss.max()
     sites = [site for site in worst.index if worst[site] >= worst.nlargest(MOST).min()][:MOST]
-    columns = min(COLUMNS, len(sites))
-    rows = -(-len(sites) // columns)
-    figure = Figure(figsize=(max(4.5, 2.4 * columns), 0.8 + 1.4 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    middle = 10.0 ** math.ceil(math.log10(max(1e-6, float(maps.oracle_loss.abs().median()))))
-    high = math.ceil(math.log10(max(10 * middle, float(maps.oracle_loss.abs().max()))))
-    ticks = [10.0**power for power in range(round(math.log10(middle)), high + 1)]
-    for panel, site in zip(panels.flat, sites, strict=False):
+    figure, panels = _panels(len(sites))
+    for panel, site in zip(panels, sites, strict=True):
         own = maps[maps.site == site].sort_values("oracle_loss").reset_index(drop=True)
         panel.fill_between(own.index, own.oracle_loss_low, own.oracle_loss_high, color="#92c5de", lw=0, step="mid")
         panel.plot(own.index, own.oracle_loss, color="#2166ac", lw=1.2, drawstyle="steps-mid")
         panel.axhline(0, color="0.6", lw=0.8, zorder=0)
         panel.set_title(one_line(site), fontsize=8)
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    _symmetric_log(panels, maps.oracle_loss)
+    figure.supylabel("change in loss, nats", fontsize=8)
+    shown = "" if len(sites) == len(worst) else f"the {len(sites)} of {len(worst)} sites with the costliest maps; "
+    return captioned(figure, f"maps of each site, sorted; {shown}band: 95 % interval over examples", caption)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels, whose heights mean the same."""
+    columns = min(COLUMNS, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(max(4.5, 2.4 * columns), 0.8 + 1.4 * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    for panel in panels:
+        panel.tick_params(labelsize=7)
+        sns.despine(ax=panel)
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return figure, panels[:count]
+
+
+def _symmetric_log(panels: list[Axes], values: "pd.Series[float]", share: float = 0.5) -> None:
+    """Heights that are logarithmic on both sides of 0, and linear about 0 where that share of the values is."""
+    middle = 10.0 ** math.ceil(math.log10(max(1e-6, float(values.abs().quantile(share)))))
+    high = math.ceil(math.log10(max(10 * middle, float(values.abs().max()))))
+    ticks = [10.0**power for power in range(round(math.log10(middle)), high + 1)]
+    for panel in panels:
         panel.set_yscale("symlog", linthresh=middle)
         panel.yaxis.set_major_locator(FixedLocator([-ticks[0], 0, *ticks]))
         panel.yaxis.set_minor_locator(FixedLocator([]))
         panel.yaxis.set_major_formatter("{x:g}")
-        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        panel.tick_params(labelsize=7)
-        sns.despine(ax=panel)
-    for panel in panels.flat[len(sites) :]:
-        panel.set_visible(False)
-    figure.supylabel("change in loss, nats", fontsize=8)
-    shown = "" if len(sites) == len(worst) else f"the {len(sites)} of {len(worst)} sites with the costliest maps; "
-    return captioned(figure, f"maps of each site, sorted; {shown}band: 95 % interval over examples", caption)
+
+
+@styled
+def layer_sensitivity(rows: pd.DataFrame, caption: str) -> Figure:
+    """Joint loss against the share of a site's maps removed, a panel per site, a line per chooser with its interval."""
+    worst = rows.groupby("site", sort=False).joint_loss.max()
+    sites = [site for site in worst.index if worst[site] >= worst.nlargest(MOST).min()][:MOST]
+    choosers = rows.chooser.unique()
+    colours = dict(zip(choosers, sns.color_palette("colorblind", len(choosers)), strict=True))
+    figure, panels = _panels(len(sites))
+    for panel, site in zip(panels, sites, strict=True):
+        for chooser, colour in colours.items():
+            own = rows[(rows.site == site) & (rows.chooser == chooser)]
+            panel.fill_between(own.share, own.low, own.high, color=colour, alpha=0.2, lw=0)
+            panel.plot(own.share, own.joint_loss, color=colour, lw=1.2, marker=".", ms=3)
+        panel.axhline(0, color="0.6", lw=0.8, zorder=0)
+        panel.set_title(one_line(site), fontsize=8)
+        panel.set(xlim=(0, 1), xticks=(0, 0.5, 1))
+        panel.xaxis.set_major_formatter(PercentFormatter(1))
+    _symmetric_log(panels, rows.joint_loss, 0.1)
+    handles = [Line2D([], [], color=colour, marker=".", label=one_line(name)) for name, colour in colours.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(COLUMNS, len(handles)), frameon=False, fontsize=8)
+    figure.supylabel("joint loss, nats", fontsize=8)
+    shown = "" if len(sites) == len(worst) else f"; the {len(sites)} of {len(worst)} costliest sites"
+    return captioned(figure, f"share of the site's maps removed{shown}; bands: 95 % intervals over examples", caption)
 
 
 @styled

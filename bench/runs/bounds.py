@@ -60,6 +60,7 @@ BATCH = Bounds(1, 2**20)
 EPOCHS = Bounds(1, 100_000)
 UPDATES = Bounds(0, 10**9)
 COUNT = Bounds(1, 10**6)  # of what is repeated, drawn or removed at a time
+REFERENCE_SETS = Bounds(10, 10**6)  # of each share: an interval over fewer would say nothing
 SHARE = Bounds(0, 1, whole=False, above=True)
 TWO_OR_MORE = Bounds(2, 10**6)
 JOBS = Bounds(1, 1024)

@@ -44,6 +44,10 @@ CSVW = "http://www.w3.org/ns/csvw"  # the standard for descriptions of tables
 DESCRIPTION = Kind("description of a table", (f'"@context": "{CSVW}"'.encode(), b'"dc:creator": "Pruning Oracle"'))
 MAPS = Kind("table of maps", (b"site,map,oracle_loss,oracle_abs,",))
 CHOSEN = Kind("table of chosen sets", (b"case,seed,chooser,scope,",))
+DATAMODELING = Kind("table of linear datamodeling scores", (b"case,seed,chooser,share,scaling,lds,",))
+ADDITIVITY = Kind("table of additivity", (b"case,seed,scope,share,maps,joint_loss,single_changes,",))
+SENSITIVITY = Kind("table of layer sensitivity", (b"case,seed,site,chooser,share,",))
+FORETOLD = Kind("table of what foretells", (b"case,predictor,outcome,tau,",))
 STEPS = Kind("table of pruning steps", (b"case,study,",))
 BASELINES = Kind("table of baselines", (b"criterion,figure,",))
 MADE_FROM = Kind("note of what a report was made from", (FORMAT.encode(),))
@@ -55,8 +59,9 @@ TIMINGS = Kind("record of make timings", (b'"machine_info": {', b'"provenance": 
 GPU = Kind("record of make gpu", (b'"command": "make gpu"',))
 READABLE = Kind("note of what cannot be read", (b"{",))
 RUN_FILE = Kind("run file", (f'"format":"{FORMAT}"'.encode(),))  # of whatever kind
+OF_SETS = (CHOSEN, DATAMODELING, ADDITIVITY, SENSITIVITY, FORETOLD)
 REPORT = (PAGE, FIGURE, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, DESCRIPTION, STEPS, MADE_FROM)
-EVERY = (*REPORT, RUN_FILE, LOG, MAPS, CHOSEN, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
+EVERY = (*REPORT, RUN_FILE, LOG, MAPS, *OF_SETS, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
 
 
 def refusal(path: Path, kind: Kind) -> str:

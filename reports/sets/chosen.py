@@ -51,9 +51,7 @@ def chosen_sets(
     Raises:
         BadInput: a share is out of bounds.
     """
-    for share in shares:
-        if not 0 < share < 1:
-            raise BadInput(f"a share of maps is {share}; allowed are numbers above 0 and below 1")
+    check_shares(shares)
     called, found = list(names or run.sites), list[ChosenSet]()
     mflops = [site["mflops"] for site in run.oracle.facts["sites"]]
     for chooser, scores in scores_of(run).items():
@@ -72,6 +70,13 @@ def _share_of_flops(maps: Sequence[Sequence[int]], mflops: Sequence[float], scor
     """The share of the FLOPs of making all maps that some take."""
     whole = sum(cost * len(score) for cost, score in zip(mflops, scores, strict=True))
     return sum(cost * len(own) for cost, own in zip(mflops, maps, strict=True)) / whole if whole else math.nan
+
+
+def check_shares(shares: Sequence[float]) -> None:
+    """Raises BadInput for a share that is not above 0 and below 1."""
+    for share in shares:
+        if not 0 < share < 1:
+            raise BadInput(f"a share of maps is {share}; allowed are numbers above 0 and below 1")
 
 
 def scores_of(run: Run) -> dict[str, Scores]:

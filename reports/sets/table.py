@@ -10,7 +10,7 @@ import pandas as pd
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RunFile
-from pruning_oracle.bench.runs.kinds import CHOSEN
+from pruning_oracle.bench.runs.kinds import CHOSEN, Kind
 from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.reports.inputs.shapes import SHOWN_SETS
 from pruning_oracle.reports.inputs.tables import csv_text, read_csv
@@ -69,17 +69,24 @@ def left_over(size: int, oracle: RunFile, criteria: RunFile) -> list[int]:
     return sorted(set(range(size)) - seen - {int(row) for row in oracle.arrays["rows"]})
 
 
-def write_sets(path: Path, table: pd.DataFrame, case: str, seed: int) -> None:
-    """Writes the rows of `regret_table` as CSV, with the case and the seed in front."""
+def write_sets(path: Path, table: pd.DataFrame, case: str, seed: int, kind: Kind = CHOSEN) -> None:
+    """Writes a table of sets as CSV, with the case and the seed in front."""
     whole = table.copy()
     whole.insert(0, "seed", seed)
     whole.insert(0, "case", case)
-    runs.write_atomically(path, csv_text(whole), CHOSEN)
+    runs.write_atomically(path, csv_text(whole), kind)
+
+
+def read_written(path: Path, command: str) -> pd.DataFrame:
+    """A table that `write_sets` wrote; BadInput, which names the command that makes it, if there is none."""
+    if not path.is_file():
+        raise BadInput(f"no {path.name} at {path.parent}: `pruning-oracle {command}` measures it")
+    return read_csv(path)
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:
     """A row per chooser, cheapest first by the mean over columns; a column for each share, scope and scaling."""
-    kinds = table.assign(kind=table.apply(lambda row: _kind(row.share, row.scope, row.scaling), axis=1))
+    kinds = table.assign(kind=table.apply(lambda row: kind_of(row.share, row.scope, row.scaling), axis=1))
     grid = kinds.pivot(index="chooser", columns="kind", values="joint_loss")[list(dict.fromkeys(kinds.kind))]
     logs = np.log(grid.clip(lower=1e-6))  # shares of very different cost weigh alike
     order = logs.mean(axis=1).sort_values(kind="stable").index
@@ -88,5 +95,6 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _kind(share: float, scope: str, scaling: str) -> str:
+def kind_of(share: float, scope: str, scaling: str) -> str:
+    """Which sets are meant, such as `25% of all sites, l2`."""
     return f"{share:.0%} of {scope}" + ("" if scaling == "none" else f", {scaling}")

@@ -130,6 +130,11 @@ def test_guesses_of_one_fill_are_not_graded_by_a_truth_of_another(case):
         check_alike(every)
 
 
+def test_a_repair_is_of_deleted_maps(case):
+    with pytest.raises(po.BadInput, match="--repair bias with --fill mean: a repair is of a network whose maps are deleted"):
+        po.joint_loss(case, [{}], fill="mean", repair="bias", device="cpu")
+
+
 def test_first_order_guesses_are_better_of_the_fill_that_they_are_of(case):
     truth = po.measure(case, fill="mean", **HOW)
     own, other = (po.score(case, "taylor", fill=fill, **HOW).saliency("taylor", "0", "shared") for fill in ("mean", "zero"))
