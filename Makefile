@@ -25,7 +25,7 @@ export PYTHONPATH := $(if $(filter .venv/bin/python,$(PYTHON)),,$(CURDIR)/.link)
 lower = $(shell echo $(1) | tr A-Z a-z)
 pipeline = $(PYTHON) -m pruning_oracle.pipeline $@ $(foreach name,$(MEASURED),--$(call lower,$(name)) "$$$(name)")
 
-.PHONY: help oracle compare report regress regress-accept prune prune-more prune-timings train test timings gpu docs lint check clean
+.PHONY: help oracle compare report regress regress-accept sets prune prune-more prune-timings train test timings gpu docs lint check clean
 
 help: ## list the targets
 	@echo 'make TARGET [CASES="$(CASES)"] [SEEDS="$(SEEDS)"] [CRITERIA=all|mine.py] [BUDGET=0.05] [SMALL=1] [DEVICE=auto|cpu|cuda|mps] [DATA=$(DATA)] [STRICT=1]'
@@ -37,11 +37,12 @@ compare: $(ready) ## measure, score, grade and report, then print the agreement 
 report: $(ready) ## the same without the table: write report/index.html
 regress: $(ready) ## hold every criterion to reports/baselines, and fail where one agrees less with the oracle
 regress-accept: $(ready) ## make what is measured the new baselines, for the REASON given
+sets: $(ready) ## what sets of maps cost that criteria, the oracle and chance remove, and what foretells that
 prune: $(ready) ## prune CASES at SEEDS by several criteria, and write the curves to report/pruning.html
 prune-more: $(ready) ## how far it goes, without learning, with 10, 30 and 100 updates between removals, from nothing
 prune-timings: $(ready) ## time the networks of prune-more and the whole ones by turns, with all cores; then as prune
 train: $(ready) ## train the models of CASES at SEEDS again, from nothing or by fine-tuning
-oracle compare report regress regress-accept prune prune-more prune-timings train:
+oracle compare report regress regress-accept sets prune prune-more prune-timings train:
 	@$(pipeline)
 
 test: $(ready) ## run the tests; SLOW=1 also those that take minutes
@@ -68,8 +69,7 @@ check: lint test ## check format, lint, types and tests, as CI does
 clean: ## delete everything measured and reported; keeps .venv, trained weights and files that are not the suite's
 	@python3 bench/runs/kinds.py runs report
 
-$(link):
-	@mkdir -p .link && ln -sfn .. $@
+$(link): ; @mkdir -p .link && ln -sfn .. $@
 
 .venv/ready: requirements.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; python3 is " + sys.version.split()[0])'

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pruning_oracle.command_line.command import Answer, command, told
-from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions, RunsOptions
-from pruning_oracle.command_line.options import EXAMPLES, OUTPUT, REPORT, RUNS, Runs, number, option
+from pruning_oracle.command_line.groups import CaseOptions, CasesOptions, ComputingOptions, RunsOptions
+from pruning_oracle.command_line.options import EXAMPLES, OUTPUT, REPORT, RUNS, Device, ReportFolder, Runs, number, option
 
 if TYPE_CHECKING:
     from pruning_oracle.bench.case import Case
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, PANEL, "reference-sets vgg-digits --examples 256", name="reference-sets")(reference_sets)
     sensitive = ["layer-sensitivity vgg-digits --examples 256", "layer-sensitivity vgg-digits --by taylor random"]
     command(app, PANEL, *sensitive, name="layer-sensitivity")(layer_sensitivity)
+    command(app, PANEL, "sets-study vgg-digits resnet-digits --seeds 0 1 2", name="sets-study")(sets_study)
     command(app, PANEL, "foretell vgg-digits resnet-digits --seeds 0 1 2")(foretell)
 
 
@@ -117,6 +118,19 @@ def layer_sensitivity(
     told(f"table and figure: {place} and {place.with_suffix('.png')}")
     answer = {"file": losses.file.path, "table": place, "figure": place.with_suffix(".png")}
     return Answer(answer | {"sensitivity": found.frame().to_dict("records")})
+
+
+def sets_study(which: CasesOptions, device: Device = "auto", out: ReportFolder = REPORT) -> Answer:
+    """Measure cases, all that is said of sets of their maps, and what foretells it; write the report and foretell.csv."""
+    from pruning_oracle.pipeline import run
+    from pruning_oracle.reports.report import write_page
+
+    asked = which.request(device)
+    run.study_sets(asked)
+    names = list(asked.cases)
+    write_page(names, which.seeds, RUNS, out, asked.jobs)
+    told(f"report: {out / 'index.html'}")
+    return foretell(RunsOptions(names, which.seeds), out / "foretell.csv")
 
 
 def foretell(

@@ -15,6 +15,7 @@ COMMANDS = {  # of a target: the command, with words of its own
     "report": ("compare", "--no-table"),
     "regress": ("regress",),
     "regress-accept": ("accept",),
+    "sets": ("sets-study",),
     "prune": ("pruning-study",),
     "prune-more": ("pruning-study", "--more"),
     "prune-timings": ("pruning-study", "--timings"),

@@ -8,7 +8,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import folder
 from pruning_oracle.bench.runs.options import each_once
 from pruning_oracle.pipeline.processes import Command
-from pruning_oracle.pruning.studies import FAR, SURVIVAL, studies
+from pruning_oracle.pruning.studies import FAR, SURVIVAL, WITH_BATCH_NORM, studies
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,20 @@ def measuring(asked: Request, least: str = "quick") -> Iterator[list[Command]]:
             ("grade", case, "--seeds", str(seed)),
             asked.command("quick-sets", case, seed, *words_of(asked.computing)),
         ]
+
+
+# examples that judge sets in the studies of `make sets`: enough to tell sets of different choosers apart, in minutes
+STUDIES_OF_SETS = {"chosen-sets": "128", "reference-sets": "128", "interactions": "128", "layer-sensitivity": "128"}
+
+
+def studying_sets(asked: Request) -> Iterator[list[Command]]:
+    """For every run its oracle, criteria and tables, and all studies of sets, those of chosen sets with a repair, too."""
+    for (case, seed), chain in zip(asked.runs, measuring(asked), strict=True):
+        repair = ("--repair", "batchnorm" if case in WITH_BATCH_NORM else "bias")
+        for name, examples in STUDIES_OF_SETS.items():
+            more = ("--examples", examples, *(repair if name == "chosen-sets" else ()))
+            chain.append(asked.command(name, case, seed, *more))
+        yield [*chain, asked.command("better-sets", case, seed)]
 
 
 def _criteria(words: Sequence[str], least: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RUNS, folder
 from pruning_oracle.pipeline.processes import run_all
-from pruning_oracle.pipeline.requests import Request, measuring, oracle_of, pruning
+from pruning_oracle.pipeline.requests import Request, measuring, oracle_of, pruning, studying_sets
 from pruning_oracle.pruning.studies import FAR
 
 EMBEDDED = ("vgg-digits", "resnet-digits", "r3dcnn-gestures")
@@ -29,6 +29,11 @@ def measure_oracles(asked: Request) -> None:
 def prune(asked: Request, small: bool = False, more: bool = False) -> None:
     """Prunes every run by the settings of the studies (see `pruning/studies.py`)."""
     run_all(list(pruning(asked, small, more)), _shared(asked.jobs), "pruning runs")
+
+
+def study_sets(asked: Request) -> None:
+    """Measures every run, and what sets of its maps cost."""
+    run_all(list(studying_sets(asked)), _shared(asked.jobs), "runs")
 
 
 def time_networks(asked: Request) -> None:
