@@ -36,7 +36,7 @@ HOW_FAR: dict[str, dict[str, Changes]] = {
 # subsets that are pruned and retrained: shares at which neither accuracy nor loss is alike for all, and as many as take
 # some minutes on one core and leave 0 out of an interval of Kendall's τ; other cases take the defaults
 SURVIVAL: dict[str, Changes] = {
-    "r3dcnn-gestures": {"each": "3", "shares": "0.4,0.6,0.8", "updates": "20", "batch": "16", "tested": "300"},
+    "r3dcnn-gestures": {"each": "3", "shares": "0.2,0.4,0.6", "updates": "20", "batch": "16", "tested": "300"},
     "cnn3-cifar10": {"each": "15", "shares": "0.2,0.4,0.6", "updates": "40", "examples": "1024"},
     "resnet20-cifar10": {"each": "3", "shares": "0.1,0.2,0.4", "updates": "20", "examples": "256", "tested": "1000"},
 }

@@ -6,7 +6,7 @@ from random_sets import sets_of_every_kind
 from toys import TOYS, toy_case
 
 from pruning_oracle.bench import runs
-from pruning_oracle.bench.cutting.surgery import of_sites, uncut
+from pruning_oracle.bench.cutting.surgery import uncut
 from pruning_oracle.bench.cutting.trial import prepared
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.choice import ExampleChoice
@@ -39,8 +39,7 @@ def measured(case, repair, sets, rows=ROWS, seen=SEEN, size=5):
 
 def deleted(case, repair, sets, rows=ROWS, seen=SEEN):
     """Sets deleted physically from a network that the existing code then mends: loss less that of the whole network."""
-    ready = of_sites(uncut(ready_for(case, repair)), prepared(case).case.sites)
-    columns = []
+    ready, columns = uncut(ready_for(case, repair)), []
     for one in sets:
         *_, (_, mended) = after_removal(ready, one.named, repair, seen)
         columns.append(losses(mended.case, rows) - losses(case, rows))
@@ -67,7 +66,7 @@ def test_it_is_what_deletion_and_the_pruning_loops_repair_give(name, repair):
 @pytest.mark.parametrize(("name", "repair"), EMBEDDED)
 def test_embedded_cases_by_deletion(name, repair):
     case = load(name, 0).to("cpu", "float64")
-    sets = [*random_sets(case, 1, 0.2, 0), *random_sets(case, 1, 0.5, 1)]
+    sets = [*random_sets(case, 1, 0.5, 1), *random_sets(case, 1, 0.2, 0)][: 1 if name == "r3dcnn-gestures" else 2]
     seen = range(20, 160 if name == "resnet-digits" else 30)  # two batches, or one
     found = measured(case, repair, sets, range(6), seen)
     torch.testing.assert_close(found, deleted(case, repair, sets, range(6), seen), rtol=1e-9, atol=1e-9)
