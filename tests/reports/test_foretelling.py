@@ -98,24 +98,18 @@ SCORES = {
 
 
 def write_tables(folder):
-    random = np.random.default_rng(5)
+    """Tables in which every criterion costs more than the one before it, and has the lower datamodeling score."""
     kinds = [("each site", "none"), ("all sites", "none"), ("all sites", "l2")]
-    table = pd.DataFrame(
-        [
-            {"case": "toy", "seed": 0, "chooser": name, "scope": scope, "scaling": scaling, "share": share}
-            | {"joint_loss": random.random(), "regret": 0}
-            for name in (*SCORES, "oracle_abs")
-            for scope, scaling in kinds
-            for share in (0.1, 0.25)
-        ]
-    )
-    table.to_csv(folder / "sets.csv", index=False)
-    lds = [
-        {"case": "toy", "seed": 0, "chooser": name, "share": 0.05, "scaling": scaling, "lds": random.random()}
-        for name in (*SCORES, "oracle_abs")
-        for scaling in ("none", "l2")
+    head = [{"case": "toy", "seed": 0, "chooser": name, "place": place} for place, name in enumerate((*SCORES, "oracle_abs"))]
+    costs = [
+        one | {"scope": scope, "scaling": scaling, "share": share, "joint_loss": share + one["place"], "regret": 0}
+        for one in head
+        for scope, scaling in kinds
+        for share in (0.1, 0.25)
     ]
-    lds.append({"case": "toy", "seed": 0, "chooser": "single_changes", "share": 0.05, "scaling": "none", "lds": 1})
+    pd.DataFrame(costs).to_csv(folder / "sets.csv", index=False)
+    lds = [one | {"share": 0.05, "scaling": scaling, "lds": -one["place"]} for one in head for scaling in ("none", "l2")]
+    lds.append(head[0] | {"chooser": "single_changes", "share": 0.05, "scaling": "none", "lds": 1})
     pd.DataFrame(lds).to_csv(folder / "reference-sets.csv", index=False)
 
 
@@ -146,7 +140,12 @@ def test_the_files_of_a_case_are_read(tmp_path):
         "joint loss, 25% of all sites",
         "joint loss, 25% of all sites, l2",
     ]
-    assert "joint loss, all sites, l2, mean over shares" in set(table.outcome)
+    for outcome in (
+        "joint loss, 10% of each site",
+        "joint loss, 25% of all sites, l2",
+        "joint loss, all sites, l2, mean over shares",
+    ):
+        assert rows(table).tau["LDS, 5%, l2", outcome] == pytest.approx(1)
     agreed = agreements(read_run("toy", 0, tmp_path))
     assert agreed.loc["perfect", "agreement with oracle_abs, mean over sites"] == pytest.approx(1)
     assert agreed.loc["perfect", "agreement with oracle_mean_abs, mean over sites"] == pytest.approx(1)
@@ -163,6 +162,7 @@ def test_pruning_runs_with_alike_settings_are_compared(tmp_path):
     write_pruned(folder, "stopped", "f", 0.2, why="accuracy fell")
     found = pruned_by("toy", 0, tmp_path)
     assert sorted(found.index) == list("abcde")
+    assert found["accuracy after fine-tuning"]["a"] == pytest.approx(0.9), "not that of the run with a price for FLOPs"
     assert found.loc["b"].round(9).to_dict() == {
         "accuracy after fine-tuning": 0.8,
         "accuracy on the way": 0.8,
