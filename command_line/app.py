@@ -13,7 +13,13 @@ from pruning_oracle.command_line import cases, choosing, grading, holding, measu
 
 NAME = "pruning-oracle"
 MISTAKE: Any = typer.BadParameter.__mro__[1]  # UsageError, of click or of typer's own copy of it
-SEVERAL = ("--seeds", "--criteria", "--timed", "--by")  # options that take all words up to the next option, as `--seeds 0 1 2`
+SEVERAL = (
+    "--seeds",
+    "--criteria",
+    "--timed",
+    "--by",
+    "--shares",
+)  # options that take all words up to the next option, as `--seeds 0 1 2`
 
 
 def application() -> typer.Typer:

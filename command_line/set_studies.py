@@ -20,7 +20,10 @@ PANEL = "Compare"
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the application."""
     command(app, PANEL, "reference-sets vgg-digits --examples 256", name="reference-sets")(reference_sets)
-    sensitive = ["layer-sensitivity vgg-digits --examples 256", "layer-sensitivity vgg-digits --by taylor random"]
+    sensitive = [
+        "layer-sensitivity vgg-digits --examples 256",
+        "layer-sensitivity vgg-digits --by taylor random --shares 0.25 0.5",
+    ]
     command(app, PANEL, *sensitive, name="layer-sensitivity")(layer_sensitivity)
     command(app, PANEL, "sets-study vgg-digits resnet-digits --seeds 0 1 2", name="sets-study")(sets_study)
     command(app, PANEL, "foretell vgg-digits resnet-digits --seeds 0 1 2")(foretell)
@@ -94,10 +97,13 @@ def layer_sensitivity(
     computing: ComputingOptions,
     unseen: UnseenOptions,
     by: Annotated[
-        list[str] | None, option("Who chooses maps: criteria, oracles (default taylor, weight_l2, oracle_mean_abs, random).")
+        list[str] | None, option("Who chooses: criteria, oracles, all (default taylor, weight_l2, oracle_mean_abs, random).")
+    ] = None,
+    shares: Annotated[
+        list[float] | None, number("--shares", "SHARE", "Of a site's maps that go (default 0.1 0.2 … 0.9).", show_default=False)
     ] = None,
 ) -> Answer:
-    """Remove 10, 20, … 90 % of each site's maps alone, the lowest by some choosers, and say what each costs.
+    """Remove a growing share of each site's maps alone, the lowest by some choosers, and say what each costs.
 
     Joint losses are measured on training examples that neither the oracle nor a criterion of the run saw.
     layer-sensitivity.csv has them all; layer-sensitivity.png draws them.
@@ -106,11 +112,12 @@ def layer_sensitivity(
     from pruning_oracle.interface import sensitivity
     from pruning_oracle.interface.reading import read_run
     from pruning_oracle.reports.sets import shown, table
+    from pruning_oracle.reports.sets.sensitivity import SHARES
 
     given, case = computing.given, which.load()
     truth, guesses = read_run(case, unseen.runs)
     rows = table.unseen(case.name, len(case.train), truth.file, guesses.file, unseen.examples)
-    sets = sensitivity.sensitivity_sets(truth, guesses, by)
+    sets = sensitivity.sensitivity_sets(truth, guesses, by, shares or SHARES)
     losses = unseen.measure(case, sets, "layer-sensitivity.safetensors", rows, given)
     found = sensitivity.layer_sensitivity(sets, losses)
     place = found.save(unseen.folder(case) / "layer-sensitivity.csv")
@@ -139,7 +146,8 @@ def foretell(
 ) -> Answer:
     """Say what foretells the cost of pruning: Kendall's τ over criteria of agreement, LDS and joint loss with what came of it.
 
-    It reads the oracle and criteria of runs, what chosen-sets and reference-sets wrote beside them, and the runs of make prune.
+    It reads the oracle and criteria of runs, what chosen-sets and reference-sets wrote beside them, and, where they are there,
+    what layer-sensitivity --by all wrote and the runs of make prune.
     """
     import pandas as pd
 
@@ -148,8 +156,9 @@ def foretell(
     from pruning_oracle.command_line.printed import print_table
     from pruning_oracle.reports.inputs.tables import csv_text
     from pruning_oracle.reports.sets import foretelling, shown
+    from pruning_oracle.reports.sets.figures import read_figures
 
-    tables = [foretelling.read_and_foretell(case, which.seeds, which.runs) for case in which.names]
+    tables = [foretelling.foretell(case, read_figures(case, which.seeds, which.runs)) for case in which.names]
     whole = pd.concat(tables, ignore_index=True)
     runs.write_atomically(out, csv_text(whole), FORETOLD)
     for case, table in zip(which.names, tables, strict=True):

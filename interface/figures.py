@@ -19,11 +19,13 @@ from pruning_oracle.bench.terminal import one_line
 from pruning_oracle.reports.sections import overview
 from pruning_oracle.reports.sections.alike import likeness
 from pruning_oracle.reports.sections.section import CaseStudy
+from pruning_oracle.reports.sets.sensitivity import CHOOSERS
 
 COLUMNS = 4  # panels side by side
 MOST = 40  # panels in all: the sites with the costliest maps
 ANNOTATED = 12  # criteria: of more, numbers in cells would be too small to read
 STYLE = {"figure.constrained_layout.use": True, "text.parse_math": False}  # a name from data may hold anything
+COLOURED = 8  # choosers: of more, only the usual ones
 LETTERS = 20  # of a caption in an inch of a figure's width
 
 
@@ -92,13 +94,19 @@ def _symmetric_log(panels: list[Axes], values: "pd.Series[float]", share: float 
 
 @styled
 def layer_sensitivity(rows: pd.DataFrame, caption: str) -> Figure:
-    """Joint loss against the share of a site's maps removed, a panel per site, a line per chooser with its interval."""
+    """Joint loss against the share of a site's maps removed, a panel per site, a line per chooser with its interval.
+
+    Of many choosers the usual ones have colours and intervals; the others are grey.
+    """
     worst = rows.groupby("site", sort=False).joint_loss.max()
     sites = [site for site in worst.index if worst[site] >= worst.nlargest(MOST).min()][:MOST]
     choosers = rows.chooser.unique()
-    colours = dict(zip(choosers, sns.color_palette("colorblind", len(choosers)), strict=True))
+    named = [name for name in choosers if len(choosers) <= COLOURED or name in CHOOSERS]
+    colours = dict(zip(named, sns.color_palette("colorblind", len(named)), strict=True))
     figure, panels = _panels(len(sites))
     for panel, site in zip(panels, sites, strict=True):
+        for _, own in rows[(rows.site == site) & ~rows.chooser.isin(named)].groupby("chooser"):
+            panel.plot(own.share, own.joint_loss, color="0.8", lw=0.5, zorder=1)
         for chooser, colour in colours.items():
             own = rows[(rows.site == site) & (rows.chooser == chooser)]
             panel.fill_between(own.share, own.low, own.high, color=colour, alpha=0.2, lw=0)
@@ -112,6 +120,7 @@ def layer_sensitivity(rows: pd.DataFrame, caption: str) -> Figure:
     figure.legend(handles=handles, loc="outside upper center", ncols=min(COLUMNS, len(handles)), frameon=False, fontsize=8)
     figure.supylabel("joint loss, nats", fontsize=8)
     shown = "" if len(sites) == len(worst) else f"; the {len(sites)} of {len(worst)} costliest sites"
+    shown += "" if len(named) == len(choosers) else f"; grey: {len(choosers) - len(named)} other choosers"
     return captioned(figure, f"share of the site's maps removed{shown}; bands: 95 % intervals over examples", caption)
 
 

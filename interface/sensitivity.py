@@ -73,7 +73,8 @@ def sensitivity_sets(
     Args:
         truth: what `measure` returned; its matrix chooses as `oracle_abs`, `oracle_loss` and `oracle_mean_abs`.
         guesses: what `score` returned for the same case; criteria choose by their scores on fresh examples.
-        by: who chooses (default: those of `taylor`, `weight_l2`, `oracle_mean_abs` and `random` that there are).
+        by: who chooses (default: those of `taylor`, `weight_l2`, `oracle_mean_abs` and `random` that there are);
+            `["all"]` is every criterion and oracle.
         shares: of a site's maps (default 0.1, 0.2, … 0.9); at least one map stays.
 
     Returns:

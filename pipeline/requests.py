@@ -54,6 +54,7 @@ def measuring(asked: Request, least: str = "quick") -> Iterator[list[Command]]:
 
 
 # examples that judge sets in the studies of `make sets`: enough to tell sets of different choosers apart, in minutes
+EVERY_CHOOSER = ("--by", "all", "--shares", "0.1", "0.25", "0.5", "0.75")
 STUDIES_OF_SETS = {"chosen-sets": "128", "reference-sets": "128", "interactions": "128", "layer-sensitivity": "128"}
 
 
@@ -62,8 +63,8 @@ def studying_sets(asked: Request) -> Iterator[list[Command]]:
     for (case, seed), chain in zip(asked.runs, measuring(asked), strict=True):
         repair = ("--repair", "batchnorm" if case in WITH_BATCH_NORM else "bias")
         for name, examples in STUDIES_OF_SETS.items():
-            more = ("--examples", examples, *(repair if name == "chosen-sets" else ()))
-            chain.append(asked.command(name, case, seed, *more))
+            more = {"chosen-sets": repair, "layer-sensitivity": EVERY_CHOOSER}.get(name, ())
+            chain.append(asked.command(name, case, seed, "--examples", examples, *more))
         yield [*chain, asked.command("better-sets", case, seed)]
 
 

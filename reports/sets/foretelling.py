@@ -5,93 +5,16 @@ seeds it is the mean of every seed's τ. The 95 % interval is over criteria, dra
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.scores import SCALINGS, Scores
-from pruning_oracle.reports.agreement.correlation import mean_over_sites, spearman
-from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
 from pruning_oracle.reports.agreement.resampling import RESAMPLES
-from pruning_oracle.reports.inputs.read import Run, read_shown_run
-from pruning_oracle.reports.sets.chosen import TRUTHS, scores_of
-from pruning_oracle.reports.sets.pruned import pruned_by
-from pruning_oracle.reports.sets.table import kind_of, read_written
+from pruning_oracle.reports.sets.figures import SeedsFigures
 
 FEWEST = 5  # criteria that a rank needs here
-OWN = 0.25  # the share at which joint losses are predictors, too
-
-
-@dataclass(frozen=True)
-class SeedsFigures:
-    """What there is of every criterion at one seed: rows are criteria, and higher is better in every column.
-
-    `pruned` has a row for each criterion by which the network was pruned and fine-tuned.
-    """
-
-    predictors: pd.DataFrame
-    costs: pd.DataFrame
-    pruned: pd.DataFrame
-
-
-def figures_of(run: Run, lds: pd.DataFrame, sets: pd.DataFrame, pruned: pd.DataFrame) -> SeedsFigures:
-    """The figures of a run, of its tables of datamodeling scores and of chosen sets, and of its pruning runs."""
-    names = list(run.criteria.facts["criteria"])
-    costs = sets.assign(kind=[f"joint loss, {kind_of(*key)}" for key in zip(sets.share, sets.scope, sets.scaling, strict=True)])
-    own = costs[costs.share == OWN].kind.unique()
-    wide = -costs.pivot(index="chooser", columns="kind", values="joint_loss").reindex(names)[list(dict.fromkeys(costs.kind))]
-    scored = lds.assign(kind=[_scaled(f"LDS, {share:.0%}", how) for share, how in zip(lds.share, lds.scaling, strict=True)])
-    scores = scored.pivot(index="chooser", columns="kind", values="lds").reindex(names)[list(dict.fromkeys(scored.kind))]
-    return SeedsFigures(
-        pd.concat([agreements(run), scores, wide[own]], axis=1), wide, pruned.loc[pruned.index.intersection(names)]
-    )
-
-
-def read_and_foretell(case: str, seeds: Sequence[int], root: Path) -> pd.DataFrame:
-    """What `foretell` gives of the files of a case at some seeds; `root` is the folder of all run files.
-
-    BadInput, which names the command that makes it, if a file is missing. Pruning runs may be missing.
-    """
-    found = []
-    for seed in seeds:
-        folder = runs.folder(case, seed, root)
-        lds, sets = (
-            read_written(folder / f"{name}.csv", f"{command} {case} --seed {seed}")
-            for name, command in (("reference-sets", "reference-sets"), ("sets", "chosen-sets"))
-        )
-        if "repair" in sets:  # what a repair gives back is another question
-            sets = sets[sets.repair == "none"]
-        found.append(figures_of(read_shown_run(case, seed, root), lds, sets, pruned_by(case, seed, root)))
-    return foretell(case, found)
-
-
-def agreements(run: Run) -> pd.DataFrame:
-    """Spearman of every criterion's score on fresh examples with each reduction of the oracle, within and over sites."""
-    scores = scores_of(run)
-    return pd.DataFrame(
-        {
-            _scaled(f"agreement with {target}, {scope}", scaling): {
-                name: _agreement(scores[name], scores[target], scope, scaling) for name in run.criteria.facts["criteria"]
-            }
-            for target in TRUTHS
-            for scope, scaling in ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))
-        }
-    )
-
-
-def _agreement(score: Scores, truth: Scores, scope: str, scaling: str) -> float:
-    if scope == MEAN:
-        return float(mean_over_sites([spearman(own, true) for own, true in zip(score, truth, strict=True)]))
-    return float(spearman(np.concatenate(SCALINGS[scaling](score)), np.concatenate(truth)))
-
-
-def _scaled(text: str, scaling: str) -> str:
-    return text if scaling == "none" else f"{text}, {scaling}"
 
 
 def foretell(case: str, seeds: Sequence[SeedsFigures]) -> pd.DataFrame:
@@ -115,10 +38,12 @@ def foretell(case: str, seeds: Sequence[SeedsFigures]) -> pd.DataFrame:
     whole = [pd.concat([one.predictors, one.costs.add_prefix("=")], axis=1).dropna() for one in seeds]
     names = [name for name in whole[0].index if all(name in other.index for other in whole)]
     parts = [_compared([(one.predictors.loc[names], one.costs.loc[names]) for one in seeds])]
-    pruned = [name for name in names if all(name in one.pruned.index for one in seeds)]
-    kinds = [column for column in seeds[0].pruned if all(column in one.pruned for one in seeds)]
-    if kinds and all(len(one.pruned) for one in seeds):
-        parts.append(_compared([(one.predictors.loc[pruned], one.pruned.loc[pruned, kinds]) for one in seeds]))
+    for others in ([one.alone for one in seeds], [one.pruned for one in seeds]):
+        own = [name for name in names if all(name in other.index for other in others)]
+        kinds = [column for column in others[0] if all(column in other for other in others)]
+        if kinds and all(map(len, others)):
+            pairs = zip(seeds, others, strict=True)
+            parts.append(_compared([(one.predictors.loc[own], other.loc[own, kinds]) for one, other in pairs]))
     return pd.concat(parts, ignore_index=True).assign(seeds=len(seeds)).pipe(lambda table: table.assign(case=case)[COLUMNS])
 
 

@@ -22,7 +22,7 @@ def sensitivity_sets(
     Args:
         run: an oracle and criteria of one network; criteria choose by scores on fresh examples.
         names: what the sites are called in the sets.
-        by: the choosers (default: `CHOOSERS`).
+        by: the choosers (default: `CHOOSERS`); `["all"]` are all that there are.
         shares: of a site's maps that go, above 0 and below 1.
 
     Returns:
@@ -33,7 +33,8 @@ def sensitivity_sets(
     """
     check_shares(shares)
     scores = scores_of(run)
-    chosen = [name for name in CHOOSERS if name in scores] if by is None else list(by)
+    usual = [name for name in CHOOSERS if name in scores]
+    chosen = usual if by is None else list(scores) if list(by) == ["all"] else list(by)
     for place, name in enumerate(chosen):
         if name not in scores:
             raise unknown("chooser", name, scores)

@@ -57,7 +57,7 @@ def best(table: pd.DataFrame) -> str:
     said = [] if table.outcome.str.contains("fine-tuning").any() else ["No pruning runs: `make prune` makes them"]
     for outcome, rows in _short(table).groupby("outcome", sort=False):
         if rows.tau.isna().all():
-            said.append(f"{outcome}: only {rows.criteria.iloc[0]} criteria pruned with equal settings; a rank needs {FEWEST}")
+            said.append(f"{outcome}: {rows.criteria.iloc[0]} criteria alone have it with equal settings; a rank needs {FEWEST}")
             continue
         families = rows.groupby(rows.predictor.str.split(" ").str[0].str.strip(","), sort=False)
         firsts = [own.iloc[int(np.nanargmax(own.tau))] for _, own in families]

@@ -86,10 +86,12 @@ def test_everything_from_a_measured_run_to_what_foretells(measured, monkeypatch)
     assert refused.returncode == 2
     assert "no sets.csv at runs/mine/0: `pruning-oracle chosen-sets mine --seed 0` measures it" in refused.stderr
     succeeded("chosen-sets", "mine.py", *UNSEEN, folder=measured)
+    succeeded("layer-sensitivity", "mine.py", *UNSEEN, "--by", "all", "--shares", "0.25", "0.5", folder=measured)
     done = succeeded("foretell", "mine.py", folder=measured)
     foretold = pd.read_csv(measured / "report/foretell.csv")
     assert list(foretold.columns) == ["case", "predictor", "outcome", "tau", "low", "high", "first", "criteria", "seeds"]
     assert set(foretold.criteria) == {6}
+    assert {"joint loss, 25% of one site", "joint loss, one site, mean over shares"} <= set(foretold.outcome)
     assert "No pruning runs: `make prune` makes them" in done.stdout
 
 

@@ -10,7 +10,8 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.reports.inputs.read import read_run
 from pruning_oracle.reports.sets import shown
-from pruning_oracle.reports.sets.foretelling import SeedsFigures, agreements, foretell, read_and_foretell, taus
+from pruning_oracle.reports.sets.figures import SeedsFigures, agreements, read_figures
+from pruning_oracle.reports.sets.foretelling import foretell, taus
 from pruning_oracle.reports.sets.pruned import pruned_by
 
 NAMES = [f"c{place:02}" for place in range(30)]
@@ -28,7 +29,7 @@ def figures(seed, pruned=(), names=NAMES):
     }
     own = costs.iloc[:, :1]
     frame = pd.DataFrame({"accuracy after fine-tuning": costs.loc[list(pruned)].iloc[:, 0]}, list(pruned))
-    return SeedsFigures(pd.concat([pd.DataFrame(known, names), own], axis=1), costs, frame)
+    return SeedsFigures(pd.concat([pd.DataFrame(known, names), own], axis=1), costs, pd.DataFrame(), frame)
 
 
 def rows(table):
@@ -76,12 +77,12 @@ def test_too_few_criteria_that_pruned_have_no_rank_and_say_so():
     pruned = few[few.outcome.str.contains("fine-tuning")]
     assert set(pruned.criteria) == {4}
     assert pruned[["tau", "low", "high", "first"]].isna().all(axis=None)
-    assert "accuracy after fine-tuning: only 4 criteria pruned with equal settings; a rank needs 5" in shown.best(few)
+    assert "accuracy after fine-tuning: 4 criteria alone have it with equal settings; a rank needs 5" in shown.best(few)
     assert "undefined" in shown.foretold(few).to_string()
     perfect = rows(enough).loc[("joint loss, 10% of each site", "accuracy after fine-tuning")]
     assert perfect.tau == pytest.approx(1)
     assert np.isnan(perfect.low), "draws that are all alike give no interval"
-    assert "only" not in shown.best(enough)
+    assert "alone" not in shown.best(enough)
     assert "No pruning runs" in shown.best(foretell("toy", [figures(0)]))
 
 
@@ -98,24 +99,18 @@ SCORES = {
 
 
 def write_tables(folder):
-    random = np.random.default_rng(5)
+    """Tables in which every criterion costs more than the one before it, and has the lower datamodeling score."""
     kinds = [("each site", "none"), ("all sites", "none"), ("all sites", "l2")]
-    table = pd.DataFrame(
-        [
-            {"case": "toy", "seed": 0, "chooser": name, "scope": scope, "scaling": scaling, "share": share}
-            | {"joint_loss": random.random(), "regret": 0}
-            for name in (*SCORES, "oracle_abs")
-            for scope, scaling in kinds
-            for share in (0.1, 0.25)
-        ]
-    )
-    table.to_csv(folder / "sets.csv", index=False)
-    lds = [
-        {"case": "toy", "seed": 0, "chooser": name, "share": 0.05, "scaling": scaling, "lds": random.random()}
-        for name in (*SCORES, "oracle_abs")
-        for scaling in ("none", "l2")
+    head = [{"case": "toy", "seed": 0, "chooser": name, "place": place} for place, name in enumerate((*SCORES, "oracle_abs"))]
+    costs = [
+        one | {"scope": scope, "scaling": scaling, "share": share, "joint_loss": share + one["place"], "regret": 0}
+        for one in head
+        for scope, scaling in kinds
+        for share in (0.1, 0.25)
     ]
-    lds.append({"case": "toy", "seed": 0, "chooser": "single_changes", "share": 0.05, "scaling": "none", "lds": 1})
+    pd.DataFrame(costs).to_csv(folder / "sets.csv", index=False)
+    lds = [one | {"share": 0.05, "scaling": scaling, "lds": -one["place"]} for one in head for scaling in ("none", "l2")]
+    lds.append(head[0] | {"chooser": "single_changes", "share": 0.05, "scaling": "none", "lds": 1})
     pd.DataFrame(lds).to_csv(folder / "reference-sets.csv", index=False)
 
 
@@ -135,9 +130,9 @@ def test_the_files_of_a_case_are_read(tmp_path):
     with pytest.raises(
         BadInput, match=r"no reference-sets\.csv at .*: `pruning-oracle reference-sets toy --seed 0` measures it"
     ):
-        read_and_foretell("toy", [0], tmp_path)
+        read_figures("toy", [0], tmp_path)
     write_tables(folder)
-    table = read_and_foretell("toy", [0], tmp_path)
+    table = foretell("toy", read_figures("toy", [0], tmp_path))
     assert set(table.criteria) == {7}, "criteria alone, neither oracles nor sums of what was measured"
     predictors = list(dict.fromkeys(table.predictor))
     assert [name for name in predictors if name.startswith("LDS")] == ["LDS, 5%", "LDS, 5%, l2"]
@@ -146,7 +141,21 @@ def test_the_files_of_a_case_are_read(tmp_path):
         "joint loss, 25% of all sites",
         "joint loss, 25% of all sites, l2",
     ]
-    assert "joint loss, all sites, l2, mean over shares" in set(table.outcome)
+    for outcome in (
+        "joint loss, 10% of each site",
+        "joint loss, 25% of all sites, l2",
+        "joint loss, all sites, l2, mean over shares",
+    ):
+        assert rows(table).tau["LDS, 5%, l2", outcome] == pytest.approx(1)
+    assert not table.outcome.str.contains("one site").any()
+    alone = [
+        {"chooser": name, "site": site, "share": 0.3, "joint_loss": -place}
+        for site in "ab"
+        for place, name in enumerate(SCORES)
+    ]
+    pd.DataFrame(alone).to_csv(folder / "layer-sensitivity.csv", index=False)
+    found = rows(foretell("toy", read_figures("toy", [0], tmp_path)))
+    assert found.tau["LDS, 5%", "joint loss, 30% of one site"] == pytest.approx(-1)
     agreed = agreements(read_run("toy", 0, tmp_path))
     assert agreed.loc["perfect", "agreement with oracle_abs, mean over sites"] == pytest.approx(1)
     assert agreed.loc["perfect", "agreement with oracle_mean_abs, mean over sites"] == pytest.approx(1)
@@ -163,13 +172,14 @@ def test_pruning_runs_with_alike_settings_are_compared(tmp_path):
     write_pruned(folder, "stopped", "f", 0.2, why="accuracy fell")
     found = pruned_by("toy", 0, tmp_path)
     assert sorted(found.index) == list("abcde")
+    assert found["accuracy after fine-tuning"]["a"] == pytest.approx(0.9), "not that of the run with a price for FLOPs"
     assert found.loc["b"].round(9).to_dict() == {
         "accuracy after fine-tuning": 0.8,
         "accuracy on the way": 0.8,
         "loss after fine-tuning": -0.2,
         "loss on the way": -0.4,
     }
-    table = read_and_foretell("toy", [0], tmp_path)
+    table = foretell("toy", read_figures("toy", [0], tmp_path))
     final = table[table.outcome == "accuracy after fine-tuning"]
     assert set(final.criteria) == {5}
     assert final.tau.notna().all()

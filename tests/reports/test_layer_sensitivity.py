@@ -8,6 +8,7 @@ from written_runs import write_run
 
 import pruning_oracle as po
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.interface import figures
 from pruning_oracle.interface.sensitivity import LayerSensitivity
 from pruning_oracle.reports.inputs.read import read_run
 from pruning_oracle.reports.sets import shown
@@ -34,6 +35,17 @@ def test_choosers_are_those_of_the_usual_ones_that_there_are(run):
     sets = sensitivity_sets(run, ["x", "y", "z"])
     assert {one.chooser for one in sets} == {"oracle_mean_abs"}
     assert {one.share for one in sets} == set(SHARES)
+    everyone = {one.chooser for one in sensitivity_sets(run, ["x", "y", "z"], ["all"], [0.5])}
+    assert everyone == {"perfect", "constant", "opposite", "oracle_abs", "oracle_loss", "oracle_mean_abs"}
+
+
+def test_of_many_choosers_the_usual_ones_have_colours():
+    names = ["random", *(f"c{place}" for place in range(9))]
+    table = pd.DataFrame([{"site": "x", "chooser": name, "share": share} for name in names for share in (0.2, 0.8)])
+    figure = figures.layer_sensitivity(table.assign(joint_loss=0.5, low=0.4, high=0.6), "where from")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["random"]
+    assert sum(line.get_color() == "0.8" for line in figure.axes[0].lines) == 9
+    assert "grey: 9 other choosers" in figure.get_supxlabel()
 
 
 @pytest.mark.parametrize(

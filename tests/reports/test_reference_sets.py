@@ -102,14 +102,26 @@ def test_lds_is_scipys_spearman_of_sums_with_means_over_examples():
     assert "undefined" in shown.scores(table).to_string()
 
 
+def test_intervals_are_for_other_sets_even_where_examples_agree_and_for_scores_with_their_own_sets():
+    random = np.random.default_rng(6)
+    sets, cost = [*sums(9), *SINGLES], random.random(5)
+    alike = np.repeat(cost[None], 20, 0)
+    for more, narrow in ((None, True), (np.repeat(random.normal(0, 0.3, (1, 14)), 20, 0), False)):
+        table = datamodeling_table({"mine": [cost[:3], cost[3:]]}, SITES, sets, measured(sets, alike, more), 0)
+        own = table[table.scaling == "none"].iloc[0]
+        assert (own.low > 0.99) == narrow, "where sums are the joint losses they are so for any sets"
+        assert (own.high - own.low > 0.2) != narrow
+
+
 def indices(one):
     return [start + index for site, start in (("a", 0), ("b", 3)) for index in one.maps.get(site, [])]
 
 
 def test_sums_that_differ_by_rounding_alone_are_equal():
-    has = members({"a": 40}, [ReferenceSet(ALL, 0.3, {"a": one}) for one in (list(range(12)), list(range(1, 35, 3)))])
-    assert len(set(summed(np.full(40, 0.1), has).tolist())) == 1
-    assert summed(np.zeros(40), has).tolist() == [0, 0]
+    has = np.random.default_rng(7).permuted(np.repeat([[1.0] * 123 + [0.0] * 268], 200, 0), axis=1)
+    assert len(set((has @ np.full(391, 0.1)).tolist())) > 1
+    assert len(set(summed(np.full(391, 0.1), has).tolist())) == 1
+    assert not summed(np.zeros(391), has).any()
 
 
 def test_too_few_sets_for_a_rank_are_refused():
