@@ -9,11 +9,16 @@ import typer
 
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.terminal import end_quietly_while_starting
-from pruning_oracle.command_line import cases, choosing, grading, holding, measuring, pruning
+from pruning_oracle.command_line import cases, choosing, grading, holding, measuring, pruning, studying
 
 NAME = "pruning-oracle"
 MISTAKE: Any = typer.BadParameter.__mro__[1]  # UsageError, of click or of typer's own copy of it
-SEVERAL = ("--seeds", "--criteria", "--timed")  # options that take all words up to the next option, as `--seeds 0 1 2`
+SEVERAL = (
+    "--seeds",
+    "--criteria",
+    "--timed",
+    "--shares",
+)  # options that take all words up to the next option, as `--seeds 0 1 2`
 
 
 def application() -> typer.Typer:
@@ -31,7 +36,7 @@ def application() -> typer.Typer:
     def described(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
         """Measure what removing each feature map of a convolutional network costs, and grade pruning criteria by it."""
 
-    for part in (measuring, grading, choosing, pruning, holding, cases):
+    for part in (measuring, grading, choosing, studying, pruning, holding, cases):
         part.add_to(app)
     return app
 

@@ -44,6 +44,10 @@ CSVW = "http://www.w3.org/ns/csvw"  # the standard for descriptions of tables
 DESCRIPTION = Kind("description of a table", (f'"@context": "{CSVW}"'.encode(), b'"dc:creator": "Pruning Oracle"'))
 MAPS = Kind("table of maps", (b"site,map,oracle_loss,oracle_abs,",))
 CHOSEN = Kind("table of chosen sets", (b"case,seed,chooser,scope,",))
+SHAPLEY = Kind("table of Shapley values", (b"case,seed,site,map,shapley,",))
+INTERACTIONS = Kind("table of interactions", (b"case,seed,site_a,map_a,",))
+ADDING = Kind("table of how changes add", (b"case,seed,share,sets,",))
+GRADES = Kind("table of how guesses of interactions agree", (b"case,seed,pairs,spearman,",))
 STEPS = Kind("table of pruning steps", (b"case,study,",))
 BASELINES = Kind("table of baselines", (b"criterion,figure,",))
 MADE_FROM = Kind("note of what a report was made from", (FORMAT.encode(),))
@@ -56,7 +60,19 @@ GPU = Kind("record of make gpu", (b'"command": "make gpu"',))
 READABLE = Kind("note of what cannot be read", (b"{",))
 RUN_FILE = Kind("run file", (f'"format":"{FORMAT}"'.encode(),))  # of whatever kind
 REPORT = (PAGE, FIGURE, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, DESCRIPTION, STEPS, MADE_FROM)
-EVERY = (*REPORT, RUN_FILE, LOG, MAPS, CHOSEN, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
+EVERY = (
+    *REPORT,
+    RUN_FILE,
+    LOG,
+    MAPS,
+    CHOSEN,
+    SHAPLEY,
+    TABLES,
+    TRIAL,
+    ONNX,
+    TIMINGS,
+    GPU,
+)  # in the folders that `make clean` empties
 
 
 def refusal(path: Path, kind: Kind) -> str:

@@ -2,7 +2,7 @@
 
 import pruning_oracle
 
-RESULTS = ("Truth", "JointLosses", "Guesses", "Agreement", "Pruned")
+RESULTS = ("Truth", "JointLosses", "BetterSets", "Interactions", "Guesses", "Agreement", "Pruned")
 FUNCTIONS = ("case", "load", "measure", "joint_loss", "random_sets", "score", "agreement", "prune", "read")
 CRITERIA = ("criterion", "Criterion", "Evidence", "PerExample", "mean", "mean_abs", "abs_mean")
 

@@ -1,6 +1,9 @@
 """The table of chosen sets: on which examples it is measured, as CSV, and as people read it."""
 
+import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -8,8 +11,11 @@ import pandas as pd
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RunFile
-from pruning_oracle.bench.runs.kinds import CHOSEN
+from pruning_oracle.bench.runs.kinds import ADDING, CHOSEN, FIGURE, FORMAT, GRADES, INTERACTIONS, SHAPLEY, Kind
 from pruning_oracle.reports.inputs.tables import csv_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LEAST = 3  # examples
 
@@ -37,11 +43,29 @@ def left_over(size: int, oracle: RunFile, criteria: RunFile) -> list[int]:
 
 
 def write_sets(path: Path, table: pd.DataFrame, case: str, seed: int) -> None:
-    """Writes the rows of `regret_table` as CSV, with the case and the seed in front."""
+    """Writes the rows of `regret_table`, or of a table that begins like it, as CSV, with the case and the seed in front."""
+    _write(path, table, case, seed, CHOSEN)
+
+
+def write_shapley(path: Path, table: pd.DataFrame, case: str, seed: int) -> None:
+    """Writes the rows of `shapley_table` likewise."""
+    _write(path, table, case, seed, SHAPLEY)
+
+
+def write_interactions(folder: Path, tables: Mapping[str, pd.DataFrame], case: str, seed: int, figure: "Figure") -> None:
+    """Writes the tables of interactions by their names, and their picture, into a folder."""
+    for (name, table), kind in zip(tables.items(), (INTERACTIONS, ADDING, GRADES), strict=True):
+        _write(folder / f"{name}.csv", table, case, seed, kind)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=150, metadata={"Software": FORMAT})
+    runs.write_atomically(folder / "interactions.png", image.getvalue(), FIGURE)
+
+
+def _write(path: Path, table: pd.DataFrame, case: str, seed: int, kind: Kind) -> None:
     whole = table.copy()
     whole.insert(0, "seed", seed)
     whole.insert(0, "case", case)
-    runs.write_atomically(path, csv_text(whole), CHOSEN)
+    runs.write_atomically(path, csv_text(whole), kind)
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -57,3 +81,22 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
 def _kind(share: float, scope: str, scaling: str) -> str:
     return f"{share:.0%} of {scope}" + ("" if scaling == "none" else f", {scaling}")
+
+
+def adding_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `adding_table` as people read them."""
+    names = {"joint_loss": "joint loss", "singles": "single maps", "pairs": "pairs", "higher": "more maps together"}
+    texts = pd.DataFrame({"random sets of": [f"{row.share:.0%} ({row.sets:.0f} sets)" for row in table.itertuples()]})
+    return texts.assign(**{text: _between(table, name, f"{name}_") for name, text in names.items()})
+
+
+def grades_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `grades` as people read them."""
+    counts = {"drawn": table.drawn.astype(str), "examples": table.n.astype(str)}
+    return pd.DataFrame({"pairs": table.pairs, "Spearman": _between(table, "spearman", "")} | counts)
+
+
+def _between(table: pd.DataFrame, name: str, prefix: str) -> list[str]:
+    """A column of figures with their intervals, as texts."""
+    columns = (table[name], table[f"{prefix}low"], table[f"{prefix}high"])
+    return [f"{value:.2f} ({low:.2f} to {high:.2f})".replace("-", "−") for value, low, high in zip(*columns, strict=True)]
