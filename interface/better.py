@@ -48,8 +48,9 @@ def better_sets(
     """Upper controls: sets that are chosen on the oracle's own examples with more than one map removed at a time.
 
     `greedy` and `greedy_mean_abs` measure the oracle anew after every removal; `shapley` and `shapley_mean_abs` rank maps by
-    what they change after a random share of the others; `pairs` minimises the sum of single changes and of interactions that
-    curvature guesses. Beside them stand the oracle's own matrix in other reductions and scalings and on fewer examples.
+    what they change after a random share of the others; `pairs` and `pairs_mean_abs` minimise the sum of single changes, or of
+    their magnitudes, and of interactions that curvature guesses. Beside them stand the oracle's own matrix in other reductions
+    and scalings and on fewer examples.
 
     Args:
         case: what `case` or `load` returned.

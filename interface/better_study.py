@@ -74,9 +74,15 @@ class Study:
         return better.by_greed(self._added(done).facts["sets"])
 
     def pairs(self, shares: Sequence[float]) -> list[ChosenSet]:
-        """The sets that single changes on the oracle's examples and curvature on the fresh ones make the cheapest."""
-        singles = [self.truth.file.arrays[f"change/{site}"].mean(0, dtype=np.float64) for site in self.sizes]
-        return better.by_pairs(singles, self.curvature(), list(self.sizes), shares)
+        """The sets that single changes on the oracle's examples and curvature on the fresh ones make the cheapest.
+
+        Single changes are means, or means of magnitudes: the loss along a long way is not what its start foretells, and a map
+        that moves many examples is the less sure the more it moves them.
+        """
+        changes = [self.truth.file.arrays[f"change/{site}"].astype(np.float64) for site in self.sizes]
+        singles = {"pairs": [own.mean(0) for own in changes], "pairs_mean_abs": [np.abs(own).mean(0) for own in changes]}
+        guess, sites = self.curvature(), list(self.sizes)
+        return [one for name, own in singles.items() for one in better.by_pairs(name, own, guess, sites, shares)]
 
     def curvature(self) -> np.ndarray:
         """The second derivatives of the loss by the gates of every two maps, `[map, map]`, on the first fresh examples."""

@@ -16,7 +16,7 @@ from pruning_oracle.reports.sets.regret import regret_table
 
 Sets = Sequence[ChosenSet]
 # the choosers whose sets are taken apart by site, beside the best criterion: see `parts`
-TAKEN_APART = (*PAPER, "oracle_rms", "greedy", "greedy_mean_abs", "shapley", "pairs")
+TAKEN_APART = (*PAPER, "oracle_rms", "greedy", "greedy_mean_abs", "shapley", "pairs", "pairs_mean_abs")
 
 
 def by_scores(
@@ -37,7 +37,9 @@ def by_greed(facts: Iterable[Mapping[str, Any]]) -> list[ChosenSet]:
     return [ChosenSet(one["chooser"], WITHIN if one["within"] else ALL, "none", one["share"], one["maps"]) for one in facts]
 
 
-def by_pairs(singles: Scores, curvature: np.ndarray, sites: Sequence[str], shares: Sequence[float]) -> list[ChosenSet]:
+def by_pairs(
+    chooser: str, singles: Scores, curvature: np.ndarray, sites: Sequence[str], shares: Sequence[float]
+) -> list[ChosenSet]:
     """The sets that single changes, one array per site, and interactions `[map, map]` of all maps make the cheapest."""
     sizes, found = [len(own) for own in singles], []
     owners = np.repeat(np.arange(len(sizes)), sizes)
@@ -48,7 +50,7 @@ def by_pairs(singles: Scores, curvature: np.ndarray, sites: Sequence[str], share
             for site, index in cheapest(np.concatenate(singles), curvature, owners, counts, within):
                 gone[site].append(index)
             maps = named(sites, [sorted(own) for own in gone])
-            found.append(ChosenSet("pairs", WITHIN if within else ALL, "none", share, maps))
+            found.append(ChosenSet(chooser, WITHIN if within else ALL, "none", share, maps))
     return found
 
 

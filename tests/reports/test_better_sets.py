@@ -95,6 +95,18 @@ def test_pairs_join_one_by_one_the_set_that_they_make_cheapest(within):
     assert found == [(int(sites[one]), one - 3 * int(sites[one])) for one in gone]
 
 
+def test_pairs_that_make_each_other_cheaper_go_together():
+    """Two sites of three maps: alone a0 and b0 are the cheapest, together they cost much; a1 and b1 cost nothing together."""
+    singles = [np.array([0.1, 0.3, 1.0]), np.array([0.1, 0.3, 1.0])]
+    curved = np.zeros((6, 6))
+    curved[0, 3] = curved[3, 0] = 1.0
+    found = better.by_pairs("pairs", singles, curved, ["a", "b"], [0.34])
+    assert [(one.chooser, one.scope, one.maps) for one in found] == [
+        ("pairs", "each site", {"a": [0], "b": [1]}),
+        ("pairs", "all sites", {"a": [0, 1]}),
+    ]
+
+
 def test_reductions_by_hand():
     changes = [np.array([[1.0, 0.0], [-1.0, 4.0], [3.0, 0.0], [-3.0, 0.0]])]
     found = judges(changes, np.array([0, 1, 0, 1]), [1])
