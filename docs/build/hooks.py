@@ -19,6 +19,7 @@ from pruning_oracle.docs.build import (
     paper_points,
     pictures,
     pruning,
+    set_studies,
     small_records,
 )
 from pruning_oracle.docs.build.formulas import mathml
@@ -65,6 +66,13 @@ FUNCTIONS: dict[str, Any] = {
         *(small_records.times_as_long, small_records.equal_quality, small_records.kills, small_records.random_networks),
         small_records.repairs,
         chosen_sets.chosen_sets,
+        *(
+            set_studies.better_sets,
+            set_studies.reductions,
+            set_studies.apart,
+            set_studies.adding,
+            set_studies.interaction_grades,
+        ),
         *(commands.commands, interface.interface, first_oracle.first_picture, paper_points.paper_table, paper_points.sources),
         *(speed_section, precision_section, estimated_section, quoted),
     )
