@@ -17,11 +17,13 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.loading.choice import ExampleChoice
+from pruning_oracle.bench.network import memory
 from pruning_oracle.bench.network.gates import gated
 from pruning_oracle.bench.setting import Finished, Resources, fingerprint, finished_before, network_facts, open_for_measuring
 from pruning_oracle.criteria.evidence.passes import differentiable, open_gates, slopeless, stream
 
 KIND = "curvature"
+HOLDS = 6  # times the activations of a batch: what two backward passes keep
 SOURCES = ("criteria/interactions.py",)  # the modules whose code determines the numbers
 
 
@@ -39,8 +41,10 @@ def run_curvature(case: Case, out: Path, choice: ExampleChoice, resources: Resou
         return before
     if reason := slopeless(case):
         raise BadInput(f"{case.name} has no curvature: {reason}")
-    start = monotonic()
-    arrays = {"curvature": curvature(case, rows, batch).cpu().numpy(), "rows": torch.tensor(rows).numpy()}
+    start, size = monotonic(), min(batch, memory.batch_size(case, int(opened.setting["memory"]) // HOLDS))
+    with memory.memory_error_as_bad_input(case, size):
+        found = curvature(case, rows, size)
+    arrays = {"curvature": found.cpu().numpy(), "rows": torch.tensor(rows).numpy()}
     facts = setting | network_facts(case) | {"setting": runs.stamp(setting), "seconds": round(monotonic() - start, 2)}
     facts |= runs.provenance()
     runs.save(out, KIND, arrays, facts)

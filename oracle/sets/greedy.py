@@ -27,18 +27,21 @@ class Greedy:
     """One way to be greedy: which maps go next, and how many at a time.
 
     `within` each site as large a share goes, else over all sites; the maps with the lowest score go, which `reduce` makes of
-    the changes in loss of the network that is left. `levels` are the shares of the maps that are gone after each step.
+    the changes in loss of the network that is left. `levels` are the shares of the maps that are gone after each step: over
+    all sites, of the `maps` of the whole network, though some may be such as cannot be deleted.
     """
 
     name: str
     within: bool
     reduce: Reduction = field(repr=False)
     levels: tuple[float, ...]
+    maps: int
 
     def counts(self, sizes: Sequence[int], level: float) -> list[int]:
         """How many maps have gone at a level: one number per site of these sizes, or for all sites together one number."""
-        parts = sizes if self.within else [sum(sizes)]
-        return [min(round(level * size), size - 1) for size in parts]
+        if not self.within:
+            return [min(round(level * self.maps), sum(sizes) - 1)]
+        return [min(round(level * size), size - 1) for size in sizes]
 
 
 def greedy_sets(

@@ -33,12 +33,13 @@ def run_greedy(
     if before := of.before():
         return before
     start, facts, levels = monotonic(), of.facts(), levels_to(shares, step)
+    maps = sum(site.maps for site in of.case.sites)
     found = []
     with of.units() as units:
         whole = prepared(of.case)
         for name, reduce in REDUCES.items():
             for within in (True, False):
-                way = Greedy(f"{name.replace('_', '-')}-{'each' if within else 'all'}", within, reduce, levels)
+                way = Greedy(f"{name.replace('_', '-')}-{'each' if within else 'all'}", within, reduce, levels, maps)
                 sets = dict(zip(levels, greedy_sets(whole, way, of.rows, of.batch, of.held, units), strict=True))
                 found += [{"chooser": name, "within": within, "share": share, "maps": sets[share].named} for share in shares]
         facts |= {"sets": found, "uncut": [out.convolution for out in whole.uncut], "seconds": round(monotonic() - start, 2)}

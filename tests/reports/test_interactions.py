@@ -107,5 +107,8 @@ def test_a_guess_is_graded_within_and_across_sites():
     assert (table.low <= table.spearman).all()
     assert (table.spearman <= table.high).all()
     assert table.drawn.tolist() == [60, 60, 120]
+    rare = np.where(np.arange(120) < 40, 0.01, 1.0)  # 40 pairs that stand for a hundred each, which the guess has right
+    weighty = grades(Pairs(names, rare, pairs.interaction), np.where(np.arange(120) < 40, truth, -truth), 0)
+    assert weighty.spearman.min() > 0.8
     few = Pairs(names[:2], np.ones(2), pairs.interaction[:, :2])
     assert grades(few, guess[:2], 0).empty

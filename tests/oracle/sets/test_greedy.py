@@ -44,7 +44,7 @@ def test_every_step_over_all_sites_equals_brute_force(name, reduce):
     whole, maps = prepared(case), sum(site.maps for site in case.sites)
     levels = tuple(count / maps for count in range(1, 5))
     expected = brute_force(case, reduce, len(levels))
-    found = greedy_sets(whole, Greedy("all", False, reduce, levels), ROWS, 5, HELD)
+    found = greedy_sets(whole, Greedy("all", False, reduce, levels, maps), ROWS, 5, HELD)
     assert found == expected
     assert len({tuple(one.named) for one in found}) > 1, "maps of several sites go"
 
@@ -52,7 +52,7 @@ def test_every_step_over_all_sites_equals_brute_force(name, reduce):
 def test_within_sites_every_site_loses_its_share_of_the_lowest():
     case = toy_case("plain")
     batch = next(case.batches(case.train, ROWS, 12))
-    (found,) = greedy_sets(prepared(case), Greedy("each", True, mean, (0.5,)), ROWS, 12, HELD)
+    (found,) = greedy_sets(prepared(case), Greedy("each", True, mean, (0.5,), 9), ROWS, 12, HELD)
     for site in case.sites:
         changes = literal(case, [MapSet.of({site.name: [index]}) for index in range(site.maps)], batch).mean(0)
         count = round(0.5 * site.maps)
@@ -64,12 +64,12 @@ def test_within_sites_every_site_loses_its_share_of_the_lowest():
 def test_one_map_of_every_site_stays(name, within):
     case = toy_case(name)
     whole = prepared(case)
-    (found,) = greedy_sets(whole, Greedy("most", within, mean, (0.99,)), ROWS, 12, HELD)
+    (found,) = greedy_sets(whole, Greedy("most", within, mean, (0.99,), 10**6), ROWS, 12, HELD)
     assert all(len(found.named[site.name]) == site.maps - 1 for site in whole.case.sites)
 
 
 def test_steps_that_are_stored_are_not_measured_again(monkeypatch, tmp_path):
-    case, way = toy_case("residual"), Greedy("all", False, mean, (0.1, 0.3, 0.5))
+    case, way = toy_case("residual"), Greedy("all", False, mean, (0.1, 0.3, 0.5), 20)
     whole, measured, measure = prepared(case), [], module.measure
 
     def stopped(case, *given, most=1):
@@ -109,3 +109,9 @@ def test_levels_are_steps_and_shares():
     assert levels_to((0.5, 0.25), 0.2) == (0.2, 0.25, 0.4, 0.5)
     assert levels_to((0.1,), 0.5) == (0.1,)
     assert levels_to((0.3,), 0.1) == (0.1, 0.2, 0.3), "no step twice for a rounding error"
+
+
+def test_over_all_sites_levels_are_shares_of_the_whole_network():
+    assert Greedy("all", False, mean, (), 40).counts([10, 10], 0.25) == [10], "of 40 maps, 20 of which can be deleted"
+    assert Greedy("all", False, mean, (), 40).counts([10, 10], 0.9) == [19]
+    assert Greedy("each", True, mean, (), 40).counts([10, 4], 0.25) == [2, 1]
