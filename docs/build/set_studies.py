@@ -9,7 +9,10 @@ import pandas as pd
 from pruning_oracle.reports.inputs.records import ROOT
 from pruning_oracle.reports.inputs.tables import markdown, read_csv
 
-SHOWN = ("oracle_abs", "oracle_mean_abs", "best criterion", "greedy", "greedy_mean_abs", "pairs", "shapley", "random")
+SHOWN = (
+    *("oracle_abs", "oracle_loss", "oracle_mean_abs", "best criterion", "greedy", "greedy_mean_abs"),
+    *("pairs", "pairs_mean_abs", "shapley", "random"),
+)
 BEST = "best criterion"
 
 
@@ -34,7 +37,7 @@ def apart(scope: str) -> str:
     rows = _better().query("scope == @scope").dropna(subset="within_sites")
     rows = rows.assign(chooser=rows.chooser.where(~_best(rows), BEST)).drop_duplicates(["case", "seed", "chooser"])
     parts = rows.groupby(["case", "chooser"])[["joint_loss", "singles", "within_sites", "across_sites", "own"]].median()
-    order = [name for name in (*SHOWN, "oracle_rms", "oracle_loss") if name in set(rows.chooser)]
+    order = [name for name in (*SHOWN, "oracle_rms") if name in set(rows.chooser)]
     texts = [
         {"network": case, "chosen by": f"`{name}`" if name != BEST else name}
         | {text: f"{parts.loc[(case, name), column]:.2f}".replace("-", "−") for column, text in APART.items()}
