@@ -245,7 +245,7 @@ def test_the_tables_of_better_sets_and_interactions_are_the_records():
     assert "`oracle_abs, l2`" in set_studies.reductions(0.25)
     best = pd.read_csv(path).query("share == 0.25 and scope == 'all sites' and case == 'resnet-digits'")
     best = best[(best.chooser == best.best_criterion) & (best.over_criterion == 0)].drop_duplicates("seed").joint_loss
-    assert f"| best criterion    |" in set_studies.better_sets("all sites", 0.25)
+    assert "| best criterion    |" in set_studies.better_sets("all sites", 0.25)
     assert f"{best.median():.2f} ({best.min():.2f} to {best.max():.2f})" in set_studies.better_sets("all sites", 0.25)
     apart = rows[rows.chooser == "oracle_abs"][["joint_loss", "singles", "within_sites", "across_sites"]].median()
     shown = [line for line in set_studies.apart("all sites").splitlines() if "resnet-digits" in line and "`oracle_abs`" in line]
