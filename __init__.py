@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from pruning_oracle.criteria.criterion import Criterion, criterion
     from pruning_oracle.criteria.evidence.evidence import Evidence, PerExample
     from pruning_oracle.interface.agreement import Agreement, SmallSampleWarning, agreement
+    from pruning_oracle.interface.better import BetterSets, better_sets
     from pruning_oracle.interface.cases import case, load
     from pruning_oracle.interface.chosen import chosen_sets, regrets
     from pruning_oracle.interface.guesses import Guesses, score
+    from pruning_oracle.interface.interactions import Interactions, interactions
     from pruning_oracle.interface.joint import JointLosses, joint_loss
     from pruning_oracle.interface.pruned import Pruned, StoppedEarlyWarning, prune
     from pruning_oracle.interface.reading import read
@@ -39,9 +41,11 @@ _PLACES = {  # the same once more for the running program: where each name lies;
     "criteria.criterion": ("Criterion", "criterion"),
     "criteria.evidence.evidence": ("Evidence", "PerExample"),
     "interface.agreement": ("Agreement", "SmallSampleWarning", "agreement"),
+    "interface.better": ("BetterSets", "better_sets"),
     "interface.cases": ("case", "load"),
     "interface.chosen": ("chosen_sets", "regrets"),
     "interface.guesses": ("Guesses", "score"),
+    "interface.interactions": ("Interactions", "interactions"),
     "interface.joint": ("JointLosses", "joint_loss"),
     "interface.pruned": ("Pruned", "StoppedEarlyWarning", "prune"),
     "interface.reading": ("read",),
@@ -57,12 +61,14 @@ _FOUND_IN = {name: module for module, names in _PLACES.items() for name in names
 __all__ = [
     "Agreement",
     "BadInput",
+    "BetterSets",
     "Case",
     "ChosenSet",
     "Criterion",
     "Evidence",
     "Gate",
     "Guesses",
+    "Interactions",
     "JointLosses",
     "LayerSensitivity",
     "LeftOut",
@@ -77,11 +83,13 @@ __all__ = [
     "abs_mean",
     "additivity",
     "agreement",
+    "better_sets",
     "bibtex",
     "case",
     "chosen_sets",
     "criterion",
     "datamodeling_scores",
+    "interactions",
     "joint_loss",
     "layer_sensitivity",
     "load",

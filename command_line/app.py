@@ -9,7 +9,7 @@ import typer
 
 from pruning_oracle.bench.errors import BadInput, exit_with
 from pruning_oracle.bench.terminal import end_quietly_while_starting
-from pruning_oracle.command_line import cases, choosing, grading, holding, measuring, pruning, set_studies
+from pruning_oracle.command_line import better_sets, cases, choosing, grading, holding, measuring, pruning, set_studies
 
 NAME = "pruning-oracle"
 MISTAKE: Any = typer.BadParameter.__mro__[1]  # UsageError, of click or of typer's own copy of it
@@ -37,7 +37,7 @@ def application() -> typer.Typer:
     def described(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
         """Measure what removing each feature map of a convolutional network costs, and grade pruning criteria by it."""
 
-    for part in (measuring, grading, choosing, set_studies, pruning, holding, cases):
+    for part in (measuring, grading, choosing, set_studies, better_sets, pruning, holding, cases):
         part.add_to(app)
     return app
 

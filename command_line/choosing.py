@@ -9,7 +9,7 @@ from pruning_oracle.command_line.command import Answer, command, told
 from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions, RepairOptions
 from pruning_oracle.command_line.options import EXAMPLES, OUTPUT, RUNS, Fill, Runs, number, option
 
-PANEL = "Compare"
+PANEL = "Sets of maps"
 
 
 def add_to(app: typer.Typer) -> None:

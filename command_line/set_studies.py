@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pruning_oracle.bench.case import Case
     from pruning_oracle.interface.joint import JointLosses
 
-PANEL = "Compare"
+PANEL = "Sets of maps"
 
 
 def add_to(app: typer.Typer) -> None:

@@ -162,3 +162,22 @@ def steps(rows: pd.DataFrame, caption: str) -> Figure:
     if judge == "test_accuracy":
         panel.set_ylim(max(0.0, rows[judge].min() - 0.05), 1.01)
     return captioned(figure, caption)
+
+
+@styled
+def interactions(magnitude: pd.DataFrame, signed: pd.DataFrame, caption: str) -> Figure:
+    """Interactions of pairs of maps, site by site: their mean magnitude, and their mean, over pairs; grey is undrawn."""
+    size = 1.6 + 0.3 * len(magnitude)
+    figure = Figure(figsize=(2 * size + 2, size + 1), layout="constrained")
+    ways: list[dict[str, Any]] = [{"vmin": 0, "cmap": "Blues"}, {"center": 0, "cmap": "RdBu_r"}]
+    for panel, grid, way, title in zip(
+        figure.subplots(1, 2), (magnitude, signed), ways, ("mean magnitude", "mean"), strict=True
+    ):
+        names = [one_line(name) for name in grid.index]
+        sns.heatmap(
+            grid, ax=panel, square=True, xticklabels=names, yticklabels=names, cbar_kws={"label": "nats", "shrink": 0.6}, **way
+        )
+        panel.set(title=title, xlabel="", ylabel="")
+        panel.set_facecolor("0.85")
+        panel.tick_params(labelsize=7)
+    return captioned(figure, "interaction: joint loss of two maps less the sum of theirs alone, a mean over pairs", caption)

@@ -27,7 +27,7 @@ from pruning_oracle.oracle.least import least_bytes
 from pruning_oracle.oracle.progress import logged
 from pruning_oracle.oracle.resume import Units
 
-WHAT = {"oracle": "oracle", "sets": "joint loss"}  # what a file of each kind holds of an example
+WHAT = {"oracle": "oracle", "sets": "joint loss", "greedy": "oracle"}  # what a file of each kind holds of an example
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ DATAMODELING = Kind("table of linear datamodeling scores", (b"case,seed,chooser,
 ADDITIVITY = Kind("table of additivity", (b"case,seed,scope,share,maps,joint_loss,single_changes,",))
 SENSITIVITY = Kind("table of layer sensitivity", (b"case,seed,site,chooser,share,",))
 FORETOLD = Kind("table of what foretells", (b"case,predictor,outcome,tau,",))
+SHAPLEY = Kind("table of Shapley values", (b"case,seed,site,map,shapley,",))
+INTERACTIONS = Kind("table of interactions", (b"case,seed,site_a,map_a,",))
+ADDING = Kind("table of how changes add", (b"case,seed,share,sets,",))
+GRADES = Kind("table of how guesses of interactions agree", (b"case,seed,pairs,spearman,",))
 STEPS = Kind("table of pruning steps", (b"case,study,",))
 BASELINES = Kind("table of baselines", (b"criterion,figure,",))
 MADE_FROM = Kind("note of what a report was made from", (FORMAT.encode(),))
@@ -59,9 +63,9 @@ TIMINGS = Kind("record of make timings", (b'"machine_info": {', b'"provenance": 
 GPU = Kind("record of make gpu", (b'"command": "make gpu"',))
 READABLE = Kind("note of what cannot be read", (b"{",))
 RUN_FILE = Kind("run file", (f'"format":"{FORMAT}"'.encode(),))  # of whatever kind
-OF_SETS = (CHOSEN, DATAMODELING, ADDITIVITY, SENSITIVITY, FORETOLD)
 REPORT = (PAGE, FIGURE, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, DESCRIPTION, STEPS, MADE_FROM)
-EVERY = (*REPORT, RUN_FILE, LOG, MAPS, *OF_SETS, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
+STUDIES = (CHOSEN, DATAMODELING, ADDITIVITY, SENSITIVITY, FORETOLD, SHAPLEY, INTERACTIONS, ADDING, GRADES)  # of sets
+EVERY = (*REPORT, RUN_FILE, LOG, MAPS, *STUDIES, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
 
 
 def refusal(path: Path, kind: Kind) -> str:

@@ -19,6 +19,7 @@ from pruning_oracle.docs.build import (
     paper_points,
     pictures,
     pruning,
+    set_studies,
     small_records,
 )
 from pruning_oracle.docs.build.formulas import mathml
@@ -66,6 +67,13 @@ FUNCTIONS: dict[str, Any] = {
         small_records.repairs,
         small_records.fills,
         chosen_sets.chosen_sets,
+        *(
+            set_studies.better_sets,
+            set_studies.reductions,
+            set_studies.apart,
+            set_studies.adding,
+            set_studies.interaction_grades,
+        ),
         *(commands.commands, interface.interface, first_oracle.first_picture, paper_points.paper_table, paper_points.sources),
         *(speed_section, precision_section, estimated_section, quoted),
     )

@@ -2,10 +2,11 @@
 
 import pruning_oracle
 
-RESULTS = ("Truth", "JointLosses", "Guesses", "Agreement", "LayerSensitivity", "Pruned")
+RESULTS = ("Truth", "JointLosses", "BetterSets", "Interactions", "LayerSensitivity", "Guesses", "Agreement", "Pruned")
 FUNCTIONS = (
     *("case", "load", "measure", "joint_loss", "random_sets", "score", "agreement", "prune", "read", "chosen_sets", "regrets"),
-    *("reference_sets", "datamodeling_scores", "additivity", "sensitivity_sets", "layer_sensitivity"),
+    *("better_sets", "interactions", "reference_sets", "datamodeling_scores", "additivity"),
+    *("sensitivity_sets", "layer_sensitivity"),
 )
 CRITERIA = ("criterion", "Criterion", "Evidence", "PerExample", "mean", "mean_abs", "abs_mean")
 

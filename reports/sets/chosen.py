@@ -61,14 +61,14 @@ def chosen_sets(
             chosen = [(WITHIN, "none", [lowest(score, share) for score in scores])]
             chosen += [(ALL, scaling, lowest_of_all(own, share)) for scaling, own in scaled.items()]
             for scope, scaling, maps in chosen:
-                saved = _share_of_flops(maps, mflops, scores)
-                found.append(ChosenSet(chooser, scope, scaling, share, _named(called, maps), saved))
+                saved = share_of_flops(maps, mflops, list(map(len, scores)))
+                found.append(ChosenSet(chooser, scope, scaling, share, named(called, maps), saved))
     return found
 
 
-def _share_of_flops(maps: Sequence[Sequence[int]], mflops: Sequence[float], scores: Scores) -> float:
-    """The share of the FLOPs of making all maps that some take."""
-    whole = sum(cost * len(score) for cost, score in zip(mflops, scores, strict=True))
+def share_of_flops(maps: Sequence[Sequence[int]], mflops: Sequence[float], sizes: Sequence[int]) -> float:
+    """The share of the FLOPs of making all maps that some take: the maps, the price of one and their number, site by site."""
+    whole = sum(cost * size for cost, size in zip(mflops, sizes, strict=True))
     return sum(cost * len(own) for cost, own in zip(mflops, maps, strict=True)) / whole if whole else math.nan
 
 
@@ -108,5 +108,6 @@ def lowest_of_all(scores: Scores, share: float) -> list[list[int]]:
     return [sorted(own) for own in gone]
 
 
-def _named(names: Sequence[str], maps: Sequence[list[int]]) -> dict[str, list[int]]:
+def named(names: Sequence[str], maps: Sequence[list[int]]) -> dict[str, list[int]]:
+    """The maps of each site that has any, by the site's name."""
     return {name: own for name, own in zip(names, maps, strict=True) if own}

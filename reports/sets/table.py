@@ -1,8 +1,10 @@
 """The table of chosen sets: on which examples it is measured, as CSV and read again, and as people read it."""
 
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,13 @@ import pandas as pd
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs import RunFile
-from pruning_oracle.bench.runs.kinds import CHOSEN, Kind
+from pruning_oracle.bench.runs.kinds import ADDING, CHOSEN, FIGURE, FORMAT, GRADES, INTERACTIONS, Kind
 from pruning_oracle.bench.runs.shapes import checked_facts
 from pruning_oracle.reports.inputs.shapes import SHOWN_SETS
 from pruning_oracle.reports.inputs.tables import csv_text, read_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LEAST = 3  # examples
 READ = ("chooser", "scope", "scaling", "share", "repair", "joint_loss", "low", "high", "n")  # columns that a report shows
@@ -77,6 +82,15 @@ def write_sets(path: Path, table: pd.DataFrame, case: str, seed: int, kind: Kind
     runs.write_atomically(path, csv_text(whole), kind)
 
 
+def write_interactions(folder: Path, tables: Mapping[str, pd.DataFrame], case: str, seed: int, figure: "Figure") -> None:
+    """Writes the tables of interactions by their names, and their picture, into a folder."""
+    for (name, table), kind in zip(tables.items(), (INTERACTIONS, ADDING, GRADES), strict=True):
+        write_sets(folder / f"{name}.csv", table, case, seed, kind)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=150, metadata={"Software": FORMAT})
+    runs.write_atomically(folder / "interactions.png", image.getvalue(), FIGURE)
+
+
 def read_written(path: Path, command: str) -> pd.DataFrame:
     """A table that `write_sets` wrote; BadInput, which names the command that makes it, if there is none."""
     if not path.is_file():
@@ -98,3 +112,22 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 def kind_of(share: float, scope: str, scaling: str) -> str:
     """Which sets are meant, such as `25% of all sites, l2`."""
     return f"{share:.0%} of {scope}" + ("" if scaling == "none" else f", {scaling}")
+
+
+def adding_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `adding_table` as people read them."""
+    names = {"joint_loss": "joint loss", "singles": "single maps", "pairs": "pairs", "higher": "more maps together"}
+    texts = pd.DataFrame({"random sets of": [f"{row.share:.0%} ({row.sets:.0f} sets)" for row in table.itertuples()]})
+    return texts.assign(**{text: _between(table, name, f"{name}_") for name, text in names.items()})
+
+
+def grades_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `grades` as people read them."""
+    counts = {"drawn": table.drawn.astype(str), "examples": table.n.astype(str)}
+    return pd.DataFrame({"pairs": table.pairs, "Spearman": _between(table, "spearman", "")} | counts)
+
+
+def _between(table: pd.DataFrame, name: str, prefix: str) -> list[str]:
+    """A column of figures with their intervals, as texts."""
+    columns = (table[name], table[f"{prefix}low"], table[f"{prefix}high"])
+    return [f"{value:.2f} ({low:.2f} to {high:.2f})".replace("-", "−") for value, low, high in zip(*columns, strict=True)]

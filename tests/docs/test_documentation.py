@@ -25,6 +25,7 @@ from pruning_oracle.docs.build import (
     paper_points,
     pictures,
     pruning,
+    set_studies,
     small_records,
 )
 from pruning_oracle.docs.build.formulas import mathml
@@ -232,3 +233,24 @@ def test_the_table_of_chosen_sets_is_the_records():
     assert f"{costs.median():.2f} ({costs.min():.2f} to {costs.max():.2f})" in table
     assert table.index("`oracle_mean_abs`") < table.index("`oracle_abs`")
     assert "commit 7815589b90b9" in table
+
+
+def test_the_tables_of_better_sets_and_interactions_are_the_records():
+    path = sorted(records.ROOT.glob("*/better-sets.csv"))[-1]
+    rows = pd.read_csv(path).query("share == 0.25 and scope == 'all sites' and case == 'resnet-digits' and scaling == 'none'")
+    costs = rows[rows.chooser == "oracle_abs"].joint_loss
+    text = f"{costs.median():.2f} ({costs.min():.2f} to {costs.max():.2f})"
+    assert text in set_studies.better_sets("all sites", 0.25)
+    assert text in set_studies.reductions(0.25)
+    assert "`oracle_abs, l2`" in set_studies.reductions(0.25)
+    best = pd.read_csv(path).query("share == 0.25 and scope == 'all sites' and case == 'resnet-digits'")
+    best = best[(best.chooser == best.best_criterion) & (best.over_criterion == 0)].drop_duplicates("seed").joint_loss
+    assert "| best criterion    |" in set_studies.better_sets("all sites", 0.25)
+    assert f"{best.median():.2f} ({best.min():.2f} to {best.max():.2f})" in set_studies.better_sets("all sites", 0.25)
+    apart = rows[rows.chooser == "oracle_abs"][["joint_loss", "singles", "within_sites", "across_sites"]].median()
+    shown = [line for line in set_studies.apart("all sites").splitlines() if "resnet-digits" in line and "`oracle_abs`" in line]
+    assert [f"{value:.2f}".replace("-", "−") for value in apart] == shown[0].replace("|", " ").split()[2:6]
+    adding = pd.read_csv(path.parent / "adding.csv").iloc[0]
+    assert f"{adding.pairs:.2f} ({adding.pairs_low:.2f} to {adding.pairs_high:.2f})".replace("-", "−") in set_studies.adding()
+    grade = pd.read_csv(path.parent / "interaction-grades.csv").iloc[0]
+    assert f"{grade.spearman:.2f} ({grade.low:.2f} to {grade.high:.2f})" in set_studies.interaction_grades()
