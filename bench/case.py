@@ -16,6 +16,7 @@ from pruning_oracle.bench import labels as of_examples
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.device import PRECISIONS, check_precision, choose_device
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.fill import Fill
 from pruning_oracle.bench.runs.bounds import SEED
 
 # (model's output, labels) -> loss of every example, in nats
@@ -26,10 +27,14 @@ LOSS_TYPES = (torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Batch:
-    """The inputs and labels of some examples; labels are laid out as those of the data set are (see `bench/labels.py`)."""
+    """The inputs and labels of some examples; labels are laid out as those of the data set are (see `bench/labels.py`).
+
+    `partners` are the inputs of the examples whose maps stand in for removed ones, where the case's fill takes samples.
+    """
 
     inputs: Tensor
     labels: Any
+    partners: Tensor | None = None
 
     @property
     def examples(self) -> int:
@@ -91,6 +96,7 @@ class Case:
     source: str = ""  # what a command calls the case, by which its definition is found; empty if it was made in Python
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "float32"
+    fill: Fill | None = None  # what stands in the place of removed maps where they are measured; None: zeros
 
     def __repr__(self) -> str:
         maps, lost = sum(site.maps for site in self.sites), sum(out.maps for out in self.left_out)
@@ -147,14 +153,22 @@ class Case:
         """Batches of `size` examples: those of `data` at `rows`, in that order, on the case's device and in its precision.
 
         Whole numbers keep their type. Floating-point labels have the type in which the loss is computed: float64 in that
-        precision, else float32.
+        precision, else float32. Training examples have their partners, if samples stand in for removed maps.
         """
         part: Subset[Any] = Subset(data, rows)  # type: ignore[arg-type]  # torch's types ask for its Dataset, needlessly
         exact = PRECISIONS[self.precision]
         loss_type = torch.float64 if exact == torch.float64 else torch.float32
-        for inputs, labels in DataLoader(part, batch_size=size, collate_fn=of_examples.collate):
+        for start, (inputs, labels) in enumerate(DataLoader(part, batch_size=size, collate_fn=of_examples.collate)):
             moved = inputs.to(self.device, exact if inputs.is_floating_point() else inputs.dtype)
-            yield Batch(moved, of_examples.moved(labels, self.device, loss_type))
+            own = rows[start * size : (start + 1) * size]
+            yield Batch(moved, of_examples.moved(labels, self.device, loss_type), self._partners(data, own))
+
+    def _partners(self, data: Examples, rows: Sequence[int]) -> Tensor | None:
+        """The inputs of the partners of the training examples at `rows`, if the fill takes samples."""
+        if self.fill is None or not self.fill.samples or data is not self.train:
+            return None
+        without = dataclasses.replace(self, fill=None)
+        return next(without.batches(data, [self.fill.partner(row) for row in rows], len(rows))).inputs
 
     def split(
         self,

@@ -17,6 +17,7 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.data.reading.examples import Examples
 from pruning_oracle.bench.device import PRECISIONS, device_name
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.loading.load import find
 from pruning_oracle.bench.network import cost, memory
 from pruning_oracle.bench.runs.bounds import BATCH
@@ -118,12 +119,12 @@ def open_for_measuring(
 ) -> OpenedCase:
     """Opens a case as `open_case` does, for a stage that measures.
 
-    It chooses the batch size and the memory limit (in bytes) where they are not given, and adds both to the setting.
+    It chooses the batch size and the memory limit (in bytes) where they are not given; the setting has them and the fill.
     """
     opened = open_case(case, out, kind, stage, resources.device, resources.precision, criteria=criteria)
     held = resources.memory or memory.default_memory(opened.case.device)
     batch = resources.batch or memory.batch_size(opened.case, held)
-    return OpenedCase(opened.case, out, opened.setting | {"batch": batch, "memory": held})
+    return OpenedCase(opened.case, out, opened.setting | {"batch": batch, "memory": held, "fill": fill_facts(opened.case)})
 
 
 def code_of(case: Case) -> dict[str, Any]:
@@ -161,3 +162,12 @@ def fingerprint(data: Examples, rows: Sequence[int]) -> str:
             sha.update(f"{place}{array.dtype.str} {array.shape} ".encode())
             sha.update(array.tobytes())
     return sha.hexdigest()
+
+
+def fill_facts(case: Case) -> dict[str, Any]:
+    """What a run file says of a fill: its name, how many examples it is taken from, digests of their rows and their data."""
+    if case.fill is None:
+        return {"name": ZERO}
+    rows = hashlib.sha256(json.dumps(list(case.fill.rows)).encode()).hexdigest()
+    facts = {"name": case.fill.name, "examples": len(case.fill.rows), "rows": rows, "seed": case.fill.seed}
+    return facts | {"data": fingerprint(case.train, case.fill.rows)}

@@ -7,7 +7,7 @@ import typer
 
 from pruning_oracle.command_line.command import Answer, command, told
 from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions
-from pruning_oracle.command_line.options import EXAMPLES, OUTPUT, RUNS, Runs, number, option
+from pruning_oracle.command_line.options import EXAMPLES, OUTPUT, RUNS, Fill, Runs, number, option
 
 PANEL = "Compare"
 
@@ -25,6 +25,7 @@ def chosen_sets(
         int | None,
         number("--examples", "EXAMPLES", "How many others (default: as the oracle has).", EXAMPLES, show_default=False),
     ] = None,
+    fill: Fill = "zero",
     runs: Runs = RUNS,
     out: Annotated[Path | None, option("The file of joint losses (default: the run's own).", OUTPUT)] = None,
 ) -> Answer:
@@ -49,7 +50,7 @@ def chosen_sets(
     sets = choose(truth, guesses, flops_lambda=usual_settings(case).flops_lambda)
     folder = runs / case.name / str(case.seed)
     place = out or folder / "chosen-sets.safetensors"
-    done = joint_loss_into(case, place, [one.maps for one in sets], rows=rows, **given)
+    done = joint_loss_into(case, place, [one.maps for one in sets], rows=rows, fill=fill, **given)
     table = regrets(sets, read_joint(load_file(place, KIND)))
     write_sets(folder / "sets.csv", table, case.name, case.seed)
     name = f"{case.name} seed {case.seed}"

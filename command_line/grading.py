@@ -7,7 +7,7 @@ import typer
 
 from pruning_oracle.command_line.command import Answer, command, told
 from pruning_oracle.command_line.groups import CasesOptions, ComputingOptions, ExampleOptions, GoalOptions, RunsOptions, texts
-from pruning_oracle.command_line.options import OUTPUT, REPORT, RUNS, Device, Jobs, ReportFolder, option, switch
+from pruning_oracle.command_line.options import OUTPUT, REPORT, RUNS, Device, Fill, Jobs, ReportFolder, option, switch
 
 PANEL = "Compare"
 
@@ -34,6 +34,7 @@ def compare(
     goal: GoalOptions,
     computing: ComputingOptions,
     criteria: Annotated[list[str] | None, option("Names, .py files, all; beside the quick ones.")] = None,
+    fill: Fill = "zero",
     out: ReportFolder = REPORT,
     no_table: Annotated[bool, switch("--no-table", "Do not print the table of agreement.", OUTPUT)] = False,
 ) -> Answer:
@@ -41,7 +42,7 @@ def compare(
     from pruning_oracle.pipeline import run
     from pruning_oracle.reports.report import write_page
 
-    both = texts(chosen.given | {name: value for name, value in computing.given.items() if name != "device"})
+    both = _fill(fill) | texts(chosen.given | {name: value for name, value in computing.given.items() if name != "device"})
     asked = which.request(computing.device, criteria, texts(goal.given), both)
     run.measure(asked)
     names = list(asked.cases)
@@ -51,13 +52,23 @@ def compare(
     return Answer({"report": out / "index.html", "agreement": rows})
 
 
-def oracles(which: CasesOptions, goal: GoalOptions, device: Device = "auto") -> Answer:
+def oracles(which: CasesOptions, goal: GoalOptions, fill: Fill = "zero", device: Device = "auto") -> Answer:
     """Measure the oracles of several cases and seeds, several at a time."""
     from pruning_oracle.pipeline import run
 
-    asked = which.request(device, oracle=texts(goal.given))
+    asked = which.request(device, oracle=texts(goal.given) | _fill(fill))
     run.measure_oracles(asked)
     return Answer({"runs": asked.runs})
+
+
+def _fill(name: str) -> dict[str, str]:
+    """The option of what stands in a removed map's place; none where zeros do. BadInput for an unknown one."""
+    from pruning_oracle.bench.errors import unknown
+    from pruning_oracle.bench.fill import FILLS
+
+    if name not in FILLS:
+        raise unknown("--fill", name, FILLS)
+    return {} if name == "zero" else {"fill": name}
 
 
 def grade(which: RunsOptions) -> Answer:

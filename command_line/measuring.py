@@ -7,14 +7,20 @@ import typer
 
 from pruning_oracle.command_line.command import Answer, command, told
 from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions, ExampleOptions, GoalOptions, run_file
-from pruning_oracle.command_line.options import COMPUTING, OUTPUT, number, option
+from pruning_oracle.command_line.options import COMPUTING, OUTPUT, Fill, number, option
 
 PANEL, SETS = "Measure", "Which sets"
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands to the application."""
-    command(app, PANEL, "oracle vgg-digits", "oracle mine.py --budget 0.05 --memory 8GiB --device cuda")(oracle)
+    command(
+        app,
+        PANEL,
+        "oracle vgg-digits",
+        "oracle mine.py --budget 0.05 --memory 8GiB --device cuda",
+        "oracle vgg-digits --fill mean",
+    )(oracle)
     command(
         app,
         PANEL,
@@ -35,6 +41,7 @@ def oracle(
     chosen: ExampleOptions,
     goal: GoalOptions,
     computing: ComputingOptions,
+    fill: Fill = "zero",
     engine: Annotated[str, option("replay, or literal, the slow definition.", COMPUTING, show_default=True)] = "replay",
     out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
 ) -> Answer:
@@ -45,7 +52,7 @@ def oracle(
     given = chosen.given | goal.given | computing.given
     case = which.load()
     place = run_file(case, "oracle.safetensors", out)
-    done = measure_into(case, place, **given, engine=engine)
+    done = measure_into(case, place, **given, fill=fill, engine=engine)
     facts, name = done.facts, f"{case.name} seed {case.seed}"
     if done.current:
         told(f"{name}: {place} is up to date")
@@ -82,6 +89,7 @@ def sets(
     draw_seed: Annotated[
         int | None, number("--draw-seed", "SEED", "What random sets are drawn from (default 0).", SETS, show_default=False)
     ] = None,
+    fill: Fill = "zero",
     engine: Annotated[str, option("replay, or literal, the slow definition.", COMPUTING, show_default=True)] = "replay",
     out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
 ) -> Answer:
@@ -104,7 +112,7 @@ def sets(
     if random is not None:
         listed += random_sets(case, random, 0.1 if share is None else share, draw_seed or 0)
     place = run_file(case, "sets.safetensors", out)
-    done = joint_loss_into(case, place, listed, **given, engine=engine)
+    done = joint_loss_into(case, place, listed, **given, fill=fill, engine=engine)
     found, name = read_joint(load_file(done.out, KIND)), f"{case.name} seed {case.seed}"
     told(f"{name}: {place} is up to date" if done.current else f"{name}: measured in {done.facts['seconds']:.0f} s, in {place}")
     told(found.lines()[0])
@@ -121,6 +129,7 @@ def criteria(
     chosen: ExampleOptions,
     computing: ComputingOptions,
     criteria: Annotated[list[str] | None, option("Names, .py files with @criterion, quick, all (default).")] = None,
+    fill: Fill = "zero",
     out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
 ) -> Answer:
     """Score a case's maps by criteria, on the oracle's own examples (shared) and on others (fresh)."""
@@ -131,7 +140,7 @@ def criteria(
     choose_criteria(criteria or [])  # a slip in a name shows before a case is loaded
     case = which.load()
     place = run_file(case, "criteria.safetensors", out)
-    done = score_into(case, place, criteria or [], **given)
+    done = score_into(case, place, criteria or [], **given, fill=fill)
     facts, name = done.facts, f"{case.name} seed {case.seed}"
     for lost, reason in facts["left_out_criteria"].items():
         told(f"left out: {lost}, which needs {reason}")

@@ -62,6 +62,10 @@ Strict = Annotated[bool, switch("--strict", "An example that cannot be read is a
 Jobs = Annotated[
     int | None, number("--jobs", "JOBS", "Runs made at a time (default 2, or 1 on a GPU).", COMPUTING, show_default=False)
 ]
+Fill = Annotated[
+    str,
+    option("What stands in a removed map's place: zero; mean, its mean over others; resample, another's.", show_default=True),
+]
 Data = Annotated[str | None, option("Its examples: imagefolder:PATH, npz:PATH, videofolder:PATH.", LIBRARY)]
 Weights = Annotated[Path | None, option("Its weights (default: those that `train` made of it).", LIBRARY)]
 Size = Annotated[

@@ -10,8 +10,11 @@ import numpy as np
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.loading.choice import ExampleChoice
+from pruning_oracle.bench.loading.fill_choice import split_beside, with_fill
 from pruning_oracle.bench.network import memory
+from pruning_oracle.bench.network.fills import prepared
 from pruning_oracle.bench.runs.shelf import Shelf
 from pruning_oracle.bench.scores import reduction_name
 from pruning_oracle.bench.setting import (
@@ -35,15 +38,22 @@ SOURCES = (
 
 
 def run_criteria(
-    case: Case, out: Path, criteria: Sequence[str | Criterion], choice: ExampleChoice, resources: Resources
+    case: Case,
+    out: Path,
+    criteria: Sequence[str | Criterion],
+    choice: ExampleChoice,
+    resources: Resources,
+    fill: str = ZERO,
 ) -> Finished:
     """Writes what criteria (see `choose_criteria`) say of a case to `out`, unless that is up to date.
 
+    What is gathered at gates is of maps whose place a `fill` takes (see `FILLS`).
     Criteria that are unavailable on this case are left out, with the reason in the facts. BadInput if one that was asked for
     by itself is, or all are.
     """
     chosen = choose_criteria(criteria)
-    splits = dict(zip(("shared", "fresh"), choice.split(case), strict=True))
+    case = with_fill(case, fill, choice)
+    splits = dict(zip(("shared", "fresh"), split_beside(case, choice), strict=True))
     opened = open_for_measuring(case, out, runs.run_file("criteria"), resources, SOURCES, code_of(chosen))
     case, (batch, held) = opened.case, (opened.setting[name] for name in ("batch", "memory"))
     asked = [word.name if isinstance(word, Criterion) else word for word in criteria]
@@ -56,6 +66,7 @@ def run_criteria(
     setting = opened.setting | choice.facts(case) | {"data": data, "criteria": counts, "left_out_criteria": missing}
     if before := finished_before(out, "criteria", setting):
         return before
+    case = prepared(case, [row for rows in splits.values() for row in rows], batch)
     facts = setting | network_facts(case) | {"setting": runs.stamp(setting)}
     room = _room(case, chosen, len(splits["shared"]), held, resources.memory is not None)
     kept = Shelf(room.kept, out.parent)

@@ -15,7 +15,7 @@ from pruning_oracle.interface.truth import Truth
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN, small_sample
 from pruning_oracle.reports.agreement.tables import agreement_table, maps_table
 from pruning_oracle.reports.inputs.csvw import write_agreement
-from pruning_oracle.reports.inputs.read import Run, joined_run, shown_run
+from pruning_oracle.reports.inputs.read import Run, fill_of, joined_run, shown_run
 from pruning_oracle.reports.inputs.source import source
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import summary
@@ -69,7 +69,8 @@ class Agreement:
     def lines(self) -> list[str]:
         """What is to be known of the numbers, in sentences."""
         facts = self.run.oracle.facts
-        how = f"oracle on {facts['examples']} training examples{self.run.estimated}, noise ceiling {self.ceiling:.2f}"
+        said = f"{self.run.filled}{self.run.estimated}"
+        how = f"oracle on {facts['examples']} training examples{said}, noise ceiling {self.ceiling:.2f}"
         return [f"Spearman with oracle_abs within each site, averaged over sites; {how}", result.measured_on(facts)]
 
     def __repr__(self) -> str:
@@ -90,7 +91,7 @@ def agreement(truth: Truth, guesses: Guesses) -> Agreement:
         The agreement of every criterion.
 
     Raises:
-        BadInput: the two are of different networks, examples or definitions of the case.
+        BadInput: the two are of different networks, examples, fills or definitions of the case.
 
     Warns:
         SmallSampleWarning: the oracle has fewer than 100 examples; the warning says the noise ceiling.
@@ -110,6 +111,9 @@ def agreement(truth: Truth, guesses: Guesses) -> Agreement:
             f"truth and guesses are of different examples ({counts}): give measure and score the same examples, rows and"
             " sample_seed"
         )
+    fills = [fill_of(one.file)["name"] for one in (truth, guesses)]
+    if fills[0] != fills[1]:
+        raise BadInput(f"the truth has fill {fills[0]!r} and the guesses {fills[1]!r}: give measure and score the same fill")
     found = Agreement(shown_run(joined_run(truth.file, guesses.file, facts["case"], facts["seed"])))
     if said := small_sample(facts["examples"], found.ceiling):
         warnings.warn(said, SmallSampleWarning, stacklevel=2)

@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs import load as load_file
 from pruning_oracle.bench.scores import REDUCTIONS
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.interface import figures, result
 from pruning_oracle.interface.into_files import score_into
-from pruning_oracle.reports.inputs.read import EXAMPLES
+from pruning_oracle.reports.inputs.read import EXAMPLES, filled_by
 from pruning_oracle.reports.inputs.shapes import CRITERIA
 
 KIND = "criteria"
@@ -77,7 +78,7 @@ class Guesses:
     def lines(self) -> list[str]:
         """What is to be known of the numbers, in sentences."""
         facts = self.file.facts
-        counts = f"{facts['shared']['examples']} shared and {facts['fresh']['examples']} fresh examples"
+        counts = f"{facts['shared']['examples']} shared and {facts['fresh']['examples']} fresh examples{filled_by(self.file)}"
         lost = [f"unavailable: {name}, which needs {reason}" for name, reason in self.left_out.items()]
         return [f"{len(self.criteria)} criteria on {counts}", *lost, result.measured_on(facts)]
 
@@ -96,6 +97,7 @@ def score(
     rows: Sequence[int] | str | None = None,
     fresh: int | str | None = None,
     sample_seed: int | None = None,
+    fill: str = ZERO,
     batch: int | None = None,
     memory: int | str | None = None,
     device: str = "auto",
@@ -111,6 +113,8 @@ def score(
         rows: which ones instead, such as `range(100)` or `"0:100,200"`.
         fresh: how many others, or `"rest"` (default: as many).
         sample_seed: what they are drawn from (default: the case's seed).
+        fill: what stands in a removed map's place in the truth that is guessed: `zero` (deletion),
+            its `mean` over other training examples, or `resample`, the map of one of them.
         batch: examples per pass (default: what half of the memory holds, at most 128).
         memory: what activations and evidence may take, in bytes or as `"4GiB"`.
         device: `auto`, `cpu`, or what torch calls it.
@@ -131,7 +135,7 @@ def score(
     """
     words = [criteria] if isinstance(criteria, (str, Path, Criterion)) else list(criteria)
     chosen = [str(word) if isinstance(word, Path) else word for word in words]
-    given: dict[str, Any] = {"examples": examples, "rows": rows, "fresh": fresh, "sample_seed": sample_seed}
+    given: dict[str, Any] = {"examples": examples, "rows": rows, "fresh": fresh, "sample_seed": sample_seed, "fill": fill}
     given |= {"batch": batch, "memory": memory, "device": device, "precision": precision}
     with result.place(path, "criteria.safetensors") as out:
         score_into(case, out, chosen, **given)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.loading.choice import choice_from
 from pruning_oracle.bench.map_set import MapSet, checked_sets, read_sets
 from pruning_oracle.bench.network.memory import bytes_of
@@ -34,12 +35,13 @@ def measure_into(
     budget: float | str | None = None,
     until: str | None = None,
     engine: str = "replay",
+    fill: str = ZERO,
     **computing: Any,
 ) -> Finished:
     """What `measure` does, into a file and without reading it; `fresh` is checked, and changes no number of an oracle."""
     choice = choice_from(examples, rows, fresh, sample_seed)
     resources = Resources(**computing | {"memory": bytes_of(computing.get("memory"))})
-    return run_oracle(case, out, choice, resources, engine, None if budget is None else str(budget), until)
+    return run_oracle(case, out, choice, resources, engine, None if budget is None else str(budget), until, fill)
 
 
 def joint_loss_into(
@@ -52,13 +54,14 @@ def joint_loss_into(
     fresh: int | str | None = None,
     sample_seed: int | None = None,
     engine: str = "replay",
+    fill: str = ZERO,
     **computing: Any,
 ) -> Finished:
     """What `joint_loss` does, into a file and without reading it; `fresh` is checked, and changes no number of a joint loss."""
     choice = choice_from(examples, rows, fresh, sample_seed)
     resources = Resources(**computing | {"memory": bytes_of(computing.get("memory"))})
     listed = read_sets(case, Path(sets)) if isinstance(sets, (str, Path)) else checked_sets(case, sets)
-    return run_sets(case, out, listed, choice, resources, engine)
+    return run_sets(case, out, listed, choice, resources, engine, fill)
 
 
 def score_into(
@@ -70,12 +73,13 @@ def score_into(
     rows: Sequence[int] | str | None = None,
     fresh: int | str | None = None,
     sample_seed: int | None = None,
+    fill: str = ZERO,
     **computing: Any,
 ) -> Finished:
     """What `score` does, into a file and without reading it."""
     choice = choice_from(examples, rows, fresh, sample_seed)
     resources = Resources(**computing | {"memory": bytes_of(computing.get("memory"))})
-    return run_criteria(case, out, criteria, choice, resources)
+    return run_criteria(case, out, criteria, choice, resources, fill)
 
 
 def prune_into(

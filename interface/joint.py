@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.map_set import MapSet
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs import load as load_file
 from pruning_oracle.interface import result
 from pruning_oracle.interface.into_files import joint_loss_into
 from pruning_oracle.reports.agreement.resampling import draws
+from pruning_oracle.reports.inputs.read import filled_by
 from pruning_oracle.reports.inputs.shapes import SETS, check_joint
 
 KIND = "sets"
@@ -63,7 +65,7 @@ class JointLosses:
         """What is to be known of the numbers, in sentences."""
         facts, means, sizes = self.file.facts, self.joint.mean(0), [len(one) for one in self.sets]
         size = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else str(min(sizes))
-        several = f"{len(sizes)} sets of {size} maps on {facts['examples']} training examples"
+        several = f"{len(sizes)} sets of {size} maps on {facts['examples']} training examples{filled_by(self.file)}"
         costs = f"joint loss {means.min():.4g} to {means.max():.4g}, {means.mean():.4g} nats in the mean over sets"
         return [f"{several}; {costs}", result.measured_on(facts)]
 
@@ -82,6 +84,7 @@ def joint_loss(
     rows: Sequence[int] | str | None = None,
     sample_seed: int | None = None,
     engine: str = "replay",
+    fill: str = ZERO,
     batch: int | None = None,
     memory: int | str | None = None,
     device: str = "auto",
@@ -98,6 +101,8 @@ def joint_loss(
         rows: which training examples instead, such as `range(100)` or `"0:100,200"`.
         sample_seed: what the examples are drawn from (default: the case's seed).
         engine: `replay`, or `literal`, the slow definition.
+        fill: what stands in a removed map's place: `zero` (deletion), its `mean` over other training examples, or `resample`,
+            the map of one of them.
         batch: examples per pass (default: what half of the memory holds, at most 128).
         memory: what activations may take, in bytes or as `"4GiB"` (default 4 GiB; on a GPU half of its memory).
         device: `auto`, `cpu`, or what torch calls it.
@@ -118,7 +123,7 @@ def joint_loss(
         >>> found.joint.shape
         (8, 4)
     """
-    given: dict[str, Any] = {"examples": examples, "rows": rows, "sample_seed": sample_seed, "engine": engine}
+    given: dict[str, Any] = {"examples": examples, "rows": rows, "sample_seed": sample_seed, "engine": engine, "fill": fill}
     given |= {"batch": batch, "memory": memory, "device": device, "precision": precision}
     with result.place(path, "sets.safetensors") as out:
         joint_loss_into(case, out, sets, **given)

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs import load as load_file
 from pruning_oracle.bench.scores import ORACLES
@@ -17,7 +18,7 @@ from pruning_oracle.interface import figures, result
 from pruning_oracle.interface.into_files import measure_into
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN, ceilings
 from pruning_oracle.reports.agreement.tables import oracle_maps
-from pruning_oracle.reports.inputs.read import change_of, error_of
+from pruning_oracle.reports.inputs.read import change_of, error_of, filled_by
 from pruning_oracle.reports.inputs.shapes import ORACLE
 
 KIND = "oracle"
@@ -72,7 +73,7 @@ class Truth:
         size = f"{sum(self.sites.values())} maps at {len(self.sites)} sites on {facts['examples']} training examples"
         estimated = facts.get("estimated")
         how = f"estimated from {estimated['share']:.1%} of the pairs" if estimated else "every pair measured"
-        return [f"{size}, {how}; noise ceiling {self.ceiling():.2f}", result.measured_on(facts)]
+        return [f"{size}{filled_by(self.file)}, {how}; noise ceiling {self.ceiling():.2f}", result.measured_on(facts)]
 
     def __repr__(self) -> str:
         return f"Truth({'; '.join(self.lines())})"
@@ -90,6 +91,7 @@ def measure(
     budget: float | str | None = None,
     until: str | None = None,
     engine: str = "replay",
+    fill: str = ZERO,
     batch: int | None = None,
     memory: int | str | None = None,
     device: str = "auto",
@@ -106,6 +108,8 @@ def measure(
         budget: estimate instead of measuring: from a share of the (example, map) pairs such as `0.05`, or for so long, `"60s"`.
         until: estimate until `"spearman=0.98"` is likely, or until intervals have at most `"width=0.01"` nats.
         engine: `replay`, or `literal`, the slow definition.
+        fill: what stands in a removed map's place: `zero` (deletion), its `mean` over other training examples, or `resample`,
+            the map of one of them.
         batch: examples per pass (default: what half of the memory holds, at most 128).
         memory: what activations may take, in bytes or as `"4GiB"` (default 4 GiB; on a GPU half of its memory).
         device: `auto`, `cpu`, or what torch calls it.
@@ -131,6 +135,7 @@ def measure(
         "budget": budget,
         "until": until,
         "engine": engine,
+        "fill": fill,
     }
     given |= {"batch": batch, "memory": memory, "device": device, "precision": precision}
     with result.place(path, "oracle.safetensors") as out:

@@ -1,5 +1,6 @@
 """One measurement of a case into one run file: its setting, what was measured before, the facts about it, and its units."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.loading.choice import ExampleChoice
+from pruning_oracle.bench.loading.fill_choice import with_fill
 from pruning_oracle.bench.network import memory
+from pruning_oracle.bench.network.fills import prepared
 from pruning_oracle.bench.runs.kinds import LOG
 from pruning_oracle.bench.setting import (
     Finished,
@@ -55,6 +58,10 @@ class Measurement:
             Units(self.out, self.setting).discard()
         return before
 
+    def filled(self) -> "Measurement":
+        """The same with all that the case's fill needs; BadInput, which names a gate, if that is unavailable."""
+        return dataclasses.replace(self, case=prepared(self.case, self.rows, self.batch))
+
     def facts(self) -> dict[str, Any]:
         """The facts that are known before anything is measured, among them the loss on the test set.
 
@@ -92,13 +99,15 @@ def opened(
     resources: Resources,
     sources: Iterable[str],
     asked: dict[str, Any],
+    fill: str,
 ) -> Measurement:
-    """Opens a case to be measured into `out`, on the shared examples of `choice`.
+    """Opens a case to be measured into `out`, on the shared examples of `choice`, with a `fill` in place of what is removed.
 
     `sources` are the modules whose code determines the numbers, and `asked` is what else the setting holds, among it the name
     of the `engine`.
     """
     rows = choice.split(case)[0]
+    case = with_fill(case, fill, choice)
     found = open_for_measuring(case, out, runs.run_file(kind), resources, sources)
     setting = found.setting | asked | choice.facts(case) | {"examples": len(rows), "data": fingerprint(case.train, rows)}
     return Measurement(found.case, out, kind, rows, setting, resources.memory is not None)

@@ -7,7 +7,8 @@ import torch
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.device import PRECISIONS
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.network.fills import fills_for
+from pruning_oracle.bench.network.gates import filled, gated
 from pruning_oracle.oracle.exact.proof import TOLERANCE
 
 CHECKED = 8  # (removal, example) pairs that are measured again
@@ -35,5 +36,5 @@ def _loss(case: Case, maps: Mapping[Site, Sequence[int]], batch: Batch) -> float
     values = {site: torch.ones(1, site.maps, device=case.device, dtype=PRECISIONS[case.precision]) for site in maps}
     for site, gone in maps.items():
         values[site][0, list(gone)] = 0
-    with gated(case.model, values):
+    with filled(case.model, fills_for(case, batch)), gated(case.model, values):
         return float(case.loss(case.model(batch.inputs), batch.labels)[0])

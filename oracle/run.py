@@ -8,6 +8,7 @@ import numpy as np
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, unknown
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.loading.choice import ExampleChoice
 from pruning_oracle.bench.setting import Finished, Resources
 from pruning_oracle.oracle.estimated.goal import Goal
@@ -29,11 +30,13 @@ def run_oracle(
     engine: str = "replay",
     budget: str | None = None,
     until: str | None = None,
+    fill: str = ZERO,
 ) -> Finished:
     """Writes the oracle of a case to `out`, unless that is up to date; a run that was interrupted goes on.
 
     The setting is `choice`, `resources`, the name of an engine (a key of `ENGINES`), and for an estimated oracle a `budget` or
-    what it is measured `until` (see `Goal.parse`). BadInput names what is wrong, before anything is measured.
+    what it is measured `until` (see `Goal.parse`), and what stands in a removed map's place (see `FILLS`). BadInput names what
+    is wrong, before anything is measured.
     """
     goal = Goal.parse(budget, until)
     if engine not in ENGINES:
@@ -41,9 +44,10 @@ def run_oracle(
     if not goal.exact and engine != "replay":
         raise BadInput(f"--engine {engine} measures every pair: without it, --budget and --until estimate")
     asked = {"engine": engine, "budget": budget, "until": until}
-    of = opened(case, out, "oracle", choice, resources, SOURCES, asked)
+    of = opened(case, out, "oracle", choice, resources, SOURCES, asked, fill)
     if before := of.before():
         return before
+    of = of.filled()
     facts = of.facts()  # first: what fails here costs no oracle
     with of.units() as units:
         made = ENGINES[engine](of.case, of.held, units.choices)

@@ -1,5 +1,6 @@
 """collect(): the evidence that criteria need, most of it from one forward and backward pass, batch by batch."""
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -9,6 +10,8 @@ import torch
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.labels import are_classes, described
+from pruning_oracle.bench.network.fills import fills_for
+from pruning_oracle.bench.network.gates import filled
 from pruning_oracle.bench.runs.shelf import Shelf
 from pruning_oracle.criteria.evidence.evidence import Evidence
 from pruning_oracle.criteria.evidence.filters import convolutions
@@ -16,7 +19,14 @@ from pruning_oracle.criteria.evidence.gathered import GatheredEvidence
 from pruning_oracle.criteria.evidence.passes import differentiable, slopeless, stream
 from pruning_oracle.criteria.evidence.room import Room, holds
 from pruning_oracle.criteria.evidence.source import Source, sources
-from pruning_oracle.criteria.evidence.statistics import DIFFERENTIATED, LABELS, SHARED_PASS, WEIGHT_GRAD, WEIGHT_PRODUCT
+from pruning_oracle.criteria.evidence.statistics import (
+    DIFFERENTIATED,
+    LABELS,
+    OF_ZEROS,
+    SHARED_PASS,
+    WEIGHT_GRAD,
+    WEIGHT_PRODUCT,
+)
 from pruning_oracle.criteria.evidence.tally import BatchStatistics, SiteStatistics
 
 
@@ -63,13 +73,20 @@ def collect(
 
 
 def unavailable(case: Case, needs: frozenset[str]) -> dict[str, str]:
-    """The evidence among `needs` that a case cannot provide, by name, with the reason; sources are tried on one example."""
+    """The evidence among `needs` that a case cannot provide, by name, with the reason; sources are tried on one example.
+
+    They are tried with zeros in place of removed maps, and what speaks of these alone is unavailable under another fill.
+    """
+    fill, case = case.fill, dataclasses.replace(case, fill=None)
     reasons = {name: _refusal(case, source) for name, source in sources().items() if name in needs}
     if needs & DIFFERENTIATED:
         reasons |= dict.fromkeys(needs & DIFFERENTIATED, slopeless(case))
     if LABELS in needs:
         labels = next(case.batches(case.train, [0], 1)).labels
         reasons[LABELS] = "" if are_classes(labels) else f"one whole number per example, and these are {described(labels)}"
+    if fill:
+        of_zeros = {name for name in needs if name in OF_ZEROS or (name in sources() and sources()[name].of_zeros)}
+        reasons |= dict.fromkeys(of_zeros, f"--fill zero: it speaks of maps that become zeros, and not of --fill {fill.name}")
     return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -103,7 +120,9 @@ def _pass(
     gathered = GatheredEvidence(case, shelf)
     for block, batch in stream(case, rows, size, f"{label} evidence"):
         gathered.batch(batch)
-        for tally in _observe(case, batch, needs, gathered) if needs & SHARED_PASS else ():
+        with filled(case.model, fills_for(case, batch) if needs & DIFFERENTIATED else {}):
+            tallies = _observe(case, batch, needs, gathered) if needs & SHARED_PASS else []
+        for tally in tallies:
             parts = tally.parts()
             _note_if_not_finite(tally.site, parts, block, failed)
             gathered.site(tally.site, parts, tally.counts)

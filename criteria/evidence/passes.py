@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.device import exact_enough
-from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.network.fills import fills_for
+from pruning_oracle.bench.network.gates import filled, gated
 from pruning_oracle.bench.progress import bar
 
 
@@ -25,12 +26,14 @@ def by_batch(
 ) -> dict[str, Tensor]:
     """Calls `of` with the rows of every batch and the batch, and puts its results together, by site.
 
-    `of` gives one tensor `[example, map]` per site, in the order of the sites.
+    `of` gives one tensor `[example, map]` per site, in the order of the sites. The case's fill stands in for removed maps.
     """
     found: dict[str, Tensor] = {}
     done = 0
     for block, batch in stream(case, rows, size, label):
-        for site, part in zip(case.sites, of(block, batch), strict=True):
+        with filled(case.model, fills_for(case, batch)):
+            parts = of(block, batch)
+        for site, part in zip(case.sites, parts, strict=True):
             whole = found.setdefault(site.name, part.new_empty((len(rows), *part.shape[1:]), device="cpu", requires_grad=False))
             whole[done : done + len(block)] = part.detach()
         done += len(block)

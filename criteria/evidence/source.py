@@ -26,7 +26,8 @@ class Source:
 
     `gather` gives it by site: `[example, map]`, or for all examples together `[1, map]` or `[map, number]`. `unfit` says why a
     case cannot provide it; empty if it can. An expensive source looks at the first `most` examples only. A pass of it holds
-    `holds` times the activations of its examples, and `copies` of the network's parameters.
+    `holds` times the activations of its examples, and `copies` of the network's parameters. What is `of_zeros` speaks of maps
+    or weights that become zeros, and is unavailable where another fill stands in a removed map's place.
     """
 
     gather: Gather
@@ -34,6 +35,7 @@ class Source:
     most: int | None
     holds: float
     copies: int
+    of_zeros: bool
 
 
 BACKWARD = 3.0  # times the activations of its examples: what a forward and backward pass holds, with copies of a layer's
@@ -43,7 +45,12 @@ SOURCES: dict[str, Source] = {}
 
 
 def source(
-    *, unfit: Callable[[Case], str] = fits, most: int | None = None, holds: float = BACKWARD, copies: int = 0
+    *,
+    unfit: Callable[[Case], str] = fits,
+    most: int | None = None,
+    holds: float = BACKWARD,
+    copies: int = 0,
+    of_zeros: bool = False,
 ) -> Callable[[Gather], Gather]:
     """Decorator: registers a function as the source of the evidence of its own name; see `Source` for its arguments.
 
@@ -58,7 +65,7 @@ def source(
             )
         if name in SOURCES:
             raise BadInput(f"evidence {name!r} already exists in {SOURCES[name].gather.__module__}: give yours another name")
-        SOURCES[name] = Source(function, unfit, most, holds, copies)
+        SOURCES[name] = Source(function, unfit, most, holds, copies, of_zeros)
         return function
 
     return register

@@ -32,10 +32,11 @@ STATISTICS: dict[str, Statistic] = {
     "largest": Statistic(itself, largest=True),
     "zero_share": Statistic(is_zero),
 }
-GATE_GRAD = "gate_grad"  # dLoss/dgate, which is the sum over positions of activation × gradient
-PRODUCT = "product_magnitude"  # the sum over positions of |activation × gradient|
+GATE_GRAD = "gate_grad"  # dLoss/dgate, which is the sum over positions of (activation − fill) × gradient
+PRODUCT = "product_magnitude"  # the sum over positions of |(activation − fill) × gradient|
 LABELS = "labels"  # one class per example: a field of all evidence, named where a criterion cannot do without
 WEIGHT_PRODUCT = "weight_product"  # the sum over the weights of a map's filters of weight × gradient, per example
 WEIGHT_GRAD = "weight_grad"  # the gradient of the mean loss by each weight of a map's filters, [map, weight]
 DIFFERENTIATED = frozenset({GATE_GRAD, PRODUCT, WEIGHT_PRODUCT, WEIGHT_GRAD})
+OF_ZEROS = frozenset({WEIGHT_PRODUCT, WEIGHT_GRAD})  # they speak of weights that become zeros, whatever the fill is
 SHARED_PASS = frozenset(STATISTICS) | DIFFERENTIATED

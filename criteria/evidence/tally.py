@@ -65,7 +65,8 @@ class BatchStatistics:
         wanted, kept = {name: self.products[name] for name in (GATE_GRAD, PRODUCT) if name in self.products}, output.detach()
 
         def multiply(grad: Tensor) -> None:
-            for name, found in self._multiplied(wanted, *(value.movedim(gate.axis, 1) for value in (kept, grad))).items():
+            lost = kept if gate.fill is None else kept - gate.standing_in(kept)
+            for name, found in self._multiplied(wanted, *(value.movedim(gate.axis, 1) for value in (lost, grad))).items():
                 wanted[name].index_add_(1, maps, found[:, channels])
 
         if wanted:

@@ -135,8 +135,11 @@ def missing(case: Case) -> str:
     return "" if importlib.util.find_spec("torch_pruning") else MISSING
 
 
-def shipped(gather: Gather) -> Gather:
-    """Decorator: registers a source of evidence, available where the library is installed and can score the case."""
+def shipped(gather: Gather, of_zeros: bool = False) -> Gather:
+    """Decorator: registers a source of evidence, available where the library is installed and can score the case.
+
+    See `Source` for what is `of_zeros`.
+    """
 
     @functools.wraps(gather)
     def attributed(case: Case, rows: Sequence[int], size: int) -> dict[str, Tensor]:
@@ -150,4 +153,4 @@ def shipped(gather: Gather) -> Gather:
             reason = (str(error).splitlines() or ["no reason given"])[0]
             raise BadInput(f"torch-pruning: {type(error).__name__}: {reason}") from error
 
-    return source(unfit=missing, copies=10)(attributed)
+    return source(unfit=missing, copies=10, of_zeros=of_zeros)(attributed)

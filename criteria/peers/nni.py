@@ -21,7 +21,7 @@ from pruning_oracle.criteria.peers.minibatches import rows_of_minibatches
 PROJECT = "NNI, from a description of it"
 
 
-@source(unfit=slopeless, copies=6)
+@source(unfit=slopeless, copies=6, of_zeros=True)
 def nni_squared_product(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "1 map"]]:
     """Σ (weight × gradient)² over a map's filters, with the gradient of a minibatch's mean loss, averaged over minibatches."""
     modules = list(convolutions(case).values())

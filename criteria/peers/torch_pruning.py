@@ -4,6 +4,7 @@ By default the library scores all layers of a group (the convolution, its batch 
 each channel the mean of these scores, and divides by the mean over the group's channels: a unit of its own.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,7 +67,7 @@ def torch_pruning_random_importance(case: Case, rows: Sequence[int], size: int) 
         return of_weights(case, "RandomImportance")
 
 
-@shipped
+@functools.partial(shipped, of_zeros=True)
 def torch_pruning_taylor_importance(case: Case, rows: Sequence[int], size: int) -> Found:
     """The scores of `TaylorImportance()` after a backward pass of the mean loss over all examples, added up batch by batch."""
     with grouped(case) as found:
@@ -75,7 +76,7 @@ def torch_pruning_taylor_importance(case: Case, rows: Sequence[int], size: int) 
         return importance_per_map(found, library("TaylorImportance"))
 
 
-@shipped
+@functools.partial(shipped, of_zeros=True)
 def torch_pruning_hessian_importance(case: Case, rows: Sequence[int], size: int) -> Found:
     """The scores of `HessianImportance()` after its documented loop: a backward pass and `accumulate_grad` per example.
 

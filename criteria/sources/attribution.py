@@ -57,7 +57,7 @@ def one_row(case: Case) -> str:
     return "" if rows == [1] * len(gates) else "captum takes layers that are called once, with one row per example"
 
 
-@source(unfit=_unfit_conductance, most=64, holds=8.0)
+@source(unfit=_unfit_conductance, most=64, holds=8.0, of_zeros=True)
 def gate_conductance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """How much of the change in loss from a zero input to the example goes through the map, in nats; 64 examples at most."""
     from captum.attr import LayerConductance  # noqa: PLC0415 (not needed by other criteria, and slow to import)

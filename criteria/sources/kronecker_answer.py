@@ -50,7 +50,7 @@ class Factors:
         return self.energy / examples * unexplained.flatten() / 2
 
 
-@source(unfit=slopeless, holds=8.0)
+@source(unfit=slopeless, holds=8.0, of_zeros=True)
 def kronecker_answer(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "one map"]]:
     """Second-order loss of a map's filters once the other filters of their layers have answered, in nats."""
     factors = {name: Factors(int(getattr(module, "groups"))) for name, module in convolutions(case).items()}  # noqa: B009 (typed as a module)

@@ -28,7 +28,7 @@ def unfit(case: Case) -> str:
     return unread(case) or slopeless(case)
 
 
-@source(unfit=unfit, holds=8.0, copies=1)
+@source(unfit=unfit, holds=8.0, copies=1, of_zeros=True)
 def consumer_product(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """Activation × gradient over positions, through each layer that reads the map alone, summed over these layers."""
     found = consumers(case)
@@ -43,7 +43,7 @@ def consumer_product(case: Case, rows: Sequence[int], size: int) -> dict[str, Fl
     return by_batch(case, rows, size, "layers", of)
 
 
-@source(unfit=unfit, holds=8.0, copies=1)
+@source(unfit=unfit, holds=8.0, copies=1, of_zeros=True)
 def layer_products(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """Sum of (Σ weight × gradient)² over the layers that make, normalise and read a map; biases are weights."""
     found = consumers(case, also=(_BatchNorm,))

@@ -33,7 +33,7 @@ def unfit(case: Case) -> str:
     return "" if batch.inputs.is_floating_point() else "its inputs are whole numbers, which captum cannot differentiate by"
 
 
-@source(unfit=unfit, most=64, holds=20.0)
+@source(unfit=unfit, most=64, holds=20.0, of_zeros=True)
 def gate_relevance(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "example map"]]:
     """Relevance of a map for the score of the example's label, summed over positions; 64 examples at most."""
     return by_batch(case, rows, size, "relevance", lambda block, batch: relevances(case, batch))

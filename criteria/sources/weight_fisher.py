@@ -13,7 +13,7 @@ from pruning_oracle.criteria.evidence.passes import differentiable, slopeless, s
 from pruning_oracle.criteria.evidence.source import source
 
 
-@source(unfit=slopeless, most=64, copies=4)
+@source(unfit=slopeless, most=64, copies=4, of_zeros=True)
 def weight_fisher(case: Case, rows: Sequence[int], size: int) -> dict[str, Float[Tensor, "map weight"]]:
     """Mean over examples of the squared gradient by each weight of a map's filters, in nats²; 64 examples at most."""
     made = convolutions(case)

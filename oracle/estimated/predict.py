@@ -16,7 +16,8 @@ from torch import Tensor
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import are_class_scores
-from pruning_oracle.bench.network.gates import gated
+from pruning_oracle.bench.network.fills import fills_for
+from pruning_oracle.bench.network.gates import filled, gated
 from pruning_oracle.bench.runs import Arrays
 from pruning_oracle.oracle.parts import check_loss
 
@@ -45,7 +46,7 @@ def first_order_moves(case: Case, batch: Batch, block: list[int]) -> Arrays:
     """
     like = next(case.model.parameters())
     values = {site: like.new_ones(batch.examples, site.maps, requires_grad=True) for site in case.sites}
-    with torch.enable_grad(), gated(case.model, values):
+    with torch.enable_grad(), filled(case.model, fills_for(case, batch)), gated(case.model, values):
         output = case.model(batch.inputs)
         loss = case.losses_of(output, batch)
         check_loss(case, loss.detach(), block)

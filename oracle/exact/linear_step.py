@@ -84,6 +84,7 @@ def output_without_maps(
     layer: nn.Module,
     channels: Channels,
     given: Tensor,
+    instead: Tensor | None,
     after: Tensor,
     rows: Rows,
     examples: Int[Tensor, " pair"],
@@ -92,23 +93,31 @@ def output_without_maps(
     """A layer's output for every (example, removal) pair; pairs of one removal, named by `which`, must follow one another.
 
     `given` and `after` are the layer's kept input and output, both laid out as `rows`; `channels` are each removal's channels
-    in the input. The contribution of what is removed is computed from these channels alone.
+    in the input. `instead` is the input with what stands in for removed maps, for every example or the same for all; None if
+    zeros do. The contribution of what is removed, less that of what stands in, is computed from these channels alone.
     """
     result, start = rows.take(after, examples), 0
     for index, count in _runs(which):
         part = examples[start : start + count]
         if channels[index]:  # a layer that reads a part of the maps may read none of these
-            result[start * rows.per : (start + count) * rows.per] -= _contribution(layer, channels[index], given, rows, part)
+            result[start * rows.per : (start + count) * rows.per] -= _contribution(
+                layer, channels[index], given, instead, rows, part
+            )
         start += count
     return result
 
 
-def _contribution(layer: nn.Module, channels: list[int], given: Tensor, rows: Rows, examples: Tensor) -> Tensor:
-    weight = layer.get_parameter("weight")[:, channels]
-    if isinstance(layer, nn.Linear):
-        return rows.take(given[..., channels], examples) @ weight.T
-    own = rows.take(given[:, channels], examples)
-    base = _base(layer)
+def _contribution(
+    layer: nn.Module, channels: list[int], given: Tensor, instead: Tensor | None, rows: Rows, examples: Tensor
+) -> Tensor:
+    base, weight = _base(layer), layer.get_parameter("weight")[:, channels]
+    index = (..., channels) if base is nn.Linear else (slice(None), channels)
+    own = rows.take(given[index], examples)
+    if instead is not None:
+        whose = examples if len(instead) == len(given) else torch.zeros_like(examples)
+        own = own - rows.take(instead[index], whose)
+    if base is nn.Linear:
+        return own @ weight.T
     assert base is not None
     return CONVOLVE[base](own, weight, None, layer.stride, layer.padding, layer.dilation)
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from pruning_oracle.bench.case import Batch, Case, Site
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.network.fills import fills_for
+from pruning_oracle.bench.network.gates import Fills, filled
 from pruning_oracle.oracle.exact import proof
 from pruning_oracle.oracle.exact.batch_layout import Unreplayable
 from pruning_oracle.oracle.exact.choices import ENTIRE, Choices
@@ -31,13 +33,15 @@ class Network:
     def __init__(self, case: Case, choices: Choices) -> None:
         self.case, self.choices = case, choices
         self.whole = Untraced(case)
+        self.fills: Fills = {}  # what stands in for removed maps, for the examples of the batch
         self.traced: Traced | None = None
         self.why = ""  # if every removal runs the whole network: the reason
         self.reasons: set[str] = set()  # why single sites do
 
     def keep(self, batch: Batch) -> Any:
         """The network's output for a batch, to whose examples pairs refer from now on."""
-        self.whole.batch = batch
+        self.whole.batch, self.fills = batch, {}  # frees the last batch's first
+        self.fills = fills_for(self.case, batch)
         if not self.why:
             try:
                 self.traced = self.traced or Traced(self.case, batch, self.choices)
@@ -50,21 +54,22 @@ class Network:
         return self.case.model(batch.inputs)
 
     @property
-    def state(self) -> tuple[Batch, Any]:
+    def state(self) -> tuple[Batch, Fills, Any]:
         """The batch that pairs refer to, with its kept values; setting it returns to that batch after others were kept."""
-        return self.whole.batch, self.traced and self.traced.state
+        return self.whole.batch, self.fills, self.traced and self.traced.state
 
     @state.setter
-    def state(self, kept: tuple[Batch, Any]) -> None:
-        self.whole.batch = kept[0]
+    def state(self, kept: tuple[Batch, Fills, Any]) -> None:
+        self.whole.batch, self.fills = kept[:2]
         if self.traced:
-            self.traced.state = kept[1]
+            self.traced.state = kept[2]
 
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
-        """False where a map is known to be zero all over the example, so that removing it changes nothing."""
+        """False where a map is known to equal what stands in for it all over the example, so that removal changes nothing."""
         try:
             if self.traced:
-                return self.traced.alive(site)
+                with filled(self.case.model, self.fills):
+                    return self.traced.alive(site)
         except PASSED_ON:
             raise
         except Exception as error:
@@ -88,7 +93,8 @@ class Network:
         try:
             self.traced.prepare(removals)
             few = proof.some(len(which), room // max(1, self.whole.held)).to(which.device)
-            found, expected = (each.removed(removals, examples[few], which[few]) for each in (self.traced, self.whole))
+            with filled(self.case.model, self.fills):
+                found, expected = (each.removed(removals, examples[few], which[few]) for each in (self.traced, self.whole))
             if proof.differ(found, expected, self.case.precision):
                 raise Unreplayable("the replay gives other outputs than the network itself")
         except PASSED_ON:
@@ -102,18 +108,25 @@ class Network:
         """The most bytes that one (example, removal) pair of what is prepared holds at any time."""
         if self.traced is None or self._entire(removals):
             return self.whole.held + removals.held
-        return self.traced.pair_bytes(removals) + removals.held
+        return self.traced.pair_bytes(removals) + removals.held + self._filling(removals)
+
+    def _filling(self, removals: Removals) -> int:
+        """The bytes of the samples that stand in for a pair's maps at one gate, which are copied."""
+        gates = {name for one in removals.sets for site in one for name in site.gates}
+        sizes = [self.fills[name].nbytes for name in gates & self.fills.keys() if self.fills[name].ndim > 1]
+        return 2 * max(sizes, default=0) // self.whole.batch.examples
 
     def removed(self, removals: Removals, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]) -> Any:
         """The network's output for every (example, removal) pair of what is prepared; `which` are places in `removals`."""
-        try:
-            if self.traced and not self._entire(removals):
-                return self.traced.removed(removals, examples, which)
-        except PASSED_ON:
-            raise
-        except Exception as error:
-            self._give_up(removals.name, error)
-        return self.whole.removed(removals, examples, which)
+        with filled(self.case.model, self.fills):
+            try:
+                if self.traced and not self._entire(removals):
+                    return self.traced.removed(removals, examples, which)
+            except PASSED_ON:
+                raise
+            except Exception as error:
+                self._give_up(removals.name, error)
+            return self.whole.removed(removals, examples, which)
 
     def _entire(self, removals: Removals) -> bool:
         return self.choices.get(removals.name) == ENTIRE

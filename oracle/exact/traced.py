@@ -51,6 +51,7 @@ class Traced:
         Raises Unreplayable if they are not laid out as the layout says.
         """
         self.values: Values = {}  # frees the last batch's values first
+        self.standing_in: dict[tuple[str, fx.Node], Tensor] = {}
         self.values = self._run(fold_batch_norms.laid_out(batch.inputs, self.format))
         self.examples = batch.examples
         for node, value in self.values.items():
@@ -66,15 +67,17 @@ class Traced:
     @state.setter
     def state(self, kept: tuple[Values, int]) -> None:
         self.values, self.examples = kept
+        self.standing_in = {}
 
     def alive(self, site: Site) -> Bool[Tensor, "example map"]:
-        """Where a map is not zero all over the example; removing it anywhere else changes nothing."""
+        """Where a map is not what stands in for it all over the example; removing it anywhere else changes nothing."""
         alive = torch.zeros(self.examples, site.maps, dtype=torch.bool, device=self.case.device)
         for node in self._gates(site):
             gate = self._module(node)
             if not isinstance(gate, Gate):
                 return torch.ones_like(alive)  # the gate lies inside a module that is one operation
-            lines = self.values[node].movedim(gate.axis, 1).ne(0)
+            value = self.values[node]
+            lines = value.ne(gate.standing_in(value)).movedim(gate.axis, 1)
             channels = lines.reshape(self.examples, -1, lines.shape[1], lines[0, 0].numel()).any(3).any(1)
             for channel, index in enumerate(gate.maps):
                 if index >= 0:
@@ -141,12 +144,13 @@ class Traced:
     def _replay(self, removals: Removals, way: Way, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]) -> Any:
         """The network's output for these pairs by one way; each value is dropped after its last use."""
         values: Values = {}
-        with gated(self.model, removals.gates(which)):
+        fills = {node: self._standing_in(removals.site, node) for node in way.steps}
+        with gated(self.model, removals.gates(which), examples):
             for node in way.nodes:
                 if node in way.steps:
                     rows, source = self.layout.rows[node][0], node.all_input_nodes[0]
                     assert rows is not None
-                    kept = self.values[source], self.values[node]
+                    kept = self.values[source], fills[node], self.values[node]
                     channels = way.steps[node]
                     gone = [[channel for index in maps for channel in channels[index]] for maps in removals.maps]
                     values[node] = output_without_maps(self._module(node), gone, *kept, rows, examples, which)
@@ -155,6 +159,23 @@ class Traced:
                 for done in way.freed.get(node, ()):
                     del values[done]
         return values[way.nodes[-1]]
+
+    def _standing_in(self, site: Site, node: fx.Node) -> Tensor | None:
+        """What a layer that takes the linear step would get with every map of a site removed; None if these are zeros.
+
+        It is that of every example where samples stand in, else of one, since all are alike where they belong to maps.
+        """
+        if self.case.fill is None:
+            return None
+        if (site.name, node) not in self.standing_in:
+            examples = torch.arange(self.examples if self.case.fill.samples else 1, device=self.case.device)
+            values: Values = {}
+            gone = torch.zeros(len(examples), site.maps, device=self.case.device)
+            with gated(self.model, {site: gone}, examples):
+                for needed in self._needed(node.all_input_nodes[:1], self._changed(self._gates(site))):
+                    values[needed] = self._step(needed, values, examples)
+            self.standing_in[site.name, node] = values[node.all_input_nodes[0]]
+        return self.standing_in[site.name, node]
 
     def _plan(self, site: Site, alone: bool) -> Plan:
         """Plans removals at a site: finds what depends on its gates, and the layers among it that take the linear step.

@@ -27,5 +27,5 @@ class Untraced:
 
     def removed(self, removals: Removals, examples: Int[Tensor, " pair"], which: Int[Tensor, " pair"]) -> Any:
         """The network's output for every (example, removal) pair; `which` are places in `removals`."""
-        with gated(self.case.model, removals.gates(which)):
+        with gated(self.case.model, removals.gates(which), examples):
             return self.case.model(self.batch.inputs[examples])

@@ -9,6 +9,7 @@ import numpy as np
 
 from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import unknown
+from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.loading.choice import ExampleChoice
 from pruning_oracle.bench.map_set import MapSet, checked_sets
 from pruning_oracle.bench.setting import Finished, Resources
@@ -27,20 +28,22 @@ def run_sets(
     choice: ExampleChoice,
     resources: Resources,
     engine: str = "replay",
+    fill: str = ZERO,
 ) -> Finished:
     """Writes the joint losses of sets to `out`, unless that is up to date; a run that was interrupted goes on.
 
-    The setting is the sets, `choice`, `resources` and the name of an engine (a key of `SET_ENGINES`).
-    BadInput names what is wrong, before anything is measured.
+    The setting is the sets, `choice`, `resources`, the name of an engine (a key of `SET_ENGINES`), and what stands in the place
+    of removed maps (see `FILLS`). BadInput names what is wrong, before anything is measured.
     """
     if engine not in SET_ENGINES:
         raise unknown("engine", engine, SET_ENGINES)
     sets = checked_sets(case, sets)
     named = [one.named for one in sets]
     asked = {"engine": engine, "sets digest": hashlib.sha256(json.dumps(named).encode()).hexdigest()}
-    of = opened(case, out, "sets", choice, resources, SOURCES, asked)
+    of = opened(case, out, "sets", choice, resources, SOURCES, asked, fill)
     if before := of.before():
         return before
+    of = of.filled()
     facts = of.facts() | {"sets": named}
     with of.units() as units:
         made = SET_ENGINES[engine](of.case, of.held, units.choices)

@@ -23,6 +23,7 @@ from pruning_oracle.reports.inputs.site_names import with_shown_names
 from pruning_oracle.reports.inputs.tables import csv_text, read_csv
 
 EXAMPLES = ("shared", "fresh")
+ZERO = "zero"  # the fill of most oracles, and of all that were measured before there were others
 SHIPPED = "shipped"  # the fact of an oracle that ships with the suite: weights and examples vouch for it, whatever the code
 # what computes the tables
 GRADER = ("reports/agreement/tables.py", "reports/inputs/read.py")
@@ -57,6 +58,11 @@ class Run:
         known = self.oracle.facts.get("estimated")
         return f", the oracle estimated from {known['share']:.1%} of all pairs" if known else ""
 
+    @property
+    def filled(self) -> str:
+        """What stands in a removed map's place, as a half sentence; nothing where zeros do."""
+        return filled_by(self.oracle)
+
     def saliency(self, criterion: str, site: str, examples: str) -> np.ndarray:
         """A criterion's saliency at a site, `[example, map]` or `[1, map]`, before its reduction."""
         return self.criteria.arrays[f"{examples}/{criterion}/{site}"].astype(np.float64)
@@ -75,6 +81,18 @@ def error_of(oracle: RunFile, site: str) -> np.ndarray:
     """Standard error of an oracle on its own examples, `[map]` in nats; of an estimated one its unbiased estimates'."""
     zeros = np.zeros(oracle.arrays[f"change/{site}"].shape[1])
     return oracle.arrays.get(f"error/{site}", zeros).astype(np.float64)
+
+
+def fill_of(file: RunFile) -> dict[str, Any]:
+    """What a run file says of what stands in a removed map's place; zeros do in one that says nothing."""
+    return dict(file.facts.get("fill", {"name": ZERO}))
+
+
+def filled_by(file: RunFile) -> str:
+    """What stands in a removed map's place, as a half sentence; nothing where zeros do."""
+    fill = fill_of(file)
+    said = {"mean": "its mean over {examples} others", "resample": "the map of one of {examples} others"}
+    return f", {said[fill['name']].format(**fill)} in a removed map's place" if fill["name"] in said else ""
 
 
 def read_shown_run(case: str, seed: int, root: Path) -> Run:
@@ -106,6 +124,8 @@ def joined_run(oracle: RunFile, criteria: RunFile, case: str, seed: int) -> Run:
             raise BadInput(f"{file.path} is of {file.facts['case']} seed {file.facts['seed']}, not of {case} seed {seed}")
     _same(oracle, criteria, "weights", oracle.facts["weights"], criteria.facts["weights"])
     _same(oracle, criteria, "shared examples", oracle.facts["data"], criteria.facts["shared"]["data"])
+    _same(oracle, criteria, "fills", *(fill_of(file)["name"] for file in (oracle, criteria)))
+    _same(oracle, criteria, "examples that fills are taken from", *(fill_of(file) for file in (oracle, criteria)))
     _same(oracle, criteria, "sites", oracle.facts["sites"], criteria.facts["sites"])
     if not oracle.facts.get(SHIPPED):
         _same(oracle, criteria, "sources of the case", *(_sources(file)["case"] for file in (oracle, criteria)))
@@ -162,6 +182,7 @@ def check_alike(found: list[Run]) -> None:
     for run in found[1:]:
         for what in ("examples", "precision", "engine", "sites"):
             _same(found[0].oracle, run.oracle, what, found[0].oracle.facts[what], run.oracle.facts[what])
+        _same(found[0].oracle, run.oracle, "fills", *(fill_of(one.oracle)["name"] for one in (found[0], run)))
         _same(found[0].criteria, run.criteria, "criteria", *(list(one.criteria.facts["criteria"]) for one in (found[0], run)))
 
 

@@ -11,10 +11,15 @@ SHARE = (float, None)  # None where it has no meaning
 SOURCES = {"sources?": {"stage": str, "case": str, "criteria": str}, "libraries": TEXTS, "commit": str}
 MEASURED = SOURCES | {"case": str, "seed": int, "suite?": str, "processor?": str, "when?": str}
 RUN = MEASURED | {"weights": str, "sites": [{"name": str, "maps": int}]}
+FILL = {"fill?": {"name": str, "examples?": int}}  # what stands in a removed map's place: zeros, where a file says nothing
 SPLIT = {"data": str, "examples": int}
-ORACLE = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "estimated?": {"share": float}, "shipped?": bool}
-CRITERIA = RUN | {"precision": str, "criteria": {...: {"reduce": str}}, "shared": SPLIT, "fresh": SPLIT}
-SETS = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "sets": [{...: [int]}]}
+ORACLE = (
+    RUN
+    | {"data": str, "examples": int, "precision": str, "engine": str, "estimated?": {"share": float}, "shipped?": bool}
+    | FILL
+)
+CRITERIA = RUN | FILL | {"precision": str, "criteria": {...: {"reduce": str}}, "shared": SPLIT, "fresh": SPLIT}
+SETS = RUN | FILL | {"data": str, "examples": int, "precision": str, "engine": str, "sets": [{...: [int]}]}
 # what the page needs beside what comparisons need
 SHOWN_ORACLE = {"sites": [{"mflops": float}], "seconds": float, "device": str, "threads": int, "batch": int, "why": str}
 SHOWN_ORACLE |= {"versions": TEXTS, "test": {"loss": float, "accuracy": SHARE, "examples": int}}

@@ -40,6 +40,8 @@ def measured_figures(case: str, seeds: Sequence[int], root: Path) -> MeasuredFig
     """The runs of a case at the seeds, checked to be measured alike, with their figures; `root` is the folder of all runs."""
     found = [read_run(case, seed, root) for seed in seeds]
     check_alike(found)
+    if found[0].filled:
+        raise BadInput(f"{found[0].oracle.path} has another fill than zero, of which baselines are: measure it again")
     quick = {run.seed: read_quick(run, runs.folder(case, run.seed, root)) for run in found}
     return MeasuredFigures(found, {run.seed: figures(run, quick[run.seed]) for run in found})
 

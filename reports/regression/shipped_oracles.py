@@ -53,9 +53,9 @@ def renew_beside(found: list[Run], baselines: Path) -> list[int]:
 def renew(run: Run, folder: Path = FOLDER) -> bool:
     """Ships the oracle of a run of an embedded case, unless the one that ships says the same; returns whether it did.
 
-    An estimated oracle never ships. What the numbers differ by is rounding up to `ROUNDING`.
+    An estimated oracle never ships, nor one with a fill. What the numbers differ by is rounding up to `ROUNDING`.
     """
-    if run.estimated or not (WEIGHTS / path(run.case, run.seed).name).is_file():
+    if run.estimated or run.filled or not (WEIGHTS / path(run.case, run.seed).name).is_file():
         return False
     file = path(run.case, run.seed, folder)
     if file.is_file() and not unfit(run.criteria, folder):

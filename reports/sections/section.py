@@ -46,7 +46,7 @@ class CaseStudy:
         facts = self.runs[0].oracle.facts
         seeds = f"{len(self.runs)} seed" + ("" if len(self.runs) == 1 else "s")
         known = f"{facts['examples']} training examples per seed, {seeds}, {facts['precision']} on {facts['device']}"
-        return known + self.runs[0].estimated
+        return known + self.runs[0].filled + self.runs[0].estimated
 
 
 @dataclass(frozen=True)
