@@ -14,6 +14,7 @@ from pruning_oracle.bench.loading.choice import ExampleChoice
 from pruning_oracle.bench.network.fills import fills_for, prepared
 from pruning_oracle.bench.network.gates import filled, gated
 from pruning_oracle.bench.setting import Resources
+from pruning_oracle.criteria.criterion import choose_criteria
 from pruning_oracle.criteria.evidence.collect import collect, unavailable
 from pruning_oracle.criteria.evidence.source import sources
 from pruning_oracle.criteria.evidence.statistics import SHARED_PASS
@@ -65,10 +66,10 @@ def test_every_kind_of_evidence_follows_the_fill_or_says_nothing_of_it_or_is_una
     every = SHARED_PASS | frozenset(sources())
     lost, lost_before = unavailable(case, every), unavailable(plain, every)
     assert lost.keys() - lost_before.keys() <= OF_ZEROS
-    assert OF_ZEROS <= lost.keys()
-    for kind in OF_ZEROS:
+    assert lost.keys() >= OF_ZEROS & every
+    for kind in OF_ZEROS & every:
         assert lost[kind] == f"--fill zero: it speaks of maps that become zeros, and not of --fill {fill}"
-    needs = every - lost.keys()
+    needs = frozenset(every - lost.keys())
     whole, parts = (collect(case, range(12), size, needs, "test") for size in (12, 5))
     before = collect(plain, range(12), 12, needs, "test")
     for site in whole:
@@ -76,6 +77,11 @@ def test_every_kind_of_evidence_follows_the_fill_or_says_nothing_of_it_or_is_una
             torch.testing.assert_close(*(one[site].statistics[kind] for one in (whole, parts)), rtol=1e-9, atol=1e-12)
             same = torch.equal(whole[site].statistics[kind], before[site].statistics[kind])
             assert same == (kind not in FOLLOWS), kind
+
+
+def test_what_other_libraries_compute_of_zeros():
+    choose_criteria(["all"])
+    assert {name for name, source in sources().items() if source.of_zeros} == OF_ZEROS - SHARED_PASS
 
 
 @pytest.mark.parametrize("fill", OTHERS)
