@@ -91,8 +91,7 @@ def fill_of(file: RunFile) -> dict[str, Any]:
 def filled_by(file: RunFile) -> str:
     """What stands in a removed map's place, as a half sentence; nothing where zeros do."""
     fill = fill_of(file)
-    said = {"mean": "its mean over {examples} others", "resample": "the map of one of {examples} others"}
-    return f", {said[fill['name']].format(**fill)} in a removed map's place" if fill["name"] in said else ""
+    return "" if fill["name"] == ZERO else f", fill {fill['name']} from {fill.get('examples', 'some')} others"
 
 
 def read_shown_run(case: str, seed: int, root: Path) -> Run:
