@@ -64,6 +64,7 @@ FUNCTIONS: dict[str, Any] = {
         *(pruning.loss_and_accuracy, pruning.furthest, pruning.ends_of_squeezenet),
         *(small_records.times_as_long, small_records.equal_quality, small_records.kills, small_records.random_networks),
         small_records.repairs,
+        small_records.fills,
         chosen_sets.chosen_sets,
         *(commands.commands, interface.interface, first_oracle.first_picture, paper_points.paper_table, paper_points.sources),
         *(speed_section, precision_section, estimated_section, quoted),

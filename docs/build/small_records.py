@@ -9,6 +9,15 @@ import pandas as pd
 from pruning_oracle.reports.inputs.records import ROOT
 from pruning_oracle.reports.inputs.tables import markdown
 
+FILL_COLUMNS = {
+    "`oracle_abs`, mean over sites": "spearman of oracle_abs, mean over sites",
+    "lowest site": "lowest site",
+    "mean of magnitudes": "spearman of oracle_mean_abs, mean over sites",
+    "ceiling": "ceiling of zero",
+    "magnitude of changes, of zeros'": "ratio of mean |change|",
+    "times as long": "times as long",
+}
+
 
 def newest(name: str) -> Any:
     """The content of the newest record's JSON file of that name."""
@@ -66,6 +75,27 @@ def repairs() -> str:
         f" neither chose nor repaired; repairs saw {record['repaired on']}. {where}, {record['when'][:10]}.</small>"
     )
     return f"{markdown(table, disable_numparse=True)}\n\n{said}"
+
+
+def fills() -> str:
+    """A row per network and fill: how its order agrees with that of zeros, how large changes are, and its time."""
+    record = newest("fills.json")
+    rows = []
+    for (network, fill), own in pd.DataFrame(record["rows"]).groupby(["case", "fill"], sort=False):
+        row = {"network": network, "fill": f"`{fill}`"}
+        for title, column in FILL_COLUMNS.items():
+            row[title] = ", ".join(f"{value:.2f}".replace("-", "−") for value in own[column])
+        rows.append(row)
+    one = record["rows"][0]
+    where = (
+        f"{record['device']}, {record['threads']} thread, torch {record['versions']['torch']}, commit {record['commit'][:12]}"
+    )
+    said = (
+        f"<small>Seeds 0, 1, 2; {one['examples']} training examples, fills from {one['fill examples']} others. Spearman within"
+        " each site with the order of `zero` on the same examples; the ceiling is how well `zero` on half of them predicts its"
+        f" order on the other half, corrected for length. Time is a processor's. {where}, {record['when'][:10]}.</small>"
+    )
+    return f"{markdown(pd.DataFrame(rows), disable_numparse=True)}\n\n{said}"
 
 
 def random_networks() -> str:

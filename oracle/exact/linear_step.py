@@ -1,4 +1,7 @@
-"""The linear step: a layer's output without some of its input maps is its output minus the contribution of these maps."""
+"""The linear step: a layer's output without some of its input maps is its output minus the contribution of these maps.
+
+Where something else than zeros stands in for them, its contribution is added.
+"""
 
 import math
 from collections.abc import Callable, Iterable

@@ -1,9 +1,9 @@
 """The fast exact engine: many removals side by side, each recomputing only what depends on the removed map.
 
-Three things make it fast. What does not depend on a map is computed once per batch (`traced.py`). Where a map is zero all
-over an example, removing it needs no computation. And the layer that reads the maps can take the linear step
-(`linear_step.py`). Each site's replay is proved on a few pairs; a site that cannot be replayed, and a network whose values
-cannot be kept, runs as a whole for every removal, just as exactly (`network.py`).
+Three things make it fast. What does not depend on a map is computed once per batch (`traced.py`). Where a map is what
+stands in for it (zeros, as a rule) all over an example, removing it needs no computation. And the layer that reads the maps can
+take the linear step (`linear_step.py`). Each site's replay is proved on a few pairs; a site that cannot be replayed, and a
+network whose values cannot be kept, runs as a whole for every removal, just as exactly (`network.py`).
 """
 
 import logging
@@ -80,7 +80,7 @@ class Replay:
 
     @torch.no_grad()
     def alive(self, site: Site, batch: Batch) -> Bool[Tensor, "example map"]:
-        """False for the pairs known to change nothing, because the map is zero all over the example; true for the others."""
+        """False for the pairs known to change nothing, because the map is what stands in for it; true for the others."""
         with memory.memory_error_as_bad_input(self.case, batch.examples):
             self._keep(batch)
             return self.network.alive(site)

@@ -1,8 +1,8 @@
 """The fast exact engine for joint losses: many sets side by side, each recomputing only what lies behind its first map.
 
-Sets are sorted by the site, in the network's order, at which the first of their maps is not zero all over the example. In front
+Sets are sorted by the site, in the network's order, at which the first of their maps is not what stands in for it. In front
 of that site nothing changes, so that the kept values of the batch are used, by the machinery that measures single maps
-(`oracle/exact/`). A set whose maps are all zero changes nothing and needs no computation.
+(`oracle/exact/`). A set whose maps are all so changes nothing and needs no computation.
 """
 
 from collections.abc import Sequence
@@ -59,6 +59,6 @@ class ReplaySets:
         return joint
 
     def _alive(self, site: Site, sets: list[Maps], batch: Batch) -> Bool[Tensor, "example set"]:
-        """Whether any map that a set removes at a site is not zero all over the example."""
+        """Whether any map that a set removes at a site is not what stands in for it all over the example."""
         alive = self.engine.alive(site, batch)
         return torch.stack([alive[:, list(one[site])].any(1) for one in sets], 1)
