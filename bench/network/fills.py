@@ -13,6 +13,7 @@ from pruning_oracle.bench.case import Batch, Case
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.fill import MEAN
 from pruning_oracle.bench.network.gates import Fills, Gate
+from pruning_oracle.bench.network.memory import memory_error_as_bad_input
 
 Look = Callable[[str, Gate, Tensor], None]  # at a gate's name, the gate, and what passes it
 
@@ -41,10 +42,11 @@ def prepared(case: Case, rows: Sequence[int], size: int) -> Case:
     """
     if case.fill is None:
         return case
-    _check_calls(case)
-    if not case.fill.samples:
-        return dataclasses.replace(case, fill=dataclasses.replace(case.fill, means=_means(case, size)))
-    _check_sizes(case, rows)
+    with memory_error_as_bad_input(case, size):
+        _check_calls(case)
+        if not case.fill.samples:
+            return dataclasses.replace(case, fill=dataclasses.replace(case.fill, means=_means(case, size)))
+        _check_sizes(case, rows)
     return case
 
 

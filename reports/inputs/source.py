@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pruning_oracle.reports.citation import HOW, bibtex
-from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.inputs.read import Run, fill_of
 from pruning_oracle.reports.inputs.tables import plain_cell
 
 UNKNOWN = "unknown"  # what a file of an older version does not say
@@ -18,8 +18,9 @@ def source(found: Sequence[Run]) -> dict[str, Any]:
 
     Returns:
         `suite` and `commit` that measured, `measured` (the days, first and last), lists of `hardware` and `libraries`, `cases`
-        (by name their seeds, numbers of oracle and fresh examples, precision and engine, and of an estimated oracle the share
-        of pairs measured), `cite` (the command that prints the entries) and `bibtex` (the entries).
+        (by name their seeds, numbers of oracle and fresh examples, precision and engine, what stands in a removed map's place
+        unless zeros do, and of an estimated oracle the share of pairs measured), `cite` (the command that prints the entries)
+        and `bibtex` (the entries).
     """
     files = [file for run in found for file in (run.oracle, run.criteria)]
     suite, commit = (", ".join(_each(file.facts.get(name, UNKNOWN) for file in files)) for name in ("suite", "commit"))
@@ -57,8 +58,8 @@ def said_of_case(about: dict[str, Any]) -> str:
     one = len(about["seeds"]) == 1
     seeds, per_seed = f"seed{'' if one else 's'} {', '.join(map(str, about['seeds']))}", "" if one else " each"
     counts = f"{about['oracle examples']} oracle and {about['fresh examples']} fresh examples{per_seed}"
-    share = about.get("share of pairs measured")
-    return f"{seeds} with {counts}, {about['precision']}" + (
+    share, fill = about.get("share of pairs measured"), f", fill {about['fill']}" if "fill" in about else ""
+    return f"{seeds} with {counts}, {about['precision']}{fill}" + (
         f", oracle estimated from {share:.1%} of all pairs" if share else ""
     )
 
@@ -72,6 +73,8 @@ def _case(found: Sequence[Run]) -> dict[str, Any]:
         "precision": facts["precision"],
         "engine": facts["engine"],
     }
+    if found[0].filled:
+        about["fill"] = fill_of(found[0].oracle)["name"]
     return about | ({"share of pairs measured": facts["estimated"]["share"]} if "estimated" in facts else {})
 
 

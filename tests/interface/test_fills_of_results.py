@@ -17,6 +17,7 @@ from pruning_oracle.bench.loading.fill_choice import with_fill
 from pruning_oracle.oracle import measure as module
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.reports.inputs.read import check_alike, joined_run
+from pruning_oracle.reports.inputs.source import source
 from pruning_oracle.reports.regression import regress
 
 DATA = torch.randn(60, 1, 6, 6, generator=torch.Generator().manual_seed(1)), torch.arange(60) % 3
@@ -116,6 +117,7 @@ def test_guesses_of_one_fill_are_not_graded_by_a_truth_of_another(case):
                 with pytest.warns(po.SmallSampleWarning):
                     table = po.agreement(truth, guess)
                 assert (f"fill {one}" in repr(table)) == (one != "zero")
+                assert source([table.run])["cases"]["mine"].get("fill", "zero") == one
                 continue
             with pytest.raises(po.BadInput, match=f"the truth has fill '{one}' and the guesses '{other}': give measure and"):
                 po.agreement(truth, guess)
@@ -172,6 +174,9 @@ def test_compare_passes_it_on(mine, monkeypatch):
     assert command("compare", "mine.py", "--no-table", "--fill", "resample", folder=mine).returncode == 0
     assert command("compare", "mine.py", "--no-table", folder=mine).returncode == 0
     assert [one.both.get("fill") for one in asked] == ["resample", None]
+    monkeypatch.setattr("pruning_oracle.pipeline.run.measure_oracles", asked.append)
+    assert command("oracles", "mine.py", "--fill", "mean", folder=mine).returncode == 0
+    assert asked[-1].oracle == {"fill": "mean"}
     done = command("compare", "mine.py", "--fill", "median", folder=mine)
     assert done.returncode == 2
     assert "unknown --fill 'median': choose from mean, resample, zero" in done.stderr
