@@ -63,11 +63,12 @@ def chosen_sets(
 def quick_sets(which: CaseOptions, computing: ComputingOptions, runs: Runs = RUNS) -> Answer:
     """Remove a quarter of each site by every criterion and oracle of a measured run, on at most 128 examples that nobody saw.
 
-    `compare` does this for every run, and `regress` holds criteria to it. It does nothing where no three are left.
+    The run's own fill stands in their place. `compare` does this for every run, and `regress` holds criteria to it. It does
+    nothing where no three are left.
     """
     from pruning_oracle.interface.into_files import joint_loss_into
     from pruning_oracle.interface.reading import read_run
-    from pruning_oracle.reports.inputs.read import read_shown_run
+    from pruning_oracle.reports.inputs.read import fill_of, read_shown_run
     from pruning_oracle.reports.sets import quick
     from pruning_oracle.reports.sets.table import LEAST, left_over, unseen
 
@@ -81,7 +82,8 @@ def quick_sets(which: CaseOptions, computing: ComputingOptions, runs: Runs = RUN
     run = read_shown_run(case.name, case.seed, runs)
     rows = unseen(case.name, len(case.train), truth.file, guesses.file, min(left, quick.EXAMPLES))
     sets = [one.maps for one in quick.quick_sets(run, list(truth.sites))]
-    done = joint_loss_into(case, folder / quick.FILE, sets, rows=rows, **computing.given)
+    fill = fill_of(truth.file)["name"]
+    done = joint_loss_into(case, folder / quick.FILE, sets, rows=rows, fill=fill, **computing.given)
     found = quick.read_quick(run, folder)
     assert found
     made = "up to date" if done.current else f"measured in {done.facts['seconds']:.0f} s"

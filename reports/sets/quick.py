@@ -8,7 +8,7 @@ import pandas as pd
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.runs.shapes import checked_facts
-from pruning_oracle.reports.inputs.read import Run
+from pruning_oracle.reports.inputs.read import Run, fill_of
 from pruning_oracle.reports.inputs.shapes import SETS, check_joint
 from pruning_oracle.reports.inputs.site_names import shown_names
 from pruning_oracle.reports.sets.chosen import WITHIN, ChosenSet, chosen_sets
@@ -40,7 +40,7 @@ def quick_sets(run: Run, names: list[str] | None = None) -> list[ChosenSet]:
 
 
 def read_quick(run: Run, folder: Path) -> QuickSets | None:
-    """The study of a run, if its folder holds one of the very sets that the run's choosers remove; else None."""
+    """The study of a run, if its folder holds one of the very sets that the run's choosers remove, with its fill; else None."""
     if not (folder / FILE).is_file():
         return None
     file = check_joint(checked_facts(runs.load(folder / FILE, "sets"), SETS))
@@ -48,6 +48,7 @@ def read_quick(run: Run, folder: Path) -> QuickSets | None:
     measured = [{names.get(site, site): maps for site, maps in one.items()} for one in file.facts["sets"]]
     checked_facts(run.oracle, {"sites": [{"mflops": float}]})
     chosen = quick_sets(run)
-    if file.facts["weights"] != run.oracle.facts["weights"] or measured != [one.maps for one in chosen]:
+    alike = file.facts["weights"] == run.oracle.facts["weights"] and fill_of(file)["name"] == fill_of(run.oracle)["name"]
+    if not alike or measured != [one.maps for one in chosen]:
         return None
     return QuickSets(chosen, file.arrays["joint"].astype(np.float64), file.arrays["rows"], run.seed)

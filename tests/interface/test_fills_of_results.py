@@ -155,6 +155,8 @@ def test_commands_take_it(mine, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert runs.load(mine / "runs/mine/0/chosen-sets.safetensors", "sets").facts["fill"]["name"] == "mean"
     assert len(pd.read_csv(mine / "runs/mine/0/sets.csv"))
+    assert command("quick-sets", "mine.py", "--device", "cpu", folder=mine).returncode == 0
+    assert runs.load(mine / "runs/mine/0/quick-sets.safetensors", "sets").facts["fill"]["name"] == "mean"
     done = command("sets", "mine.py", "--random", "2", "--fill", "resample", "--device", "cpu", "--json", folder=mine)
     assert json.loads(done.stdout)["fill"]["name"] == "resample"
     assert command("grade", "mine", folder=mine).returncode == 0

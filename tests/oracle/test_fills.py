@@ -28,6 +28,7 @@ from pruning_oracle.bench.setting import Resources
 from pruning_oracle.oracle.estimated.predict import first_order_moves
 from pruning_oracle.oracle.exact.choices import Choices
 from pruning_oracle.oracle.exact.fold_batch_norms import LAST, PLAIN
+from pruning_oracle.oracle.exact.plan import LINEAR
 from pruning_oracle.oracle.exact.replay import Replay
 from pruning_oracle.oracle.literal import literal
 from pruning_oracle.oracle.measure import measure, recheck
@@ -93,6 +94,19 @@ def test_any_batching_gives_the_same():
             found = measure(case, Replay(case, fold=5), range(12), size).changes
             for name, changes in whole.items():
                 torch.testing.assert_close(found[name], changes, **CLOSE)
+
+
+@pytest.mark.parametrize("fill", OTHERS)
+@pytest.mark.parametrize("stay", [False, True])
+def test_batches_one_after_another_by_the_linear_step(fill, stay):
+    case = filled_case(toy_case("residual"), fill)
+    engine = Replay(case, choices=Choices({"memory format": PLAIN} | {site.name: LINEAR for site in case.sites}))
+    one, other = case.batches(case.train, range(10), 5)
+    for batch in (one, other) if stay else ():
+        engine.stay(batch)
+    for batch in (one, other, one):
+        for site in case.sites:
+            torch.testing.assert_close(engine(site, batch), literal(case, site, batch), **CLOSE)
 
 
 def test_means_do_not_depend_on_batches():

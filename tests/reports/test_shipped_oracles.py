@@ -129,6 +129,7 @@ def test_it_is_renewed_where_it_differs_by_more_than_rounding(toy):
     assert set(runs.load(path("toy", 0, folder), "oracle").arrays) == {"change/first", "change/second", "kept"}
     assert not renew(measured(1 + 1e-6, when="later"), folder)
     assert not renew(measured(1.1, estimated={"share": 0.1}), folder)
+    assert not renew(measured(1.1, fill={"name": "mean", "examples": 6}), folder)
     assert renew(measured(1.001), folder)
     assert not renew(dataclasses.replace(run, seed=1), folder), "whose weights do not ship"
     assert [file.name for file in folder.iterdir()] == ["toy-0.safetensors"]
