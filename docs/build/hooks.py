@@ -21,6 +21,7 @@ from pruning_oracle.docs.build import (
     pruning,
     set_studies,
     small_records,
+    survival,
 )
 from pruning_oracle.docs.build.formulas import mathml
 from pruning_oracle.reports.inputs.records import newest_record, trials
@@ -64,8 +65,7 @@ FUNCTIONS: dict[str, Any] = {
         *(pruning.entry, pruning.pruning_table, pruning.latencies, pruning.pruning_curves, pruning.maps_left),
         *(pruning.loss_and_accuracy, pruning.furthest, pruning.ends_of_squeezenet),
         *(small_records.times_as_long, small_records.equal_quality, small_records.kills, small_records.random_networks),
-        small_records.repairs,
-        small_records.fills,
+        *(small_records.repairs, small_records.fills, survival.survival_predictors),
         chosen_sets.chosen_sets,
         *(
             set_studies.better_sets,

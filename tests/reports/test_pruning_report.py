@@ -307,6 +307,21 @@ def test_the_section_grades_every_predictor_by_both_outcomes(tmp_path):
     assert every[every.study == "survival"]["loss after bias"].notna().all()
 
 
+def test_how_far_a_predictor_is_ahead_of_the_loss_is_paired():
+    random = np.random.default_rng(0)
+    quality = random.random(60)
+    noise = random.normal(0, 0.3, 60)
+    rows = pd.DataFrame({"seed": 0, "share": 0.2, "accuracy": -quality, "test_loss": quality, "loss": quality + noise})
+    rows = rows.assign(better=quality, equal=rows.loss + 1, worse=random.random(60))
+    for outcome in ("accuracy", "test_loss"):
+        found = {name: survival.ahead(rows, name, outcome) for name in ("better", "equal", "worse")}
+        assert found["equal"] == (0, 0, 0)
+        assert 0 < found["better"][1] < found["better"][0] < found["better"][2]
+        assert found["worse"][2] < 0
+        assert found["better"][0] == pytest.approx(1 - abs(survival.within(rows, "loss", outcome)))
+    assert np.isnan(survival.ahead(rows.assign(accuracy=1.0), "better")).all()
+
+
 def test_a_file_of_survival_from_before_repairs_is_read(tmp_path):
     write(tmp_path)
     survived(tmp_path, 0, retrained(0))
