@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pruning_oracle.command_line.command import Answer, command, told
-from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions
+from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions, RepairOptions
 from pruning_oracle.command_line.options import EXAMPLES, OUTPUT, RUNS, Runs, number, option
 
 PANEL = "Compare"
@@ -14,12 +14,15 @@ PANEL = "Compare"
 
 def add_to(app: typer.Typer) -> None:
     """Adds the command to the application."""
-    command(app, PANEL, "chosen-sets vgg-digits --examples 256", name="chosen-sets")(chosen_sets)
+    command(
+        app, PANEL, "chosen-sets vgg-digits --examples 256", "chosen-sets resnet-digits --repair batchnorm", name="chosen-sets"
+    )(chosen_sets)
 
 
 def chosen_sets(
     which: CaseOptions,
     computing: ComputingOptions,
+    repair: RepairOptions,
     examples: Annotated[
         int | None,
         number("--examples", "EXAMPLES", "How many others (default: as the oracle has).", EXAMPLES, show_default=False),
@@ -29,7 +32,8 @@ def chosen_sets(
 ) -> Answer:
     """Remove the sets that criteria and oracles of a measured run choose, and say what each costs, and its regret.
 
-    Joint losses are measured on training examples that neither the oracle nor a criterion saw; sets.csv has them all.
+    Joint losses are measured on training examples that neither the oracle nor a criterion saw; sets.csv has them all, with
+    --repair before and after it.
     """
     from pruning_oracle.bench.runs import load as load_file
     from pruning_oracle.command_line.printed import print_table
@@ -41,7 +45,7 @@ def chosen_sets(
     from pruning_oracle.pruning.run import usual_settings
     from pruning_oracle.reports.sets.table import unseen, wide, write_sets
 
-    given = computing.given
+    given = computing.given | repair.given
     case = which.load()
     truth, guesses = read_run(case, runs)
     rows = unseen(case.name, len(case.train), truth.file, guesses.file, examples)
@@ -54,5 +58,7 @@ def chosen_sets(
     name = f"{case.name} seed {case.seed}"
     made = "up to date" if done.current else f"measured in {done.facts['seconds']:.0f} s"
     told(f"{name}: {len(sets)} sets on {len(rows)} examples that nobody saw, {made}, in {place} and {folder / 'sets.csv'}")
-    print_table(wide(table), "joint loss in nats when a share of the maps goes, of each site or of all (scaling)")
+    for mended, part in table.groupby("repair", sort=False):
+        after = "" if mended == "none" else f", after the repair {mended}"
+        print_table(wide(part), f"joint loss in nats when a share of the maps goes, of each site or of all (scaling){after}")
     return Answer({"file": place, "table": folder / "sets.csv", "sets": table.to_dict("records")})

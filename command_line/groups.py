@@ -17,6 +17,7 @@ from pruning_oracle.command_line.options import (
     CASE,
     COMPUTING,
     EXAMPLES,
+    REPAIR,
     RUNS,
     Cases,
     Data,
@@ -179,6 +180,29 @@ class ComputingOptions:
             from pruning_oracle.bench.setting import Resources
 
             Resources(**vars(self) | {"memory": bytes_of(self.memory)})
+        return vars(self)
+
+
+@dataclass(frozen=True)
+class RepairOptions:
+    """After which repair the loss is taken once more, and how many examples that sees."""
+
+    repair: Annotated[str, option("Take the loss once more after: bias, batchnorm, both.", REPAIR, show_default=True)] = "none"
+    repair_examples: Annotated[
+        int | None,
+        number("--repair-examples", "EXAMPLES", "Others that it sees (default 256).", REPAIR, show_default=False),
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options by name, checked."""
+        from pruning_oracle.bench.errors import BadInput, unknown
+        from pruning_oracle.bench.repair.names import REPAIRS
+
+        if self.repair not in REPAIRS:
+            raise unknown("--repair", self.repair, REPAIRS)
+        if self.repair_examples is not None and not REPAIRS[self.repair]:
+            raise BadInput("--repair-examples is of a repair: --repair says which")
         return vars(self)
 
 

@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from pruning_oracle.command_line.command import Answer, command, told
-from pruning_oracle.command_line.groups import CaseOptions, ComputingOptions, ExampleOptions, GoalOptions, run_file
+from pruning_oracle.command_line.groups import (
+    CaseOptions,
+    ComputingOptions,
+    ExampleOptions,
+    GoalOptions,
+    RepairOptions,
+    run_file,
+)
 from pruning_oracle.command_line.options import COMPUTING, OUTPUT, number, option
 
 PANEL, SETS = "Measure", "Which sets"
@@ -20,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
         PANEL,
         "sets vgg-digits --sets mine.json --examples 256",
         "sets vgg-digits --random 100 --share 0.1 --draw-seed 7 --json",
+        "sets resnet-digits --random 20 --share 0.2 --repair batchnorm",
     )(sets)
     command(
         app,
@@ -70,6 +78,7 @@ def sets(
     which: CaseOptions,
     chosen: ExampleOptions,
     computing: ComputingOptions,
+    repair: RepairOptions,
     sets: Annotated[
         Path | None, option('A JSON file: [{"features.0": [1, 5], "features.3": [0]}, …], maps by site for each set.', SETS)
     ] = None,
@@ -98,7 +107,7 @@ def sets(
         raise BadInput("no sets are given: --sets names a file with them, --random says how many are drawn")
     if random is None and (share is not None or draw_seed is not None):
         raise BadInput("--share and --draw-seed are of random sets: --random says how many are drawn")
-    given = chosen.given | computing.given
+    given = chosen.given | computing.given | repair.given
     case = which.load()
     listed = read_sets(case, sets) if sets else []
     if random is not None:

@@ -12,11 +12,12 @@ import typer
 
 RUNS, REPORT = Path("runs"), Path("report")
 PLACE = Path(__file__).parents[1]
-CASE, LIBRARY, EXAMPLES, COMPUTING, OUTPUT = (
+CASE, LIBRARY, EXAMPLES, COMPUTING, REPAIR, OUTPUT = (
     "The case",
     "A network of torchvision or timm",
     "Training examples",
     "How it is computed",
+    "Repair",
     "Output",
 )
 A_CASE = "A case's name, a .py file with one function marked @case, or torchvision:NAME or timm:NAME."

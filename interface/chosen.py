@@ -54,7 +54,8 @@ def regrets(sets: Sequence[ChosenSet], losses: JointLosses) -> pd.DataFrame:
         losses: what `joint_loss` returned for their maps, best on examples that neither truth nor guesses saw.
 
     Returns:
-        A row per set: see `reports/sets/regret.py`; joint losses and regrets in nats, with 95 % intervals over examples.
+        A row per set: see `reports/sets/regret.py`; joint losses and regrets in nats, with 95 % intervals over examples. Where
+        `joint_loss` was asked for a repair, further rows with its name as `repair` hold the joint losses after it.
 
     Raises:
         BadInput: the losses are of other sets.
@@ -70,4 +71,6 @@ def regrets(sets: Sequence[ChosenSet], losses: JointLosses) -> pd.DataFrame:
     """
     if losses.sets != [MapSet.of(one.maps) for one in sets]:
         raise BadInput("the joint losses are of other sets: give joint_loss [one.maps for one in sets]")
-    return regret.regret_table(sets, losses.joint, losses.file.facts["seed"])
+    joint = {"none": losses.joint} | ({} if losses.repaired is None else {losses.repair: losses.repaired})
+    tables = [regret.regret_table(sets, own, losses.file.facts["seed"], repair) for repair, own in joint.items()]
+    return pd.concat(tables, ignore_index=True)

@@ -52,13 +52,15 @@ def joint_loss_into(
     fresh: int | str | None = None,
     sample_seed: int | None = None,
     engine: str = "replay",
+    repair: str = "none",
+    repair_examples: int | None = None,
     **computing: Any,
 ) -> Finished:
     """What `joint_loss` does, into a file and without reading it; `fresh` is checked, and changes no number of a joint loss."""
     choice = choice_from(examples, rows, fresh, sample_seed)
     resources = Resources(**computing | {"memory": bytes_of(computing.get("memory"))})
     listed = read_sets(case, Path(sets)) if isinstance(sets, (str, Path)) else checked_sets(case, sets)
-    return run_sets(case, out, listed, choice, resources, engine)
+    return run_sets(case, out, listed, choice, resources, engine, repair, repair_examples)
 
 
 def score_into(

@@ -44,15 +44,28 @@ class JointLosses:
         """The joint losses, `[example, set]` in nats: with the maps of the set removed minus with every map kept."""
         return self.file.arrays["joint"].astype(np.float64)
 
+    @property
+    def repair(self) -> str:
+        """The repair after which losses were taken once more; `none` if there was none."""
+        return str(self.file.facts.get("repair", "none"))
+
+    @property
+    def repaired(self) -> np.ndarray | None:
+        """The joint losses after the repair, `[example, set]` in nats, less the same losses as `joint`; None without one."""
+        return self.file.arrays["repaired"].astype(np.float64) if self.repair != "none" else None
+
     def frame(self) -> pd.DataFrame:
         """A row per set: `set` (its place), `maps` and `sites` (how many it has), `joint_loss` (mean over examples, nats).
 
-        `joint_loss_low` and `joint_loss_high` are a 95 % interval over examples, by bootstrap.
+        `joint_loss_low` and `joint_loss_high` are a 95 % interval over examples, by bootstrap. Where there was a repair,
+        `repaired_loss`, `repaired_loss_low` and `repaired_loss_high` are of the joint losses after it.
         """
-        joint, sets = self.joint, self.sets
-        low, high = np.quantile(draws(len(joint), self.file.facts["seed"]) @ joint, [0.025, 0.975], axis=0)
+        sets, weights = self.sets, draws(len(self.joint), self.file.facts["seed"])
         columns: dict[str, Any] = {"set": range(len(sets)), "maps": map(len, sets), "sites": [len(one.maps) for one in sets]}
-        columns |= {"joint_loss": joint.mean(0), "joint_loss_low": low, "joint_loss_high": high}
+        for name, losses in (("joint_loss", self.joint), ("repaired_loss", self.repaired)):
+            if losses is not None:
+                low, high = np.quantile(weights @ losses, [0.025, 0.975], axis=0)
+                columns |= {name: losses.mean(0), f"{name}_low": low, f"{name}_high": high}
         return pd.DataFrame(columns)
 
     def save(self, path: str | Path) -> Path:
@@ -65,7 +78,18 @@ class JointLosses:
         size = f"{min(sizes)} to {max(sizes)}" if min(sizes) < max(sizes) else str(min(sizes))
         several = f"{len(sizes)} sets of {size} maps on {facts['examples']} training examples"
         costs = f"joint loss {means.min():.4g} to {means.max():.4g}, {means.mean():.4g} nats in the mean over sets"
-        return [f"{several}; {costs}", result.measured_on(facts)]
+        return [f"{several}; {costs}{self._mended()}", result.measured_on(facts)]
+
+    def _mended(self) -> str:
+        """What the repair gave back, as half a sentence; nothing without one."""
+        if self.repaired is None:
+            return ""
+        back = self.joint.mean(0) - self.repaired.mean(0)
+        seen = self.file.facts["repair examples"]
+        return (
+            f"; {self.repaired.mean():.4g} after the repair {self.repair} from {seen} other examples,"
+            f" smaller in {(back > 0).sum()} of {len(back)} sets"
+        )
 
     def __repr__(self) -> str:
         return f"JointLosses({'; '.join(self.lines())})"
@@ -82,6 +106,8 @@ def joint_loss(
     rows: Sequence[int] | str | None = None,
     sample_seed: int | None = None,
     engine: str = "replay",
+    repair: str = "none",
+    repair_examples: int | None = None,
     batch: int | None = None,
     memory: int | str | None = None,
     device: str = "auto",
@@ -98,6 +124,9 @@ def joint_loss(
         rows: which training examples instead, such as `range(100)` or `"0:100,200"`.
         sample_seed: what the examples are drawn from (default: the case's seed).
         engine: `replay`, or `literal`, the slow definition.
+        repair: after which the loss is taken once more: `bias`, `batchnorm`, `both` or `none`
+            (see [repairs](../explanation/repairs.md)).
+        repair_examples: how many other training examples it sees (default 256).
         batch: examples per pass (default: what half of the memory holds, at most 128).
         memory: what activations may take, in bytes or as `"4GiB"` (default 4 GiB; on a GPU half of its memory).
         device: `auto`, `cpu`, or what torch calls it.
@@ -109,7 +138,7 @@ def joint_loss(
 
     Raises:
         BadInput: names what is wrong, before anything is measured: a set that names an unknown site or map, repeats a map, or
-            leaves a site without maps.
+            leaves a site without maps; or a repair that the network lacks the layers for.
 
     Examples:
         >>> import pruning_oracle as po
@@ -119,6 +148,7 @@ def joint_loss(
         (8, 4)
     """
     given: dict[str, Any] = {"examples": examples, "rows": rows, "sample_seed": sample_seed, "engine": engine}
+    given |= {"repair": repair, "repair_examples": repair_examples}
     given |= {"batch": batch, "memory": memory, "device": device, "precision": precision}
     with result.place(path, "sets.safetensors") as out:
         joint_loss_into(case, out, sets, **given)

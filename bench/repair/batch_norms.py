@@ -56,10 +56,10 @@ class Moments:
 
 
 @torch.no_grad()
-def estimated_again(case: Case, rows: Sequence[int]) -> Case:
+def estimated_again(case: Case, rows: Sequence[int], held: int | None = None) -> Case:
     """A copy of the case whose batch norms remember the statistics of the training examples at `rows`; all else is unchanged.
 
-    A batch norm that no example reaches stays as it is.
+    A batch norm that no example reaches stays as it is. Activations take at most `held` bytes (default: as the device has).
     """
     model = copy.deepcopy(case.model)
     layers = batch_norms(model)
@@ -71,7 +71,7 @@ def estimated_again(case: Case, rows: Sequence[int]) -> Case:
         moments[name].add(args[0] if args else kwargs["input"])
 
     passing = dataclasses.replace(case, model=model)
-    batches = batches_for(case, rows)
+    batches = batches_for(case, rows, held)
     with ExitStack() as stack:
         for name, layer in layers.items():
             hook = layer.register_forward_pre_hook(partial(note, name), with_kwargs=True)

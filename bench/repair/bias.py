@@ -21,7 +21,9 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.network.flops import RECURRENT, input_matrices
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS
 from pruning_oracle.bench.repair.passes import batches_for
-from pruning_oracle.bench.repair.readers import input_biases, read_channels, why_not
+from pruning_oracle.bench.repair.readers import Feeds, input_biases, read_channels, why_not
+
+Means = Mapping[str, tuple[Tensor, Sequence[int]]]  # of `input_means`
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,6 @@ class Carried:
     uneven: dict[str, float]
 
 
-@torch.no_grad()
 def carried(case: Case, gone: Mapping[str, Collection[int]], rows: Sequence[int]) -> Carried:
     """Carries the means of the maps in `gone` (numbers by site) over training examples into the biases of what reads them.
 
@@ -43,11 +44,25 @@ def carried(case: Case, gone: Mapping[str, Collection[int]], rows: Sequence[int]
     the reader gets, behind pooling and whatever else lies between, in the network as it is; where a map arrives flattened, each
     position has a mean of its own. Layers that cannot take a mean (see `uncarried`) stay as they are.
     """
-    reading = read_channels(case, gone)
-    reading = {name: own for name, own in reading.items() if not why_not(name, case.model.get_submodule(name))}
-    means = input_means(case, list(reading), rows)
+    reading = carrying(case, gone)
+    return carry(case, reading, input_means(case, list(reading), rows))
+
+
+def carrying(case: Case, gone: Mapping[str, Collection[int]], feeds: Feeds | None = None) -> dict[str, list[int]]:
+    """The layers whose biases can take the means of maps in `gone`, each with the input channels that carry these maps.
+
+    `feeds` is what `consumers` says of the case, where it is known.
+    """
+    reading = read_channels(case, gone, feeds)
+    return {name: own for name, own in reading.items() if not why_not(name, case.model.get_submodule(name))}
+
+
+@torch.no_grad()
+def carry(case: Case, reading: Mapping[str, Sequence[int]], means: Means) -> Carried:
+    """A copy of the case whose biases hold the `means` of the input channels in `reading`, by layer; see `carried`."""
     model, uneven = copy.deepcopy(case.model), {}
-    for name, (mean, positions) in means.items():
+    for name in (name for name in reading if name in means):
+        mean, positions = means[name]
         only = torch.zeros_like(mean)
         only[reading[name]] = mean[reading[name]]
         uneven[name] = _carry(model.get_submodule(name), only, positions)
@@ -55,10 +70,11 @@ def carried(case: Case, gone: Mapping[str, Collection[int]], rows: Sequence[int]
 
 
 @torch.no_grad()
-def input_means(case: Case, names: Sequence[str], rows: Sequence[int]) -> dict[str, tuple[Tensor, Sequence[int]]]:
+def input_means(case: Case, names: Sequence[str], rows: Sequence[int], held: int | None = None) -> Means:
     """For every layer the mean of each input channel over examples and positions, in float64, and the shape of its positions.
 
-    The shape is that of its first call; several calls count as further positions.
+    The shape is that of its first call; several calls count as further positions. Activations take at most `held` bytes
+    (default: as the device has).
     """
     sums: dict[str, Tensor] = {}
     counts: dict[str, int] = dict.fromkeys(names, 0)
@@ -73,7 +89,7 @@ def input_means(case: Case, names: Sequence[str], rows: Sequence[int]) -> dict[s
             counts[name] += len(lines)
             shapes.setdefault(name, given.shape[2:])
 
-    batches = batches_for(case, rows)
+    batches = batches_for(case, rows, held)
     with ExitStack() as stack:
         for name in names:
             hook = case.model.get_submodule(name).register_forward_pre_hook(partial(add, name), with_kwargs=True)

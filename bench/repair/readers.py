@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,21 +10,23 @@ from torch import Tensor, nn
 
 from pruning_oracle.bench.case import Case, LeftOut
 from pruning_oracle.bench.cutting.wiring import Wiring
-from pruning_oracle.bench.network.consumers import consumers
+from pruning_oracle.bench.network.consumers import Channels, consumers
 from pruning_oracle.bench.network.flops import RECURRENT
 from pruning_oracle.bench.network.layer_kinds import CONVOLUTIONS, MIXERS, is_depthwise
 
 WITH_ONE_BIAS = (*CONVOLUTIONS, nn.Linear)
+Feeds = Mapping[str, Sequence[tuple[str, Channels]]]  # of `consumers`
 
 
-def read_channels(case: Case, maps: Mapping[str, Collection[int]]) -> dict[str, list[int]]:
+def read_channels(case: Case, maps: Mapping[str, Collection[int]], feeds: Feeds | None = None) -> dict[str, list[int]]:
     """The layers that read some `maps` (numbers by site) as modules, each with the input channels that carry these maps.
 
-    A depthwise convolution is none: what it makes of a map is that map, and goes with it.
+    A depthwise convolution is none: what it makes of a map is that map, and goes with it. `feeds` is what `consumers` says of
+    the case, where it is known.
     """
     found: dict[str, set[int]] = {}
-    for site, feeds in consumers(case).items():
-        for layer, channels in feeds:
+    for site, read in (consumers(case) if feeds is None else feeds).items():
+        for layer, channels in read:
             own = {channel for index in maps.get(site, ()) for channel in channels[index]}
             if own and not is_depthwise(case.model.get_submodule(layer)):
                 found.setdefault(layer, set()).update(own)

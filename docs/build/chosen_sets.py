@@ -14,6 +14,7 @@ def chosen_sets(scope: str, scaling: str) -> str:
     """A row per chooser, cheapest first: joint loss in nats when a quarter of the maps goes, median over seeds with range."""
     path = sorted(ROOT.glob("*/chosen-sets.csv"))[-1]
     rows = read_csv(path).query("share == @SHARE and scope == @scope and scaling == @scaling")
+    rows = rows[rows.repair == "none"] if "repair" in rows else rows
     costs = rows.groupby(["chooser", "case"]).joint_loss.agg(["median", "min", "max"])
     grid = costs["median"].unstack()
     order = grid.rank().mean(axis=1).sort_values(kind="stable").index

@@ -15,6 +15,7 @@ SPLIT = {"data": str, "examples": int}
 ORACLE = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "estimated?": {"share": float}, "shipped?": bool}
 CRITERIA = RUN | {"precision": str, "criteria": {...: {"reduce": str}}, "shared": SPLIT, "fresh": SPLIT}
 SETS = RUN | {"data": str, "examples": int, "precision": str, "engine": str, "sets": [{...: [int]}]}
+SETS |= {"repair?": str, "repair examples?": int}
 # what the page needs beside what comparisons need
 SHOWN_ORACLE = {"sites": [{"mflops": float}], "seconds": float, "device": str, "threads": int, "batch": int, "why": str}
 SHOWN_ORACLE |= {"versions": TEXTS, "test": {"loss": float, "accuracy": SHARE, "examples": int}}
@@ -58,6 +59,8 @@ def check_joint(sets: RunFile) -> RunFile:
     _check(sets, "joint", (sets.facts["examples"], len(sets.facts["sets"])))
     for name in ("kept", "rows"):
         _check(sets, name, (sets.facts["examples"],))
+    if "repair" in sets.facts:
+        _check(sets, "repaired", (sets.facts["examples"], len(sets.facts["sets"])))
     return sets
 
 

@@ -10,7 +10,17 @@ from pruning_oracle.bench.terminal import one_line
 
 DANGEROUS = re.compile(r"'*[=+\-@\t\r\n]")  # what a spreadsheet may compute, or what was defused already
 DEFUSED = re.compile(r"'+[=+\-@\t\r\n]")
-TEXTS = ("case", "criterion", "scope", "scaling", "oracle", "examples", "site")  # columns of text in tables that are read back
+TEXTS = (
+    "case",
+    "criterion",
+    "scope",
+    "scaling",
+    "oracle",
+    "examples",
+    "site",
+    "chooser",
+    "repair",
+)  # columns of text in tables that are read back
 
 
 def csv_text(table: pd.DataFrame, **how: Any) -> str:

@@ -10,7 +10,7 @@ from pruning_oracle.reports.agreement.resampling import draws
 from pruning_oracle.reports.sets.chosen import ChosenSet
 
 
-def regret_table(chosen: Sequence[ChosenSet], joint: np.ndarray, seed: int) -> pd.DataFrame:
+def regret_table(chosen: Sequence[ChosenSet], joint: np.ndarray, seed: int, repair: str = "none") -> pd.DataFrame:
     """A row per chosen set: what removing it costs, and its regret.
 
     The cheapest set is found on the very examples, so that a regret of nearly 0 is a little too good: its interval, paired
@@ -20,11 +20,12 @@ def regret_table(chosen: Sequence[ChosenSet], joint: np.ndarray, seed: int) -> p
         chosen: the sets.
         joint: their joint losses on examples that no chooser saw, `[example, set]` in nats, in the same order.
         seed: of the bootstrap over examples.
+        repair: after which the joint losses were taken.
 
     Returns:
-        Columns `chooser, scope, scaling, share, maps, flops` (the share of the FLOPs of making all maps); `joint_loss` (mean
-        over examples, nats) with `low` and `high`, a 95 % interval over examples; `regret` (nats) with `regret_low` and
-        `regret_high`; `best`, the chooser of the cheapest set; and `n`, the number of examples.
+        Columns `chooser, scope, scaling, share, maps, flops` (the share of the FLOPs of making all maps), `repair`;
+        `joint_loss` (mean over examples, nats) with `low` and `high`, a 95 % interval over examples; `regret` (nats) with
+        `regret_low` and `regret_high`; `best`, the chooser of the cheapest set; and `n`, the number of examples.
 
     Raises:
         BadInput: there are not as many columns of joint losses as sets.
@@ -45,5 +46,6 @@ def regret_table(chosen: Sequence[ChosenSet], joint: np.ndarray, seed: int) -> p
         table[f"{name}low"], table[f"{name}high"] = np.quantile(values, [0.025, 0.975], axis=0)
     table["regret"] = joint.mean(0) - joint.mean(0)[best]
     table["best"] = [chosen[place].chooser for place in best]
-    order = ["chooser", "scope", "scaling", "share", "maps", "flops", "joint_loss", "low", "high"]
+    table["repair"] = repair
+    order = ["chooser", "scope", "scaling", "share", "maps", "flops", "repair", "joint_loss", "low", "high"]
     return table[[*order, "regret", "regret_low", "regret_high", "best"]].assign(n=len(joint))

@@ -51,6 +51,23 @@ def test_sets_are_measured_on_what_neither_saw(mine, monkeypatch):
         po.regrets(sets[1:], losses)
 
 
+def test_rows_of_a_repair_are_beside_those_without(mine):
+    assert command("oracle", "mine.py", "--device", "cpu", folder=mine).returncode == 0
+    assert command("criteria", "mine.py", "--device", "cpu", "--criteria", "taylor", folder=mine).returncode == 0
+    words = ["chosen-sets", "mine.py", "--examples", "6", "--device", "cpu"]
+    assert command(*words, folder=mine).returncode == 0
+    plain = pd.read_csv(mine / "runs/mine/0/sets.csv", keep_default_na=False)
+    done = command(*words, "--repair", "bias", "--repair-examples", "8", folder=mine)
+    assert done.returncode == 0, done.stderr
+    assert "after the repair bias" in done.stdout
+    table = pd.read_csv(mine / "runs/mine/0/sets.csv", keep_default_na=False)
+    assert table.repair.tolist() == ["none"] * len(plain) + ["bias"] * len(plain)
+    pd.testing.assert_frame_equal(table[: len(plain)], plain)
+    file = runs.load(mine / "runs/mine/0/chosen-sets.safetensors", "sets")
+    np.testing.assert_allclose(table.joint_loss[len(plain) :], file.arrays["repaired"].mean(0), atol=1e-6)
+    assert (table[table.repair == "bias"].groupby(["scope", "share"]).regret.min() == 0).all(), "among the repaired"
+
+
 @pytest.mark.parametrize(
     ("examples", "message"), [("11", "11 examples asked for that neither oracle nor criteria saw; there are 10 of 20")]
 )

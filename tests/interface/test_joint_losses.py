@@ -63,6 +63,28 @@ def test_it_is_saved_read_and_shown(case, tmp_path):
     assert "15 rows, the first 10 are shown" in again._repr_html_()
 
 
+def test_after_a_repair_both_losses_are_told(case, tmp_path):
+    plain = po.joint_loss(case, SETS, device="cpu")
+    assert plain.repaired is None
+    found = po.joint_loss(case, SETS, device="cpu", repair="bias", repair_examples=9, path=tmp_path / "s.safetensors")
+    np.testing.assert_array_equal(found.joint, plain.joint)
+    assert found.repair == "bias"
+    assert not found.repaired[:, 1].any(), "nothing is carried for nothing"
+    assert np.abs(found.repaired - found.joint)[:, 0].max() > 1e-4
+    frame = found.frame()
+    np.testing.assert_allclose(frame.repaired_loss, found.repaired.mean(0))
+    assert (frame.repaired_loss_low <= frame.repaired_loss).all()
+    assert (frame.repaired_loss <= frame.repaired_loss_high).all()
+    back = (found.joint.mean(0) > found.repaired.mean(0)).sum()
+    assert f"after the repair bias from 9 other examples, smaller in {back} of 3 sets" in repr(found)
+    with pytest.raises(po.BadInput, match="--repair batchnorm: mine has no batch norm"):
+        po.joint_loss(case, SETS, repair="batchnorm")
+    arrays = {name: array for name, array in found.file.arrays.items() if name != "repaired"}
+    runs.save(tmp_path / "d.safetensors", "sets", arrays, found.file.facts)
+    with pytest.raises(po.BadInput, match="its array 'repaired' is missing"):
+        po.read(tmp_path / "d.safetensors")
+
+
 def test_a_damaged_file_is_refused(case, tmp_path):
     found = po.joint_loss(case, SETS, device="cpu")
     file = tmp_path / "mine.safetensors"
@@ -121,6 +143,10 @@ def test_the_command_measures_what_the_function_does(tmp_path):
         (["--random", "0"], "--random is 0; allowed are whole numbers from 1 to 1000000"),
         (["--random", "2", "--share", "1.5"], "--share is 1.5; allowed are numbers above 0 up to 1"),
         (["--random", "2", "--share", "0.9"], "--share 0.9 is 3 of 3 maps; allowed are at most 2"),
+        (["--random", "2", "--repair", "biases"], "unknown --repair 'biases': choose from"),
+        (["--random", "2", "--repair-examples", "9"], "--repair-examples is of a repair: --repair says which"),
+        (["--random", "2", "--repair", "batchnorm"], "--repair batchnorm: mine has no batch norm with running statistics"),
+        (["--random", "2", "--repair", "bias"], "--repair-examples is 256; mine has 20 training examples, 5 of which are"),
         (["--random", "2", "--memory", "8MiB"], "--memory is 8MiB; mine: one example's joint loss takes at least"),
     ],
 )
