@@ -30,6 +30,7 @@ from pruning_oracle.bench.runs.bounds import SHARE
 from pruning_oracle.bench.setting import Finished, finished_before, open_case
 from pruning_oracle.criteria.criterion import choose_criteria, code_of
 from pruning_oracle.criteria.evidence.collect import collect
+from pruning_oracle.oracle.resume import Units
 from pruning_oracle.pruning.loop.gathering import EvidenceFromUpdates
 from pruning_oracle.pruning.loop.ranking import by_criterion, lowest
 from pruning_oracle.pruning.loop.state import State, TrainingTotals, start
@@ -155,7 +156,7 @@ def run_survival(
     """Prunes and retrains `each` subsets of every share and kind by some settings, and writes what became of them to `out`.
 
     The losses before are of `settings.examples` training examples, at most the case's number. Nothing is done where `out` is up
-    to date.
+    to date; a run that was interrupted goes on.
     """
     if precision not in LEARNT:
         raise unknown("precision", precision, LEARNT)
@@ -170,16 +171,34 @@ def run_survival(
     setting = opened.setting | {"settings": settings.facts, "each": each, "examples": settings.examples or case.examples}
     setting |= {"repaired on": EXAMPLES, "shares": list(listed)}
     if before := finished_before(out, KIND, setting):
+        Units(out, setting).discard()
         return before
     if math.isnan(evaluate(case, case.test, range(min(settings.batch, len(case.test))))[1]):
         raise BadInput(f"{case.name}: survival is judged by accuracy, which this case's outputs and labels do not have")
-    state, began = start(case), time.monotonic()
+    state = start(case)
     repairs = Repairs.of(state.pruned)
     wanted = list(subsets(state.pruned, each, settings.batch, case.seed, listed))
-    rows: list[dict[str, Any]] = []
-    for one in bar(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False):
-        rows.append(one.facts | survive(case, settings, state, one.gone, repairs))
-    facts = setting | {"setting": runs.stamp(setting), "rows": rows, "repaired on": len(repairs.rows)} | runs.provenance()
-    facts |= {"seconds": round(time.monotonic() - began, 1)}
-    runs.save(out, KIND, {}, facts)
+    with Units(out, setting).hold() as units:
+        rows, seconds = _retrained(case, settings, state, repairs, wanted, units)
+        facts = setting | {"setting": runs.stamp(setting), "rows": rows, "repaired on": len(repairs.rows)}
+        facts |= runs.provenance() | {"seconds": round(seconds, 1)}
+        runs.save(out, KIND, {}, facts)
     return Finished(out, facts, False)
+
+
+def _retrained(
+    case: Case, settings: PruningSettings, state: State, repairs: Repairs, wanted: Sequence[Subset], units: Units
+) -> tuple[list[dict[str, Any]], float]:
+    """What became of every subset, and the seconds that it took; a subset is a unit, read where an earlier run finished it."""
+    rows, spent = [], 0.0
+    for place, one in enumerate(bar(wanted, desc=f"{case.name} seed {case.seed} subsets", unit="subset", leave=False)):
+        unit = units.get(f"subset-{place}")
+        if unit is None:
+            began = time.monotonic()
+            found = survive(case, settings, state, one.gone, repairs) | {"seconds": time.monotonic() - began}
+            unit = {name: np.array(value) for name, value in found.items()}
+            units.put(f"subset-{place}", unit)
+        values = {name: float(value) for name, value in unit.items()}
+        spent += values.pop("seconds")
+        rows.append(one.facts | values)
+    return rows, spent

@@ -210,6 +210,29 @@ def test_shares_and_examples_of_survival_are_checked(tmp_path):
         run_survival(toy_case("plain"), tmp_path / "s.survival", 1, PruningSettings(examples=13))
 
 
+def test_an_interrupted_survival_goes_on(monkeypatch, tmp_path):
+    case, asked = toy_case("plain", precision="float32"), []
+
+    def counted(case, settings, state, gone, repairs):
+        if len(asked) == 5:
+            raise KeyboardInterrupt
+        asked.append(gone)
+        return survive(case, settings, state, gone, repairs)
+
+    monkeypatch.setattr("pruning_oracle.pruning.survival.survive", counted)
+    settings, out = PruningSettings(updates=1, batch=4, examples=6, tested=8), tmp_path / "s.survival"
+    with pytest.raises(KeyboardInterrupt):
+        run_survival(case, out, 1, settings, "cpu", shares="0.2,0.4")
+    asked[:] = asked[3:]  # three more may come before it stops again
+    done = run_survival(case, out, 1, settings, "cpu", shares="0.2,0.4")
+    assert len(asked) == 5
+    monkeypatch.undo()
+    whole = run_survival(case, tmp_path / "whole.survival", 1, settings, "cpu", shares="0.2,0.4")
+    assert done.facts["rows"] == whole.facts["rows"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.survival", "whole.survival"]
+    assert run_survival(case, out, 1, settings, "cpu", shares="0.2,0.4").current
+
+
 def test_survival_without_updates_is_the_gated_networks_loss():
     pytest.importorskip("torch_pruning", reason="torch-pruning, which cuts layers, is not installed")
     from pruning_oracle.bench.network.gates import gated  # noqa: PLC0415
