@@ -155,18 +155,23 @@ def survival(
     updates: Annotated[int, number("--updates", "UPDATES", "Of retraining.")] = 60,
     rate: Annotated[float, number("--rate", "RATE_OR_NONE", "Learning rate.")] = 3e-3,
     batch: Annotated[int, number("--batch", "BATCH", "Examples per update.")] = 32,
+    shares: Annotated[str, option("Of all maps that subsets hold, such as 0.1,0.2.", show_default=True)] = "0.2,0.4,0.6",
+    examples: Annotated[
+        int, number("--examples", "UPDATES", "Training examples for the losses before, at most the case's number (0: all).")
+    ] = 0,
+    tested: Annotated[int, number("--tested", "UPDATES", "Test examples that judge every subset (0: all).")] = 0,
     device: Device = "auto",
     precision: Precision = "float32",
     out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
 ) -> Answer:
-    """Test whether the loss right after deleting many subsets of maps predicts the accuracy after retraining."""
+    """Test whether the loss right after deleting many subsets of maps predicts accuracy and loss after retraining."""
     from pruning_oracle.bench.pruning_settings import PruningSettings
     from pruning_oracle.pruning.survival import run_survival
 
-    settings = PruningSettings(updates=updates, rate=rate, batch=batch, seed=which.seed)
+    settings = PruningSettings(updates=updates, rate=rate, batch=batch, seed=which.seed, examples=examples, tested=tested)
     case = which.load()
     place = run_file(case, "pruning/subsets.survival", out)
-    done = run_survival(case, place, each, settings, device, precision)
+    done = run_survival(case, place, each, settings, device, precision, shares)
     retrained = f"{len(done.facts['rows'])} subsets pruned and retrained, in {place}"
     told(f"{case.name} seed {case.seed}: {f'{place} is up to date' if done.current else retrained}")
     return Answer({"up to date": done.current, "file": place} | done.facts)

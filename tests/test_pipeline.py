@@ -5,12 +5,12 @@ import typer
 from commands import CASE, command, own_process
 
 from pruning_oracle.bench.errors import BadInput
-from pruning_oracle.bench.loading.load import find
+from pruning_oracle.bench.loading.load import find, registered
 from pruning_oracle.bench.pruning_settings import PruningSettings, Target, default_settings
 from pruning_oracle.command_line.app import application
 from pruning_oracle.pipeline.__main__ import VARIABLES, command_lines
 from pruning_oracle.pipeline.processes import run_all
-from pruning_oracle.pipeline.requests import Request, measuring, named_cases, pruning
+from pruning_oracle.pipeline.requests import Request, measuring, named_cases, pruning, words_of
 from pruning_oracle.pipeline.run import EMBEDDED, usual_jobs
 from pruning_oracle.pruning.studies import HOW_FAR, SURVIVAL, studies
 
@@ -108,7 +108,8 @@ def test_how_a_case_is_pruned_is_its_own_or_follows_from_its_maps():
 
 
 def test_the_studies_are_runs_of_cases_that_exist():
-    assert set(HOW_FAR) | set(SURVIVAL) <= set(EMBEDDED)
+    assert set(HOW_FAR) <= set(EMBEDDED)
+    assert set(HOW_FAR) | set(SURVIVAL) <= set(registered())
     small, whole, more = (studies("vgg-digits", *how) for how in ((True, True), (False, False), (False, True)))
     assert list(small["pruning"]) == ["taylor-flops", "random"]
     assert len(whole["pruning"]) == 6
@@ -120,7 +121,10 @@ def test_the_studies_are_runs_of_cases_that_exist():
         "pruning-updates": 3,
     }
     assert studies("mine", more=True)["pruning-far"] == {}
-    prune = typer.main.get_command(application()).commands["prune"]
+    commands = typer.main.get_command(application()).commands
+    prune, survival = commands["prune"], commands["survival"]
+    for case, changes in SURVIVAL.items():
+        survival.make_context("survival", [case, *words_of(changes)])
     chains = list(pruning(asked(), small=False, more=True))
     retrained = [
         chain[0][chain[0].index("--out") + 1] for chain in chains if [words[0] for words in chain] == ["prune", "scratch"]

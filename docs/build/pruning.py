@@ -102,7 +102,7 @@ def _subsets(rows: pd.DataFrame) -> list[Facts]:
                 "loss": row["loss before"],
                 "accuracy": row["test_accuracy"],
             }
-            | {str(name): row[name] for name in row if name == "test_loss" or str(name).startswith("loss after ")}
+            | {str(name): row[name] for name in row if name == "test_loss" or str(name).startswith(("loss after ", "sum of "))}
         )
     return found
 

@@ -119,6 +119,6 @@ def steps(pruned: PruningStudy) -> pd.DataFrame:
         head = {"case": pruned.case, "study": "survival", "seed": file.facts["seed"]}
         for row in file.facts["rows"]:
             found = {"run": f"{row['chosen by']} {row['share']:.0%}", "loss before": row["loss"]}
-            found |= {name: row[name] for name in row if name == "test_loss" or name.startswith("loss after ")}
+            found |= {name: row[name] for name in row if name == "test_loss" or name.startswith(("loss after ", "sum of "))}
             rows.append(head | found | {"test_accuracy": row["accuracy"]})
     return pd.DataFrame(rows)

@@ -25,6 +25,7 @@ STEP = {"maps": int, "flops": float, "parameters": int, "test_accuracy": SHARE, 
 PRUNING = MEASURED | {"precision": str, "device": str, "sites": [str], "rows": [STEP], "settings": dict, "why": str}
 RETRAINED = {"chosen by": str, "share": float, "loss": float, "accuracy": SHARE, "test_loss?": float}
 RETRAINED |= {f"loss after {repair}?": float for repair in ("bias", "batchnorm", "both")}
+RETRAINED |= {f"sum of {criterion}?": float for criterion in ("taylor", "weight_l2", "activation_mean")}
 SURVIVAL = MEASURED | {"rows": [RETRAINED], "settings": {"updates": int}, "examples": int, "repaired on?": int}
 TIMED = {"network": str, "way": str, "batch": int, "median": float, "5 %": float, "95 %": float, "passes": int}
 UNTIMED = {"missing": str, "way": str, "batch": int}

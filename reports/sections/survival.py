@@ -10,12 +10,16 @@ from pruning_oracle.reports.inputs.pruning_runs import PruningStudy
 from pruning_oracle.reports.sections.section import Section, number
 
 RESAMPLES = 500
-PREDICTORS = {
-    "loss": "as it is",
-    "loss after bias": "biases repaired",
-    "loss after batchnorm": "batch norms repaired",
-    "loss after both": "both repaired",
+LOSSES = {
+    "loss": "loss as it is",
+    "loss after bias": "loss, biases repaired",
+    "loss after batchnorm": "loss, batch norms repaired",
+    "loss after both": "loss, both repaired",
 }
+SUMS = {
+    f"sum of {name}": f"sum of {name}" for name in ("taylor", "weight_l2", "activation_mean")
+}  # of the deleted maps' scores
+PREDICTORS = LOSSES | SUMS
 OUTCOMES = {"accuracy": "test accuracy", "test_loss": "test loss"}  # a file of an earlier version lacks the latter, and repairs
 
 
@@ -61,7 +65,7 @@ def section(pruned: PruningStudy) -> Section | None:
     predictors = [name for name in PREDICTORS if name in rows and rows[name].notna().all()]
     outcomes = [name for name in OUTCOMES if name in rows and rows[name].notna().all()]
     shown = [
-        {"loss before retraining": PREDICTORS[predictor], "share of maps deleted": label, "subsets": len(part)}
+        {"before retraining": PREDICTORS[predictor], "share of maps deleted": label, "subsets": len(part)}
         | {f"τ with {OUTCOMES[outcome]}": _with_interval(part, predictor, outcome) for outcome in outcomes}
         for predictor in predictors
         for label, part in [("all", rows), *((f"{share:.0%}", part) for share, part in rows.groupby("share"))]
@@ -70,18 +74,21 @@ def section(pruned: PruningStudy) -> Section | None:
     best = outcomes[-1]
     low, high = tau_interval(rows, "loss", best)
     sure = (low, high) if best == "accuracy" else (-high, -low)
-    repaired = f" Repairs saw {facts['repaired on']} other training examples." if len(predictors) > 1 else ""
+    repaired = f" Repairs saw {facts['repaired on']} other training examples." if "repaired on" in facts else ""
+    summed = " Sums are of the deleted maps' scores, as they are." if set(SUMS) & set(predictors) else ""
     caption = (
         f"{verdict(*sure)} Kendall's τ of the loss before retraining with the {OUTCOMES[best]} after it is"
         f" {_with_interval(rows, 'loss', best)} (95 % of bootstrap draws of subsets), a mean over seeds and shares, so that"
         " subsets are compared with others of the same size only; a good predictor has τ near −1 with accuracy and near 1 with"
         " loss. Subsets are drawn at random, or chosen by criteria whose scores are disturbed; each is deleted at once and"
-        f" retrained with the same {facts['settings']['updates']} updates, from the network as it is.{repaired} {len(every)}"
-        f" subsets ({len(every) - len(rows)} of which diverged), {every.seed.nunique()} seeds, {facts['examples']} training"
-        f" examples for the losses before, commit {facts['commit'][:12]}."
+        f" retrained with the same {facts['settings']['updates']} updates, from the network as it is.{repaired}{summed}"
+        f" {len(every)} subsets ({len(every) - len(rows)} of which diverged), {every.seed.nunique()} seeds,"
+        f" {facts['examples']} training examples for the losses before, commit {facts['commit'][:12]}."
     )
     title = "Does the oracle predict what survives retraining?"
-    return Section("survival", title, caption, _figure(rows, predictors, best), pd.DataFrame(shown))
+    return Section(
+        "survival", title, caption, _figure(rows, [name for name in predictors if name in LOSSES], best), pd.DataFrame(shown)
+    )
 
 
 def _with_interval(rows: pd.DataFrame, predictor: str, outcome: str) -> str:

@@ -11,8 +11,9 @@ from pruning_oracle.bench.cutting.surgery import cut, uncut
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.evaluation import evaluate
 from pruning_oracle.bench.pruning_settings import PruningSettings
+from pruning_oracle.bench.repair.after_removal import after_removal, ready_for
 from pruning_oracle.pruning.loop.state import start
-from pruning_oracle.pruning.survival import SHARES, Repairs, subsets, survive
+from pruning_oracle.pruning.survival import Repairs, run_survival, shares_of, subsets, survive
 from pruning_oracle.reports.agreement.correlation import kendall
 from pruning_oracle.reports.inputs import pruning_runs
 from pruning_oracle.reports.page.render import render_pruning
@@ -174,13 +175,39 @@ def test_tau_is_within_seeds_and_shares():
 def test_subsets_have_the_sizes_that_they_say():
     case = toy_case("residual", 24, "float32")
     total = sum(site.maps for site in case.sites)
-    found = list(subsets(uncut(case), 2, 8, 0))
-    assert len(found) == 2 * 4 * len(SHARES)
-    for _, share, gone in found:
-        assert sum(map(len, gone.values())) == min(round(share * total), total - len(case.sites))
-    again = list(subsets(uncut(case), 2, 8, 0))
+    found = list(subsets(uncut(case), 2, 8, 0, (0.2, 0.5)))
+    assert len(found) == 2 * 4 * 2
+    for one in found:
+        assert sum(map(len, one.gone.values())) == min(round(one.share * total), total - len(case.sites))
+    again = list(subsets(uncut(case), 2, 8, 0, (0.2, 0.5)))
     assert found == again
-    assert len({str(gone) for _, _, gone in found}) > len(SHARES)
+    assert len({str(one.gone) for one in found}) > 2
+
+
+def test_what_criteria_say_of_a_subset_is_the_sum_of_its_maps_scores():
+    case = toy_case("plain", 24)
+    for one in subsets(uncut(case), 1, 8, 0, (0.3,)):
+        weights = [
+            case.model.get_submodule(site.convolutions[0]).weight[index].square().sum().sqrt().item()
+            for site in case.sites
+            for index in one.gone.get(site.name, ())
+        ]
+        sums = {name: value for name, value in one.facts.items() if name.startswith("sum of ")}
+        assert list(sums) == ["sum of taylor", "sum of weight_l2", "sum of activation_mean"]
+        assert one.sums["weight_l2"] == pytest.approx(sum(weights))
+
+
+def test_shares_and_examples_of_survival_are_checked(tmp_path):
+    assert shares_of("0.1,0.25") == (0.1, 0.25)
+    for text, said in {
+        "0.1,2": "--shares is 2.0; allowed",
+        "0.1;2": "--shares is '0.1;2'",
+        "0.1,0.10": "each share once",
+    }.items():
+        with pytest.raises(BadInput, match=said):
+            shares_of(text)
+    with pytest.raises(BadInput, match=r"--examples is 13; .* ranks maps by 12"):
+        run_survival(toy_case("plain"), tmp_path / "s.survival", 1, PruningSettings(examples=13))
 
 
 def test_survival_without_updates_is_the_gated_networks_loss():
@@ -199,6 +226,11 @@ def test_survival_without_updates_is_the_gated_networks_loss():
     with torch.no_grad(), gated(case.model, {site: keep}):
         assert found["loss"] == pytest.approx(case.losses(batch).mean().item())
     assert 0 <= found["accuracy"] <= 1
+    for name in ("bias", "batchnorm", "both"):
+        *_, (_, repaired) = after_removal(
+            uncut(ready_for(case, name)), {site.name: [1, 3]}, name, Repairs.of(state.pruned).rows
+        )
+        assert found[f"loss after {name}"] == pytest.approx(evaluate(repaired.case, case.train, rows)[0])
     smaller = cut(uncut(case), {site.name: [1, 3]}).case
     assert found["test_loss"] == pytest.approx(evaluate(smaller, case.test, range(len(case.test)))[0])
 
@@ -240,12 +272,12 @@ def test_the_section_grades_every_predictor_by_both_outcomes(tmp_path):
         }
         survived(tmp_path, seed, retrained(seed, **after), **{"repaired on": 40})
     found = survival.section(pruning_runs.read_study("toy", [0, 1], tmp_path))
-    table = found.table.set_index(["loss before retraining", "share of maps deleted"])
+    table = found.table.set_index(["before retraining", "share of maps deleted"])
     assert len(table) == 3 * 3
-    assert table.loc[("as it is", "all"), "τ with test accuracy"].startswith("−1.00 [−1.00")
-    assert table.loc[("as it is", "40%"), "τ with test loss"].startswith("1.00 [1.00")
-    assert table.loc[("biases repaired", "all"), "τ with test loss"].startswith("−1.00")
-    assert table.loc[("both repaired", "all"), "subsets"] == 40
+    assert table.loc[("loss as it is", "all"), "τ with test accuracy"].startswith("−1.00 [−1.00")
+    assert table.loc[("loss as it is", "40%"), "τ with test loss"].startswith("1.00 [1.00")
+    assert table.loc[("loss, biases repaired", "all"), "τ with test loss"].startswith("−1.00")
+    assert table.loc[("loss, both repaired", "all"), "subsets"] == 40
     assert found.caption.startswith("Yes: the lower the loss")
     assert "Repairs saw 40 other training examples" in found.caption
     every = pruning_runs.steps(pruning_runs.read_study("toy", [0, 1], tmp_path))
@@ -257,7 +289,7 @@ def test_a_file_of_survival_from_before_repairs_is_read(tmp_path):
     survived(tmp_path, 0, retrained(0))
     study = pruning_runs.read_study("toy", [0], tmp_path)
     found = survival.section(study)
-    assert list(found.table["loss before retraining"].unique()) == ["as it is"]
+    assert list(found.table["before retraining"].unique()) == ["loss as it is"]
     assert "τ with test loss" not in found.table
     assert render_pruning([[study]], tmp_path / "out").is_file()
     survived(tmp_path, 0, [{"loss after bias": "low"} | row for row in retrained(0)])
