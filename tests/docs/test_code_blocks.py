@@ -20,7 +20,7 @@ SLOW = (
     "docs/tutorials/",
     "README.md",
     "docs/index.md",
-    *(f"docs/how-to/{page}.md" for page in ("onnx", "own-network", "run-files")),
+    *(f"docs/how-to/{page}.md" for page in ("onnx", "own-network", "run-files", "sets")),
 )
 LANGUAGES = {"python", "text", *run_page.SHELL, *run_page.DATA}
 LOOKS_LIKE_CODE = re.compile(r"^(pruning-oracle|python|make|pip|pytest|import|from|>>>) ", re.MULTILINE)
