@@ -15,6 +15,7 @@ from pruning_oracle.docs.build import (
     chosen_sets,
     commands,
     first_oracle,
+    foretelling,
     interface,
     paper_points,
     pictures,
@@ -67,6 +68,7 @@ FUNCTIONS: dict[str, Any] = {
         *(small_records.times_as_long, small_records.equal_quality, small_records.kills, small_records.random_networks),
         *(small_records.repairs, small_records.fills, survival.survival_predictors),
         chosen_sets.chosen_sets,
+        *(foretelling.scores_of_random_sets, foretelling.ratios, foretelling.foretold),
         *(
             set_studies.better_sets,
             set_studies.reductions,

@@ -59,7 +59,7 @@ APART = {
 
 def adding() -> str:
     """A row per network and share of random sets: joint loss, and what single maps, pairs and more explain of it."""
-    rows = read_csv(_newest("adding.csv"))
+    rows = read_csv(newest("adding.csv"))
     names = {"joint_loss": "joint loss", "singles": "single maps", "pairs": "pairs", "higher": "more maps together"}
     texts = rows.assign(**{"random sets of": rows.share.map("{:.0%}".format)})[["case", "seed", "random sets of"]]
     for name, text in names.items():
@@ -69,7 +69,7 @@ def adding() -> str:
 
 def interaction_grades() -> str:
     """A row per network: Spearman of curvature with measured interactions, within and across sites."""
-    rows = read_csv(_newest("interaction-grades.csv"))
+    rows = read_csv(newest("interaction-grades.csv"))
     rows = rows.assign(text=_between(rows, "spearman", ""))
     table = rows.pivot_table(index=["case", "seed"], columns="pairs", values="text", aggfunc="first").reset_index()
     table = table.rename(columns={"case": "network", "within": "within sites", "across": "across sites", "all": "all pairs"})
@@ -77,7 +77,7 @@ def interaction_grades() -> str:
 
 
 def _better() -> pd.DataFrame:
-    return read_csv(_newest("better-sets.csv"))
+    return read_csv(newest("better-sets.csv"))
 
 
 def _best(rows: pd.DataFrame) -> pd.Series:
@@ -85,7 +85,8 @@ def _best(rows: pd.DataFrame) -> pd.Series:
     return (rows.over_criterion == 0) & (rows.chooser == rows.best_criterion)
 
 
-def _newest(name: str) -> Path:
+def newest(name: str) -> Path:
+    """The newest record's table of that name."""
     return sorted(ROOT.glob(f"*/{name}"))[-1]
 
 
@@ -113,8 +114,11 @@ def _between(rows: pd.DataFrame, name: str, prefix: str) -> list[str]:
 
 
 def _said(rows: pd.DataFrame) -> str:
-    """Where the figures come from."""
-    record = _newest("better-sets.csv").parent
+    return said_of(rows, newest("better-sets.csv").parent)
+
+
+def said_of(rows: pd.DataFrame, record: Path) -> str:
+    """Where the figures of some rows of a record come from."""
     facts = json.loads((record / "provenance.json").read_text("utf-8"))[0]
     parts = []
     for case, own in rows.groupby("case"):
