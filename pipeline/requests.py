@@ -59,7 +59,7 @@ STUDIES_OF_SETS = {"chosen-sets": "128", "reference-sets": "128", "interactions"
 
 
 def studying_sets(asked: Request) -> Iterator[list[Command]]:
-    """For every run its oracle, criteria and tables, and all studies of sets, those of chosen ones repaired, too, where that helps."""
+    """For every run its oracle, criteria and tables, and all studies of sets; chosen ones also repaired, where it helps."""
     for (case, seed), chain in zip(asked.runs, measuring(asked), strict=True):
         repair = ("--repair", "batchnorm") if case in WITH_BATCH_NORM else ()
         for name, examples in STUDIES_OF_SETS.items():
