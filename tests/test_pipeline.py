@@ -10,7 +10,7 @@ from pruning_oracle.bench.pruning_settings import PruningSettings, Target, defau
 from pruning_oracle.command_line.app import application
 from pruning_oracle.pipeline.__main__ import VARIABLES, command_lines
 from pruning_oracle.pipeline.processes import run_all
-from pruning_oracle.pipeline.requests import Request, measuring, named_cases, pruning, words_of
+from pruning_oracle.pipeline.requests import Request, measuring, named_cases, pruning, studying_sets, words_of
 from pruning_oracle.pipeline.run import EMBEDDED, usual_jobs
 from pruning_oracle.pruning.studies import HOW_FAR, SURVIVAL, studies
 
@@ -38,6 +38,18 @@ def test_the_runs_of_a_report_begin_with_the_most_expensive():
         ("oracle", *how, "--budget", "0.05", "--examples", "9"),
         ("criteria", *how, "--examples", "9", "--criteria", "all", "taylor"),
     ]
+
+
+def test_the_studies_of_sets_come_in_the_order_in_which_they_need_each_other():
+    cases = {"resnet-digits": "resnet-digits", "vgg-digits": "vgg-digits"}
+    vgg, resnet = studying_sets(asked(cases=cases, seeds=[0]))
+    studies = ["chosen-sets", "reference-sets", "interactions", "layer-sensitivity", "better-sets"]
+    assert [words[0] for words in resnet] == ["oracle", "criteria", "grade", "quick-sets", *studies]
+    assert [words[0] for words in vgg] == [words[0] for words in resnet]
+    how = ("--seed", "0", "--device", "cpu", "--examples", "128")
+    assert resnet[4] == ("chosen-sets", "resnet-digits", *how, "--repair", "batchnorm")
+    assert vgg[4] == ("chosen-sets", "vgg-digits", *how), "it has no batch norm to repair"
+    assert lines("sets")[0][:2] == ["sets-study", "vgg-digits"]
 
 
 def test_a_target_is_a_command_line():
