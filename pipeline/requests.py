@@ -53,19 +53,23 @@ def measuring(asked: Request, least: str = "quick") -> Iterator[list[Command]]:
         ]
 
 
-# examples that judge sets in the studies of `make sets`: enough to tell sets of different choosers apart, in minutes
 EVERY_CHOOSER = ("--by", "all", "--shares", "0.1", "0.25", "0.5", "0.75")
-STUDIES_OF_SETS = {"chosen-sets": "128", "reference-sets": "128", "interactions": "128", "layer-sensitivity": "128"}
+STUDIES_OF_SETS = {"chosen-sets": (), "reference-sets": (), "interactions": (), "layer-sensitivity": EVERY_CHOOSER}
+JUDGING = 128  # examples: enough to tell sets of different choosers apart, in minutes
+# of networks whose examples take long
+FEWER = {"r3dcnn-gestures": 64}
+SMALLER = {"interactions": ("--pairs", "250", "--curved", "32"), "better-sets": ("--examples", "32", "--orders", "8")}
 
 
 def studying_sets(asked: Request) -> Iterator[list[Command]]:
     """For every run its oracle, criteria and tables, and all studies of sets; chosen ones also repaired, where it helps."""
     for (case, seed), chain in zip(asked.runs, measuring(asked), strict=True):
-        repair = ("--repair", "batchnorm") if case in WITH_BATCH_NORM else ()
-        for name, examples in STUDIES_OF_SETS.items():
-            more = {"chosen-sets": repair, "layer-sensitivity": EVERY_CHOOSER}.get(name, ())
-            chain.append(asked.command(name, case, seed, "--examples", examples, *more))
-        yield [*chain, asked.command("better-sets", case, seed)]
+        smaller = SMALLER if case in FEWER else {}
+        for name, options in STUDIES_OF_SETS.items():
+            repair = ("--repair", "batchnorm") if name == "chosen-sets" and case in WITH_BATCH_NORM else ()
+            judging = ("--examples", str(FEWER.get(case, JUDGING)))
+            chain.append(asked.command(name, case, seed, *judging, *options, *repair, *smaller.get(name, ())))
+        yield [*chain, asked.command("better-sets", case, seed, *smaller.get("better-sets", ()))]
 
 
 def _criteria(words: Sequence[str], least: str) -> list[str]:
