@@ -5,8 +5,10 @@ import pandas as pd
 from pruning_oracle.docs.build.set_studies import newest, said_of
 from pruning_oracle.reports.inputs.tables import markdown, read_csv
 
-SHOWN = ("single_changes", "oracle_abs", "oracle_mean_abs", "gauss_newton", "taylor", "fisher", "taylor_second_signed")
-SHOWN += ("activation_mean", "weight_l2", "wanda", "random")
+SHOWN = (
+    *("single_changes", "oracle_abs", "oracle_mean_abs", "gauss_newton", "taylor", "fisher", "taylor_second_signed"),
+    *("activation_mean", "weight_l2", "wanda", "random"),
+)
 MEAN = ", mean over shares"
 OUTCOMES = {
     f"joint loss, one site{MEAN}": "cost of shares of one site alone",
@@ -33,7 +35,7 @@ def scores_of_random_sets(scaling: str = "none") -> str:
     grid = rows[rows.chooser.isin(SHOWN)].groupby(["chooser", *columns]).lds.median().unstack(columns)
     ceilings = rows.groupby(columns).ceiling.median().rename("noise ceiling").to_frame().T
     whole = pd.concat([grid.reindex([name for name in SHOWN if name in grid.index]), ceilings])
-    whole.columns = pd.Index([f"{case}, {share:.0%}" for case, share in whole.columns])
+    whole.columns = pd.Index([f"{place[0]}, {float(place[1]):.0%}" for place in whole.columns])
     names = [name if name == "noise ceiling" else f"`{name}`" for name in whole.index]
     table = whole.map(_number).set_axis(names).rename_axis("summed scores of").reset_index()
     return f"{markdown(table, disable_numparse=True)}\n\n{said_of(rows, path.parent)}"
@@ -56,11 +58,12 @@ def foretold() -> str:
     rows = rows[rows.outcome.isin(OUTCOMES) & rows.predictor.isin(PREDICTORS)].dropna(subset="tau")
     trivial = rows.predictor.str.startswith("joint loss") & ~rows.outcome.str.contains("fine-tuning")  # of nearly the same sets
     rows = rows[~trivial]
-    texts = [f"{_number(row.tau)} {_interval(row.low, row.high)}".strip() for row in rows.itertuples()]
-    grid = rows.assign(text=texts).pivot(index=["case", "outcome"], columns="predictor", values="text").fillna("")
+    figures = rows[["tau", "low", "high"]].to_numpy(float).tolist()
+    texts = [f"{_number(tau)} {_interval(low, high)}".strip() for tau, low, high in figures]
+    grid: pd.DataFrame = rows.assign(text=texts).pivot(index=["case", "outcome"], columns="predictor", values="text").fillna("")
     kept = [name for name in PREDICTORS if name in grid.columns]
     order = [place for case in dict.fromkeys(rows.case) for name in OUTCOMES if (place := (case, name)) in grid.index]
-    table = grid.loc[order, kept].rename(columns=PREDICTORS).rename_axis(["network", "foretold"]).reset_index()
+    table = grid.reindex(order)[kept].rename(columns=PREDICTORS).rename_axis(["network", "foretold"]).reset_index()
     table["foretold"] = table.foretold.replace(OUTCOMES)
     counts = rows.groupby("case").agg(criteria=("criteria", "max"), seeds=("seeds", "max"))
     of = "; ".join(f"{case} {own.criteria} criteria, {own.seeds} seeds" for case, own in counts.iterrows())
