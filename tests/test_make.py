@@ -13,7 +13,7 @@ import pytest
 INSIDE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "SLOW", "PYTHON", "PYTHONPATH", "DATA"}
 OUTSIDE = {name: value for name, value in os.environ.items() if name not in INSIDE}
 TARGETS = [
-    *("help", "oracle", "compare", "report", "regress", "regress-accept", "prune", "prune-more", "prune-timings"),
+    *("help", "oracle", "compare", "report", "regress", "regress-accept", "sets", "prune", "prune-more", "prune-timings"),
     *("train", "test", "timings", "gpu", "docs", "lint", "check", "clean"),
 ]
 
