@@ -46,11 +46,11 @@ def run_sets(
     """
     if engine not in SET_ENGINES:
         raise unknown("engine", engine, SET_ENGINES)
-    seen = _seen_by_repair(case, choice, repair, repair_examples)
-    if seen and fill != ZERO:
+    if REPAIRS.get(repair) and fill != ZERO:
         raise BadInput(
             f"--repair {repair} with --fill {fill}: a repair is of a network whose maps are deleted; give one of them"
         )
+    seen = _seen_by_repair(case, choice, repair, repair_examples)
     sets = checked_sets(case, sets)
     named = [one.named for one in sets]
     asked: dict[str, Any] = {"engine": engine, "sets digest": hashlib.sha256(json.dumps(named).encode()).hexdigest()}

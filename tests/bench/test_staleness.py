@@ -57,7 +57,7 @@ CHANGED = {
     "the engine": ("oracle/exact/replay.py", r"// 4", "// 8"),
     "a file that the engine imports": ("oracle/exact/linear_step.py", "-= _contribution", "+= _contribution"),
     "the estimate": ("oracle/estimated/estimate.py", "SKEWED = 1.25", "SKEWED = 1.5"),
-    "what a gate does": ("bench/network/gates.py", "return activation \\* ", "return activation + "),
+    "what a gate does": ("bench/network/gates.py", "kept = activation \\* ", "kept = activation + "),
     "what maps cost": ("bench/network/cost.py", "2 \\* layer.positions", "3 * layer.positions"),
     "the case": (VGG, "examples=512", "examples=128"),
     "the case's network": ("bench/models/vgg.py", "kernel_size=3", "kernel_size=5"),

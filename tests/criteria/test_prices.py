@@ -51,7 +51,7 @@ def test_work_that_does_not_grow_with_the_examples_is_not_priced_by_the_example(
         return {site.name: torch.ones(len(rows), site.maps) for site in case.sites}
 
     for name, gather in (("fixed_evidence", fixed), ("growing_evidence", growing)):
-        monkeypatch.setitem(sources(), name, Source(gather, lambda case: "", None, 1.0, 0))
+        monkeypatch.setitem(sources(), name, Source(gather, lambda case: "", None, 1.0, 0, False))
         own = Criterion(name, lambda site, name=name: getattr(site, name), frozenset({name}), mean, "none", "test")
         monkeypatch.setitem(CRITERIA, name, own)
     found, _ = priced(toy_case("plain", examples=64), ["fixed_evidence", "growing_evidence"], 64)

@@ -251,13 +251,16 @@ def test_predictions_of_the_estimated_oracle_are_slopes_towards_the_fill(name, f
     moves = first_order_moves(case, batch, list(range(5)))
     for site in case.sites:
         losses = []
-        for value in (1 - step, 1 + step):
+        for value in (1 - step, 1, 1 + step):
             gates = torch.ones(5, site.maps, dtype=torch.float64)
             gates[:, 0] = value
             with torch.no_grad(), filled(case.model, fills_for(case, batch)), gated(case.model, {site: gates}):
                 losses.append(case.loss(case.model(batch.inputs), batch.labels))
-        slope = (losses[0] - losses[1]) / (2 * step)
-        torch.testing.assert_close(torch.from_numpy(moves[f"moves/{site.name}"][:, 0]), slope, rtol=1e-5, atol=1e-6)
+        below, above = (losses[0] - losses[1]) / step, (losses[1] - losses[2]) / step
+        smooth = torch.isclose(below, above, rtol=1e-5, atol=1e-5)  # zeros that tie in a max-pooling make a kink
+        assert smooth.sum() >= 3
+        found = torch.from_numpy(moves[f"moves/{site.name}"][:, 0])
+        torch.testing.assert_close(found[smooth], ((below + above) / 2)[smooth], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("fill", OTHERS)
