@@ -37,7 +37,8 @@ from pruning_oracle.reports.sets.quick import FILE, read_quick
 REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadata.json": DESCRIPTION}
 REPORT |= {"agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX, "agreement-full.tex": AGREEMENT_LATEX}
 # what draws the page beside what lies in its files
-DRAWN_BY = ("reports/report.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
+PARTS = sorted(file for ending in ("html", "css", "js") for file in (ROOT / "reports/page").rglob(f"*.{ending}"))
+DRAWN_BY = ("reports/report.py", *(file.relative_to(ROOT).as_posix() for file in PARTS))
 
 
 def grade_run(case: str, seed: int, root: Path) -> None:

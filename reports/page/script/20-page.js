@@ -1,0 +1,102 @@
+// The page: reads the link, shows what it names, and keeps theme and order.
+
+const parts = () => location.hash.slice(1).split("/").filter(Boolean).map(plain);
+const plain = (text) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+const go = (...names) => {
+  location.hash = path(...names);
+};
+
+/** What the link names without its section: the parts of a view. */
+let view = [];
+const here = () => view;
+
+/** The view that a link names: its parts, its title and what it shows; the rest of the link is a section. */
+function resolved(names) {
+  const [first, second] = names;
+  if (first === "criterion" && second in facts.criteria) return [2, second, () => criterionView(second)];
+  if (first === "figures") return [1, "Figures and tables for papers", papersView];
+  if (first === "trust") return [1, "How far to trust this", trustView];
+  const net = network(first);
+  if (!net) return [0, "Criteria by network", overview];
+  const place = Number(names[2]);
+  if (second !== "site" || !net.sites[place - 1]) return [1, net.name, () => networkView(net)];
+  const map = Number(names[4]);
+  if (names[3] !== "map" || !(map >= 0 && map < net.sites[place - 1].maps && Number.isInteger(map)))
+    return [3, `${net.name}, site ${place}`, () => siteView(net, place)];
+  return [5, `${net.name}, site ${place}, map ${map}`, () => mapView(net, place, map)];
+}
+
+function render() {
+  const names = parts();
+  const [length, title, made] = resolved(names);
+  const main = document.getElementById("main");
+  view = names.slice(0, length);
+  document.title = `Pruning Oracle: ${title}`;
+  replace(main, crumbs(view), ...made().filter(Boolean));
+  document
+    .querySelectorAll("header nav a")
+    .forEach((link) => link.toggleAttribute("aria-current", plain(link.hash.slice(1)) === (view[0] ?? "")));
+  const target = names[length] && main.querySelector(`[data-section="${CSS.escape(names[length])}"]`);
+  if (target) target.scrollIntoView();
+  else scrollTo(0, 0);
+  announce(title);
+}
+
+function crumbs(names) {
+  if (!names.length) return "";
+  const links = [el("a", { href: "#" }, "All criteria")];
+  if (names.length > 1 && names[0] !== "criterion") links.push(el("a", { href: path(names[0]) }, names[0]));
+  if (names.length > 3) links.push(el("a", { href: path(...names.slice(0, 3)) }, `site ${names[2]}`));
+  return el("nav", { className: "crumbs", "aria-label": "Where this is" }, links);
+}
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  document.getElementById("theme").textContent = theme === "dark" ? "Light" : "Dark";
+}
+
+function menu() {
+  const nav = document.querySelector("header nav");
+  nav.append(
+    el("a", { href: "#" }, "Criteria"),
+    ...facts.networks.map(({ name }) => el("a", { href: path(name) }, name)),
+    el("a", { href: "#figures" }, "Figures"),
+    el("a", { href: "#trust" }, "Trust and citing"),
+  );
+  const wanted = matchMedia("(prefers-color-scheme: dark)");
+  setTheme(wanted.matches ? "dark" : "light");
+  wanted.addEventListener("change", () => {
+    setTheme(wanted.matches ? "dark" : "light");
+    render();
+  });
+  document.getElementById("theme").addEventListener("click", () => {
+    setTheme(dark() ? "light" : "dark");
+    render();
+  });
+  document.getElementById("order").addEventListener("change", render);
+  document.getElementById("skip").addEventListener("click", () => document.getElementById("main").focus());
+}
+
+async function open() {
+  try {
+    await unpack(document.getElementById("data"));
+    menu();
+    render();
+    addEventListener("hashchange", () => {
+      render();
+      document.getElementById("main").focus({ preventScroll: true });
+    });
+    document.documentElement.dataset.ready = Math.round(performance.now());
+  } catch (error) {
+    document.getElementById("main").replaceChildren(el("p", { role: "alert" }, `${error.message ?? error}`));
+    throw error;
+  }
+}
+
+open();
