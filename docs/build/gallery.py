@@ -25,8 +25,8 @@ networks in a minute and a half and writes the report; then `make docs` shows it
 
 
 def files_of(report: Path) -> list[Path]:
-    """What of a report's folder belongs to the site: its pages and figures."""
-    return sorted([*report.glob("*.html"), *report.glob("*.png")])
+    """What of a report's folder belongs to the site: its pages, figures and, to which a page links, figures for papers."""
+    return sorted(file for form in ("html", "png", "pdf") for file in report.glob(f"*.{form}"))
 
 
 def gallery(report: Path) -> str:

@@ -18,13 +18,18 @@ function number(value, decimals = 2) {
   return value.toFixed(decimals).replace("-", "−");
 }
 
-/** A change in loss in nats, with three digits that count. */
-function nats(value) {
+/** A change in loss in nats, with so many digits that count. */
+function nats(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "undefined";
   const size = Math.abs(value);
-  const text = size >= 1000 || (size > 0 && size < 0.001) ? value.toExponential(2) : Number(value.toPrecision(3)).toString();
+  const whole = size >= 10 ** digits && size < 1e5;
+  const power = size > 0 && (size < 0.001 || size >= 1e5);
+  const text = whole ? value.toFixed(0) : power ? value.toExponential(digits - 1) : value.toPrecision(digits);
   return text.replaceAll("-", "−");
 }
+
+/** A change in loss in nats as the first table has it, with two digits. */
+const fewNats = (value) => nats(value, 2);
 
 /** Forward passes: two digits that count below ten, then whole ones. */
 function passes(value) {

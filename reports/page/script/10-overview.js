@@ -33,7 +33,7 @@ function overviewTable(shown) {
     if (quarters[place])
       heads.push({
         group: net.name,
-        title: "¼ removed, nats",
+        title: "¼ removed",
         number: true,
         says: "what removing a quarter of each site costs when the criterion chooses the maps",
       });
@@ -52,7 +52,7 @@ function overviewTable(shown) {
     ),
   ]);
   const pinned = [
-    pinnedRow("noise ceiling", shown, quarters, (net) => [number(net.ceiling), spread(net.quarter, nats), passes(net.passes)]),
+    pinnedRow("noise ceiling; the oracle", shown, quarters, (net) => [number(net.ceiling), spread(net.quarter, fewNats), passes(net.passes)]),
   ];
   for (const name of names.filter((one) => family(one) === "Controls"))
     pinned.push([
@@ -78,7 +78,7 @@ function overviewTable(shown) {
   });
   const bar = filterBar(shown, made, heads);
   const legend =
-    "≈ cannot be told apart from the network's best: the 95 % interval of their difference, paired over examples, holds 0. Agreement is Spearman with the oracle within each site, mean over sites, on examples the oracle never saw; price is in forward passes over as many examples. The noise ceiling's row has the oracle's own figures. Click a header to sort, a criterion or a network to open it.";
+    "≈ cannot be told apart from the network's best: the 95 % interval of their difference, paired over examples, holds 0. Agreement is Spearman with the oracle within each site, mean over sites, on examples the oracle never saw; ¼ removed is what removing a quarter of each site costs, in nats, when the criterion chooses the maps; price is in forward passes over as many examples. The noise ceiling's row has the oracle's own figures. Click a header to sort, a criterion or a network to open it.";
   return section(
     "criteria",
     "Criteria by network",
@@ -116,7 +116,7 @@ function cells(net, row, quarter) {
   };
   return [
     first,
-    ...(quarter ? [{ text: row.quarter ? spread(row.quarter, nats) : "", value: row.quarter?.value }] : []),
+    ...(quarter ? [{ text: row.quarter ? spread(row.quarter, fewNats) : "", value: row.quarter?.value }] : []),
     { text: passes(row.passes), value: row.passes },
   ];
 }

@@ -2,7 +2,7 @@
 
 function filterBar(shown, made, heads) {
   const found = el("span", { className: "found", role: "status" });
-  const wide = matchMedia("(min-width: 601px)").matches;
+  const wide = innerWidth > 420 + 360 * shown.length || (innerWidth > 600 && shown.length > 5);
   const update = () => {
     made.grid.column(1).visible(wide, false);
     heads.forEach(
