@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 
+import numpy as np
 import pytest
 from pages import browser, clipboard, drawn, opened, written_page
 
@@ -221,6 +222,37 @@ def test_names_from_data_are_text(chromium, hostile_file, place):
         drawn(page)
         assert not page.query_selector_all("main b:not(figcaption b), main img, main script")
     assert not said
+
+
+def test_three_questions_are_answered_on_the_page(chromium, page_file):
+    with opened(chromium, page_file) as page:  # which criterion for this network at the price of two passes, and how sure?
+        page.select_option("[aria-label='Filter the table'] label:nth-of-type(3) select", "other")
+        page.fill("input[type=number]", "2")
+        first = page.locator("[data-section=criteria] tbody tr").first
+        assert first.inner_text().split()[:4] == ["●", "perfect", "≈", "1.00"] or "≈ 1.00" in first.inner_text()
+        assert "behind the best by" in first.locator("td.tied").get_attribute("title")
+    with opened(chromium, page_file) as page:  # which examples does map 7 of the second site serve?
+        page.click("header nav >> text=toy")
+        page.click("[data-section=sites] tbody tr:nth-child(2) a")
+        titled(page, "second")
+        page.click("text='map 7'")
+        titled(page, "Map 7 of second")
+        assert re.search(r"example \d+ of the training data\s+[\d.]+\s+class \d", page.inner_text("[data-section=examples]"))
+    with opened(chromium, page_file) as page:  # cite the agreement of a criterion on a network
+        page.click("[data-section=criteria] tbody >> text=opposite")
+        titled(page, "opposite")
+        page.locator("[data-section=agreement] tbody tr", has_text="other").locator("button").click()
+        assert re.match(r"Spearman −?[\d.]+ \(.*\) of opposite with oracle_abs on other", clipboard(page))
+
+
+def test_what_is_undefined_is_said_and_breaks_nothing(chromium, tmp_path):
+    scores = {"flat": ("mean", {"one": np.ones((1, 1)), "two": np.ones((1, 2)), "three": np.ones((1, 3))})}
+    path = written_page(tmp_path, ["toy"], sites={"one": 1, "two": 2, "three": 3}, examples=5, scores=scores, labels=False)
+    for link in ("", "#toy", "#toy/site/1", "#toy/site/1/map/0", "#criterion/flat", "#trust"):
+        with opened(chromium, path, link) as page:
+            drawn(page)
+            assert "NaN" not in page.inner_text("main")
+            assert link == "#trust" or "undefined" in page.inner_text("main") or "site/1/map" in link
 
 
 @pytest.mark.slow

@@ -19,12 +19,13 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 CLASSES = 3
 
 
-def written_page(root, cases, seeds=(0,), **given):
+def written_page(root, cases, seeds=(0,), labels=True, **given):
     """The path of a page of toy runs of these cases, without the sections that are drawn beside it."""
     for case in cases:
         for seed in seeds:
             folder = write_run(root, case=case, seed=seed, **given)
-            with_labels(folder / "oracle.safetensors")
+            if labels:
+                with_labels(folder / "oracle.safetensors")
             grade_run(case, seed, root)
     studies = [read_case_study(case, list(seeds), root) for case in cases]
     write_page_file(*contents(studies, [network(study) for study in studies], {}), root / "index.html")

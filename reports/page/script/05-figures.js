@@ -14,6 +14,7 @@ const watcher = new IntersectionObserver(
  * those who cannot see it), `axes` titles what the reader chose, `click` is called with the row of a mark that was clicked.
  */
 function figure({ chart, rows, title, finding, axes = {}, click, seen }) {
+  if (!rows.length) return el("p", { className: "note" }, el("b", {}, `${title}. `), finding);
   const canvas = el("div", { className: "chart scroll", tabIndex: 0, role: "region", "aria-label": title });
   const made = el("figure", {}, canvas, el("figcaption", {}, el("b", {}, `${title}. `), finding));
   let view;

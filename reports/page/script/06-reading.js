@@ -36,9 +36,13 @@ function scores(net, seed, criterion) {
 
 /** Places of scores within their sites, from 0 for the least to 1. */
 function placesWithin(net, values) {
-  return net.sites.flatMap(({ maps }, site) =>
-    Array.from(places(Array.from(values).slice(net.starts[site], net.starts[site] + maps))),
-  );
+  return net.sites.flatMap((_, site) => Array.from(placesAt(net, values, site)));
+}
+
+/** Places of the scores of one site, which is numbered from 0. */
+function placesAt(net, values, site) {
+  const first = net.starts[site];
+  return places(Array.from(values.slice(first, first + net.sites[site].maps)));
 }
 
 /** Every map of a network at a seed: where it is and what its removal costs. */

@@ -67,7 +67,6 @@ function priceSection(shown) {
 function priceFigure(net) {
   const rows = net.rows
     .filter(({ value, passes: price }) => value !== undefined && value !== null && price !== null)
-    .map((row) => ({ ...row, passes: Math.max(0.1, row.passes) }))
     .sort((a, b) => a.passes - b.passes || b.value - a.value);
   let best = -Infinity;
   const points = rows.map((row) => {
@@ -76,7 +75,7 @@ function priceFigure(net) {
     return {
       criterion: row.criterion,
       family: family(row.criterion),
-      passes: row.passes,
+      passes: Math.max(0.1, row.passes),
       value: row.value,
       from: row.from,
       to: row.to,
@@ -94,6 +93,6 @@ function priceFigure(net) {
     rows: points,
     title: `${net.name}: agreement against price`,
     click: ({ criterion }) => go("criterion", criterion),
-    finding: `Nothing cheaper beats ${front.join(", ")}. The line joins these; dashed is the noise ceiling, ${number(net.ceiling)}; less than 0.1 passes is drawn at 0.1. Hover for names, click to open.`,
+    finding: `Nothing cheaper beats ${front.join(", ") || "any: none is defined"}. The line joins these; dashed is the noise ceiling, ${number(net.ceiling)}; less than 0.1 passes is drawn at 0.1. Hover for names, click to open.`,
   });
 }

@@ -105,7 +105,7 @@ function heatSection(net) {
       rows,
       title: `Agreement of every criterion at every site of ${net.name}`,
       click: ({ place }) => go(net.name, "site", place),
-      finding: `Spearman with oracle_abs on fresh examples; purple is against, orange with the oracle, empty is undefined. Even ${best}, the best on average, falls to ${worst?.said} at ${worst?.site}. Click a cell to open its site.`,
+      finding: `Spearman with oracle_abs on fresh examples; purple is against, orange with the oracle, empty is undefined. Even ${best}, the best on average, falls to ${worst?.said ?? "undefined"} at ${worst?.site ?? "every site"}. Click a cell to open its site.`,
     }),
   );
 }

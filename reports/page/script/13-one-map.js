@@ -18,7 +18,7 @@ function mapView(net, place, map) {
     examplesSection(net, index),
     histogramSection(net, index, own),
     classesSection(net, index),
-    placesSection(net, index),
+    placesSection(net, place - 1, map),
     alikeSection(net, place, index),
   ];
 }
@@ -136,14 +136,14 @@ function classesSection(net, index) {
   );
 }
 
-function placesSection(net, index) {
+function placesSection(net, site, map) {
   const names = ordered(
     net,
     net.criteria.filter((name) => net.scored.includes(name)),
   );
-  const truth = placesWithin(net, scores(net, seed, ORACLE))[index];
+  const truth = placesAt(net, scores(net, seed, ORACLE), site)[map];
   const rows = names.map((name) => {
-    const place = placesWithin(net, scores(net, seed, name))[index];
+    const place = placesAt(net, scores(net, seed, name), site)[map];
     return { criterion: name, family: family(name), place, said: number(place), truth };
   });
   const off = [...rows].sort((a, b) => Math.abs(b.place - truth) - Math.abs(a.place - truth))[0];

@@ -39,9 +39,10 @@ function render() {
   view = names.slice(0, length);
   document.title = `Pruning Oracle: ${title}`;
   replace(main, crumbs(view), ...made().filter(Boolean));
-  document
-    .querySelectorAll("header nav a")
-    .forEach((link) => link.toggleAttribute("aria-current", plain(link.hash.slice(1)) === (view[0] ?? "")));
+  for (const link of document.querySelectorAll("header nav a")) {
+    if (plain(link.hash.slice(1)) === (view[0] ?? "")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   const target = names[length] && main.querySelector(`[data-section="${CSS.escape(names[length])}"]`);
   if (target) target.scrollIntoView();
   else scrollTo(0, 0);
