@@ -71,6 +71,18 @@ def test_a_link_to_a_section_opens_it(chromium, page_file):
         assert link == "#toy/heat-map"
 
 
+def test_a_link_names_the_seed_of_its_maps(chromium, page_file):
+    with opened(chromium, page_file, "#toy/site/2/map/3") as page:
+        first = page.inner_text(".lead")
+        page.select_option("main select", label="1")
+        page.wait_for_function("location.hash === '#toy@1/site/2/map/3'")
+        titled(page, "Map 3 of second")
+        assert page.inner_text(".lead") != first
+        assert page.input_value("main select") == "1"
+        page.go_back()
+        page.wait_for_function("first => document.querySelector('.lead').innerText === first", arg=first)
+
+
 def test_sorting_by_a_header_with_the_keyboard(chromium, page_file):
     with opened(chromium, page_file) as page:
         assert names(page) == ["perfect", "opposite", "constant"]
@@ -180,7 +192,9 @@ def test_figures_and_data_are_saved(chromium, page_file, tmp_path):
 def test_the_theme_and_the_order_are_the_readers_choice(chromium, page_file):
     with opened(chromium, page_file, "#toy") as page:
         before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.evaluate("scrollTo(0, 500)")
         page.click("#theme")
+        assert page.evaluate("scrollY") == 500
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
         page.select_option("#order", "name")
         options = page.evaluate(TEXTS, "[data-section=maps] label:first-of-type option")

@@ -3,15 +3,20 @@
 const MEAN = 0; // behind the sites: the mean over sites, all sites, all sites by ℓ2
 const ORACLE = "oracle";
 
-/** A network of the page with its place, and where each of its sites begins among its maps. */
-function network(name) {
+/** A network by its name, or by `name@seed` where maps of another seed than the first are meant; undefined if unknown. */
+function network(link) {
+  const [name, value] = (link ?? "").split("@");
   const place = facts.networks.findIndex((one) => one.name === name);
   if (place < 0) return undefined;
   const about = facts.networks[place];
   let first = 0;
   const starts = about.sites.map(({ maps }) => (first += maps) - maps);
-  return { ...about, place, starts, maps: first };
+  const seed = Math.max(0, about.seeds.map(String).indexOf(value));
+  return { ...about, place, starts, maps: first, seed, link: linkOf(about, seed) };
 }
+
+/** How a network is linked to with the maps of a seed, by its place. */
+const linkOf = ({ name, seeds }, seed) => (seed ? `${name}@${seeds[seed]}` : name);
 
 /** Spearman of a criterion at a scope, as {value, from, to}: median and range over seeds, or one seed's interval. */
 function agreement(net, criterion, scope, examples = "fresh") {
@@ -75,7 +80,7 @@ function swatch(criterion) {
   return made;
 }
 
-const path = (...parts) => `#${parts.map((part) => encodeURIComponent(part)).join("/")}`;
+const path = (...parts) => `#${parts.map((part) => encodeURIComponent(part).replaceAll("%40", "@")).join("/")}`;
 const marked = (criterion) => (facts.criteria[criterion]?.order ? `${criterion} †` : criterion);
 const spreadSaid = (net) =>
   net.seeds.length > 1 ? `median and range over ${net.seeds.length} seeds` : "with its 95 % interval over examples";

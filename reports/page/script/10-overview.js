@@ -22,7 +22,7 @@ function overviewTable(shown) {
   const quarters = shown.map((net) => net.rows.some(({ quarter }) => quarter));
   const heads = [{ title: "criterion" }, { title: "family" }];
   shown.forEach((net, place) => {
-    const link = el("a", { href: path(net.name) }, net.name);
+    const link = el("a", { href: path(net.link) }, net.name);
     heads.push({
       group: net.name,
       link,
@@ -52,7 +52,11 @@ function overviewTable(shown) {
     ),
   ]);
   const pinned = [
-    pinnedRow("noise ceiling; the oracle", shown, quarters, (net) => [number(net.ceiling), spread(net.quarter, fewNats), passes(net.passes)]),
+    pinnedRow("noise ceiling; the oracle", shown, quarters, (net) => [
+      number(net.ceiling),
+      spread(net.quarter, fewNats),
+      passes(net.passes),
+    ]),
   ];
   for (const name of names.filter((one) => family(one) === "Controls"))
     pinned.push([

@@ -59,7 +59,7 @@ function agreementSection(name, nets) {
     const cell = (of) => ({ text: spread(of), value: of.value });
     const place = 1 + net.rows.filter(({ value }) => value > row.value).length;
     return [
-      { text: net.name, href: path(net.name) },
+      { text: net.name, href: path(net.link) },
       { ...cell(row), text: spread(row), extra: { after: citing(cited(net, name, row)) } },
       { text: row.value === null ? "undefined" : `${place} of ${net.rows.length}`, value: -place },
       row.tied === undefined
@@ -146,7 +146,7 @@ function rowFigure(name, net) {
     rows,
     title: `${name} at every site of ${net.name}`,
     finding,
-    click: ({ place }) => go(net.name, "site", place),
+    click: ({ place }) => go(net.link, "site", place),
   });
 }
 
@@ -161,7 +161,7 @@ function scatterFigure(name, net, seed) {
     rows,
     axes: { x: `place by ${name} within its site`, y: "place by the oracle within its site" },
     title: `Maps of ${net.name}, seed ${net.seeds[seed]}`,
-    click: ({ place, map }) => go(net.name, "site", place, "map", map),
+    click: ({ place, map }) => go(net.link, "site", place, "map", map),
     finding: `A good criterion is a diagonal. It is most wrong about map ${far.map} of site ${far.place} (${far.site}): place ${number(far.x)} instead of ${number(far.y)}. Hover for names, click to open a map.`,
   });
 }
@@ -191,7 +191,7 @@ function failing(name, nets) {
     .sort((a, b) => a.of.value - b.of.value)
     .slice(0, 10)
     .map(({ net, site, place, of, best }) => [
-      { text: `${net.name}, site ${place + 1}: ${site.name}`, href: path(net.name, "site", place + 1) },
+      { text: `${net.name}, site ${place + 1}: ${site.name}`, href: path(net.link, "site", place + 1) },
       { text: spread(of), value: of.value },
       { text: number(best), value: best },
       { text: String(site.maps), value: site.maps },

@@ -32,7 +32,7 @@ function brushSection(net) {
         axes: { x: `place within its site by ${label("x")}`, y: `place by ${label("y")}` },
         title: `Maps of ${net.name}, seed ${net.seeds[seed]}`,
         seen: (view) => listBrushed(view, net, rows, list),
-        click: ({ place, map }) => place && go(net.name, "site", place, "map", map),
+        click: ({ place, map }) => place && go(net.link, "site", place, "map", map),
         finding: `The costliest map is ${costliest(rows)}. Drag over maps in one view to see them in the other, and listed below; click one to open it.`,
       }),
     );
@@ -76,7 +76,7 @@ function mapsTable(net, maps, name) {
   const rows = maps.map(({ site, place, map, index, change, low, high }) => [
     {
       text: name.startsWith("site") ? `map ${map}` : `map ${map} of ${site}`,
-      href: path(net.name, "site", place, "map", map),
+      href: path(net.link, "site", place, "map", map),
       value: index,
     },
     { text: nats(change), value: change },

@@ -1,6 +1,6 @@
 // A network: its sites, and its criteria at every site.
 
-let seed = 0; // the place of the seed whose maps are shown
+let seed = 0; // the place of the seed whose maps are shown, as the link has it
 
 function networkView(net) {
   const rows = net.rows.filter(({ tied }) => tied).map(({ criterion }) => criterion);
@@ -17,17 +17,13 @@ function networkView(net) {
 }
 
 function seedChoice(net) {
-  seed = Math.min(seed, net.seeds.length - 1);
   return net.seeds.length < 2
     ? null
     : choice(
         "Maps of seed",
         net.seeds.map((value, place) => [String(place), String(value)]),
         String(seed),
-        (value) => {
-          seed = Number(value);
-          render();
-        },
+        (value) => go(linkOf(net, Number(value)), ...here().slice(1)),
       );
 }
 
@@ -42,7 +38,7 @@ function sitesSection(net) {
       .sort(([a], [b]) => b.value - a.value)[0];
     const mean = own.reduce((sum, value) => sum + Math.abs(value), 0) / own.length;
     return [
-      { text: `${place + 1} ${site.name}`, href: path(net.name, "site", place + 1), value: place },
+      { text: `${place + 1} ${site.name}`, href: path(net.link, "site", place + 1), value: place },
       { text: String(site.maps), value: site.maps },
       { text: nats(site.mflops), value: site.mflops },
       { text: nats(mean), value: mean },
@@ -104,7 +100,7 @@ function heatSection(net) {
       chart: "heat",
       rows,
       title: `Agreement of every criterion at every site of ${net.name}`,
-      click: ({ place }) => go(net.name, "site", place),
+      click: ({ place }) => go(net.link, "site", place),
       finding: `Spearman with oracle_abs on fresh examples; purple is against, orange with the oracle, empty is undefined. Even ${best}, the best on average, falls to ${worst?.said ?? "undefined"} at ${worst?.site ?? "every site"}. Click a cell to open its site.`,
     }),
   );

@@ -40,7 +40,7 @@ function siteView(net, place) {
 }
 
 function neighbours(net, place, map) {
-  const link = (text, ...parts) => el("a", { href: path(net.name, ...parts) }, text);
+  const link = (text, ...parts) => el("a", { href: path(net.link, ...parts) }, text);
   const both =
     map === undefined
       ? [

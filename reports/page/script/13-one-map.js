@@ -169,7 +169,7 @@ function alikeSection(net, place, index) {
   ];
   const rows = Array.from(maps)
     .map((map, rank) => [
-      { text: `map ${map}`, value: map, href: path(net.name, "site", place, "map", map) },
+      { text: `map ${map}`, value: map, href: path(net.link, "site", place, "map", map) },
       { text: number(by[rank]), value: by[rank] },
     ])
     .filter((_, rank) => maps[rank] >= 0);

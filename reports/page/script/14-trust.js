@@ -22,7 +22,7 @@ function ceilings(nets) {
     { title: "checked again" },
   ];
   const rows = nets.map((net) => [
-    { text: net.name, href: path(net.name) },
+    { text: net.name, href: path(net.link) },
     { text: number(net.ceiling), value: net.ceiling },
     { text: String(net.examples), value: net.examples },
     { text: String(net.fresh), value: net.fresh },

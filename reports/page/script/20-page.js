@@ -24,6 +24,7 @@ function resolved(names) {
   if (first === "trust") return [1, "How far to trust this", trustView];
   const net = network(first);
   if (!net) return [0, "Criteria by network", overview];
+  seed = net.seed;
   const place = Number(names[2]);
   if (second !== "site" || !net.sites[place - 1]) return [1, net.name, () => networkView(net)];
   const map = Number(names[4]);
@@ -32,7 +33,9 @@ function resolved(names) {
   return [5, `${net.name}, site ${place}, map ${map}`, () => mapView(net, place, map)];
 }
 
-function render() {
+/** Shows what the link names: from its top or its section or, where only its looks changed, where the reader was. */
+function render(stay = false) {
+  const where = scrollY;
   const names = parts();
   const [length, title, made] = resolved(names);
   const main = document.getElementById("main");
@@ -40,11 +43,12 @@ function render() {
   document.title = `Pruning Oracle: ${title}`;
   replace(main, crumbs(view), ...made().filter(Boolean));
   for (const link of document.querySelectorAll("header nav a")) {
-    if (plain(link.hash.slice(1)) === (view[0] ?? "")) link.setAttribute("aria-current", "page");
+    if (plain(link.hash.slice(1)) === (view[0] ?? "").split("@")[0]) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   const target = names[length] && main.querySelector(`[data-section="${CSS.escape(names[length])}"]`);
-  if (target) target.scrollIntoView();
+  if (stay) scrollTo(0, where);
+  else if (target) target.scrollIntoView();
   else scrollTo(0, 0);
   announce(title);
 }
@@ -74,14 +78,26 @@ function menu() {
   setTheme(wanted.matches ? "dark" : "light");
   wanted.addEventListener("change", () => {
     setTheme(wanted.matches ? "dark" : "light");
-    render();
+    render(true);
   });
   document.getElementById("theme").addEventListener("click", () => {
     setTheme(dark() ? "light" : "dark");
-    render();
+    render(true);
   });
-  document.getElementById("order").addEventListener("change", render);
+  document.getElementById("order").addEventListener("change", () => render(true));
   document.getElementById("skip").addEventListener("click", () => document.getElementById("main").focus());
+}
+
+/** Draws again for another width, once the window has kept it for a moment. */
+function follow() {
+  let [width, soon] = [innerWidth, 0];
+  addEventListener("resize", () => {
+    clearTimeout(soon);
+    soon = setTimeout(() => {
+      if (innerWidth !== width) render(true);
+      width = innerWidth;
+    }, 300);
+  });
 }
 
 async function open() {
@@ -89,6 +105,7 @@ async function open() {
     await unpack(document.getElementById("data"));
     menu();
     render();
+    follow();
     addEventListener("hashchange", () => {
       render();
       document.getElementById("main").focus({ preventScroll: true });
