@@ -15,7 +15,7 @@ def noisy(by, stream, examples=200):
     return {name: 10 * np.arange(1, maps + 1) + by * random.normal(size=(examples, maps)) for name, maps in MAPS.items()}
 
 
-def table(tmp_path, seeds=(0,)):
+def table(tmp_path, seeds=(0,), best="best"):
     scores = {
         "best": ("mean", noisy(60, 1)),
         "twin": ("mean", noisy(60, 2)),
@@ -24,7 +24,7 @@ def table(tmp_path, seeds=(0,)):
     }
     for seed in seeds:
         write_run(tmp_path, seed=seed, sites=MAPS, scores=scores, noise=40)
-    return behind([read_run("toy", seed, tmp_path) for seed in seeds], "best").set_index("criterion")
+    return behind([read_run("toy", seed, tmp_path) for seed in seeds], best).set_index("criterion")
 
 
 def test_a_twin_is_tied_and_a_worse_one_is_not(tmp_path):
@@ -33,6 +33,8 @@ def test_a_twin_is_tied_and_a_worse_one_is_not(tmp_path):
     assert found.behind["best"] == 0
     assert found.low["worse"] > 0
     assert np.isnan(found.behind["constant"])
+    np.testing.assert_allclose(found.behind, (found.low + found.high) / 2, atol=1e-12)
+    assert table(tmp_path, best="twin").tied.to_dict()["best"]  # whichever of the two is ahead on these examples
 
 
 def test_more_seeds_narrow_the_interval(tmp_path):
