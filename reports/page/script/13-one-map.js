@@ -15,6 +15,13 @@ function mapView(net, place, map) {
     el("p", { className: "lead" }, lead, citing(sentence)),
     seedChoice(net),
     neighbours(net, place, map),
+    net.estimated
+      ? el(
+          "p",
+          { className: "note" },
+          "Changes of single examples, and means by class, are predictions where a pair was not measured.",
+        )
+      : null,
     examplesSection(net, index),
     histogramSection(net, index, own),
     classesSection(net, index),
