@@ -122,10 +122,10 @@ def _brushed() -> Any:
     faded = alt.condition(brush, alt.value(0.75), alt.value(0.08))
     symlog = alt.Scale(type="symlog", constant=0.001)
     points = _base().mark_circle(size=34, cursor="pointer")
+    numbers = alt.Axis(tickMinStep=1, format="d", grid=False)
     changes = points.encode(
-        x=alt.X("site:N", sort=None, axis=alt.Axis(labelAngle=-45, labelLimit=140, title=None)),
+        x=alt.X("along:Q", scale=alt.Scale(nice=False, zero=False), axis=numbers, title="site, from the input to the output"),
         y=alt.Y("change:Q", scale=symlog, title="change in loss, nats"),
-        xOffset=alt.XOffset("jitter:Q"),
         color=colour,
         opacity=faded,
         tooltip=tips,

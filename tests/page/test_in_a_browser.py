@@ -75,7 +75,7 @@ def test_a_link_names_the_seed_of_its_maps(chromium, page_file):
     with opened(chromium, page_file, "#toy/site/2/map/3") as page:
         first = page.inner_text(".lead")
         page.select_option("main select", label="1")
-        page.wait_for_function("location.hash === '#toy@1/site/2/map/3'")
+        page.wait_for_function("() => location.hash === '#toy@1/site/2/map/3'")
         titled(page, "Map 3 of second")
         assert page.inner_text(".lead") != first
         assert page.input_value("main select") == "1"
@@ -89,7 +89,7 @@ def test_sorting_by_a_header_with_the_keyboard(chromium, page_file):
         head = page.locator("[data-section=criteria] thead tr:first-child th").first
         head.locator(".dt-column-order").focus()
         page.keyboard.press("Enter")
-        assert head.get_attribute("aria-sort") == "ascending"
+        page.wait_for_selector("[data-section=criteria] thead tr:first-child th:first-child[aria-sort=ascending]")
         assert names(page) == ["constant", "opposite", "perfect"]
 
 
@@ -130,7 +130,7 @@ def test_hovering_names_a_map_and_clicking_opens_it(chromium, page_file):
         assert re.search(r"site.*map", page.inner_text("#vg-tooltip-element"), re.DOTALL)
         page.mouse.down()
         page.mouse.up()
-        page.wait_for_function("location.hash.includes('/map/')")
+        page.wait_for_function("() => location.hash.includes('/map/')")
         titled(page, "first" if "/site/1/" in page.url else "second")
         assert page.inner_text("h1").startswith("Map ")
 
@@ -267,6 +267,17 @@ def test_what_is_undefined_is_said_and_breaks_nothing(chromium, tmp_path):
             drawn(page)
             assert "NaN" not in page.inner_text("main")
             assert link == "#trust" or "undefined" in page.inner_text("main") or "site/1/map" in link
+
+
+def test_figures_are_drawn_without_being_seen(chromium, page_file):
+    with opened(chromium, page_file, "#toy/site/2/map/3") as page:  # as printing needs them
+        page.wait_for_function(
+            "() => document.querySelectorAll('figure').length === document.querySelectorAll('canvas').length"
+        )
+        assert page.evaluate("scrollY") == 0
+        page.emulate_media(media="print")
+        assert not page.is_visible("header")
+        assert not page.is_visible("main button >> nth=0")
 
 
 @pytest.mark.slow

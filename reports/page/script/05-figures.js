@@ -45,6 +45,12 @@ function draw(made) {
   return drawing?.();
 }
 
+/** Draws what has not come into sight either, one figure at a time while nothing else is to do: for print and search. */
+function drawAhead() {
+  const [made] = waiting.keys();
+  if (made) Promise.resolve(draw(made)).finally(() => setTimeout(drawAhead, 100));
+}
+
 /** Puts other content into an element, and ends the figures in it. */
 function replace(holder, ...content) {
   for (const made of holder.querySelectorAll("figure")) {

@@ -21,7 +21,7 @@ function brushSection(net) {
       site: `${map.place} ${map.site}`,
       x: xs[map.index],
       y: ys[map.index],
-      jitter: (map.map * 0.618) % 1,
+      along: map.place + 0.8 * ((map.map * 0.618) % 1) - 0.4, // its site's number, spread so that maps stand apart
     }));
     const label = (axis) => options.find(([value]) => value === chosen[axis])[1];
     replace(

@@ -14,6 +14,7 @@ const go = (...names) => {
 
 /** What the link names without its section: the parts of a view. */
 let view = [];
+let ahead;
 const here = () => view;
 
 /** The view that a link names: its parts, its title and what it shows; the rest of the link is a section. */
@@ -51,6 +52,8 @@ function render(stay = false) {
   else if (target) target.scrollIntoView();
   else scrollTo(0, 0);
   announce(title);
+  clearTimeout(ahead);
+  ahead = setTimeout(drawAhead, 1000);
 }
 
 function crumbs(names) {
@@ -77,6 +80,7 @@ function menu() {
   const wanted = matchMedia("(prefers-color-scheme: dark)");
   setTheme(wanted.matches ? "dark" : "light");
   wanted.addEventListener("change", () => {
+    if (matchMedia("print").matches) return;
     setTheme(wanted.matches ? "dark" : "light");
     render(true);
   });
@@ -94,7 +98,7 @@ function follow() {
   addEventListener("resize", () => {
     clearTimeout(soon);
     soon = setTimeout(() => {
-      if (innerWidth !== width) render(true);
+      if (innerWidth !== width && !matchMedia("print").matches) render(true);
       width = innerWidth;
     }, 300);
   });
