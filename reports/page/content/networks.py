@@ -18,8 +18,6 @@ from pruning_oracle.reports.sections.alike import agreement_of_criteria
 from pruning_oracle.reports.sections.section import CaseStudy
 
 SUMMARIES = ((MEAN, "none"), (ALL, "none"), (ALL, "l2"))  # scopes behind those of the sites
-
-
 Network = tuple[dict[str, Any], Columns]
 
 
@@ -28,8 +26,6 @@ def network(study: CaseStudy) -> Network:
     measured = list(study.runs[0].criteria.facts["criteria"])
     every = study.criteria
     facts = study.runs[0].oracle.facts
-    trust = provenance.section(study)
-    assert trust.table is not None
     about = {
         "name": study.case,
         "sites": [{name: site.get(name) for name in ("name", "maps", "mflops", "convolutions")} for site in facts["sites"]],
@@ -46,18 +42,23 @@ def network(study: CaseStudy) -> Network:
         "estimated": study.runs[0].estimated,
         "said": study.said,
         "why_none": why_none(study.runs[0]).strip(),
-        "trust": {"columns": list(trust.table.columns), "rows": trust.table.astype(str).to_numpy().tolist()},
-        "trust_said": trust.caption,
-        "checks": [run.oracle.facts.get("recheck") for run in study.runs],
-        "commands": _commands(study),
-        "versions": sorted(
-            {f"{run.oracle.facts.get('suite', 'unknown')}, commit {run.oracle.facts['commit']}" for run in study.runs}
-        ),
     }
     columns = _agreements(study, every) | {"likeness": agreement_of_criteria(study, measured).to_numpy()}
     for place, run in enumerate(study.runs):
         columns |= {f"{place}/{name}": column for name, column in columns_of_maps(run).items()}
-    return about, columns
+    return about | _trust(study), columns
+
+
+def _trust(study: CaseStudy) -> dict[str, Any]:
+    """How the case was measured, what was measured again, and the commands that repeat it."""
+    trust = provenance.section(study)
+    assert trust.table is not None
+    return {
+        "trust": {"columns": list(trust.table.columns), "rows": trust.table.astype(str).to_numpy().tolist()},
+        "trust_said": trust.caption,
+        "checks": [run.oracle.facts.get("recheck") for run in study.runs],
+        "commands": _commands(study),
+    }
 
 
 def _rows(study: CaseStudy) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ let seed = 0; // the place of the seed whose maps are shown, as the link has it
 
 function networkView(net) {
   const rows = net.rows.filter(({ tied }) => tied).map(({ criterion }) => criterion);
-  const lead = `${net.maps} maps at ${net.sites.length} sites. Best per site on fresh examples: ${rows.join(", ")}${rows.length > 1 ? ", which cannot be told apart" : ""}. Noise ceiling ${number(net.ceiling)}. Measured on ${net.said}.`;
+  const lead = `${net.maps} maps at ${net.sites.length} sites. Best per site on fresh examples: ${rows.join(", ")}${rows.length > 1 ? ", which cannot be told apart" : ""}. Noise ceiling ${number(net.ceiling)}. Measured on ${net.said}. ${net.why_none}`;
   return [
     el("h1", {}, net.name),
     el("p", { className: "lead" }, lead),
