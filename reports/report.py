@@ -28,7 +28,7 @@ from pruning_oracle.reports.inputs.read import (
 )
 from pruning_oracle.reports.inputs.source import source, source_note
 from pruning_oracle.reports.inputs.tables import markdown
-from pruning_oracle.reports.page.render import render
+from pruning_oracle.reports.page.render import PRUNING, render
 from pruning_oracle.reports.sections.latex_table import column_tables, page_tables
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import all_summaries
@@ -72,7 +72,7 @@ def _quarter(found: list[Run], folders: list[Path]) -> pd.DataFrame | None:
 
 def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
     """Writes the report, `index.html` with its figures, and its tables as CSV, Markdown and LaTeX, unless it is up to date."""
-    made_from = page_digest(cases, seeds, root)
+    made_from = page_digest(cases, seeds, root, out)
     remembered, files = out / "made-from.txt", {out / name: kind for name, kind in REPORT.items()}
     if remembered.is_file() and remembered.read_text("utf-8") == made_from and all(file.is_file() for file in files):
         return
@@ -90,12 +90,12 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
     runs.write_atomically(remembered, made_from, MADE_FROM)
 
 
-def page_digest(cases: list[str], seeds: list[int], root: Path) -> str:
-    """Of all that a page depends on: the runs' tables, which know their run files, the records, and what draws it."""
+def page_digest(cases: list[str], seeds: list[int], root: Path, out: Path) -> str:
+    """Of all that a page depends on: runs' tables, which know their run files, records, its neighbours, and what draws it."""
     tables = [runs.folder(case, seed, root) / "tables.json" for case in cases for seed in seeds]
     tables += [runs.folder(case, seed, root) / FILE for case in cases for seed in seeds]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
-    sha = hashlib.sha256(json.dumps([cases, seeds, depends_on(DRAWN_BY)]).encode())
+    sha = hashlib.sha256(json.dumps([cases, seeds, (out / PRUNING).is_file(), depends_on(DRAWN_BY)]).encode())
     for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
         sha.update(file.read_bytes() if file.is_file() else b"none")
     return f"{FORMAT} {sha.hexdigest()}\n"

@@ -16,11 +16,15 @@ from pruning_oracle.reports.page.draw import draw_all, draw_section, set_style
 from pruning_oracle.reports.sections import curves, latency, maps_kept, survival
 from pruning_oracle.reports.sections.section import CaseStudy
 
+PRUNING = "pruning.html"  # the page of pruning runs, to which that of the criteria links where both lie in one folder
+
 
 def render(studies: list[CaseStudy], out: Path, jobs: int = 1) -> Path:
     """Writes `index.html`, and every figure as PNG and PDF, into a folder, by so many processes; returns the page's path."""
     networks, sections = draw_all(studies, out, jobs)
-    write_page_file(*contents(studies, networks, sections), out / "index.html")
+    facts, columns = contents(studies, networks, sections)
+    beside = {"pruning": PRUNING if (out / PRUNING).is_file() else None}
+    write_page_file(facts | beside, columns, out / "index.html")
     return out / "index.html"
 
 
@@ -36,8 +40,8 @@ def render_pruning(cases: list[list[PruningStudy]], out: Path) -> Path:
         shown.append({"name": first.case, "sections": parts})
     rows = pd.concat([steps(study) for studies in cases for study in studies])
     write_atomically(out / "pruning.csv", csv_text(rows, float_format="%.8g"), STEPS)
-    write_atomically(out / "pruning.html", _template("pruning.html").render(cases=shown), PAGE)
-    return out / "pruning.html"
+    write_atomically(out / PRUNING, _template("pruning.html").render(cases=shown), PAGE)
+    return out / PRUNING
 
 
 def _template(name: str) -> jinja2.Template:

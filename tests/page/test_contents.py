@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pages import with_labels
+from pages import facts_of, with_labels
 from scipy import stats
 from written_runs import write_run
 
@@ -10,10 +10,11 @@ from pruning_oracle.criteria.criterion import discover
 from pruning_oracle.docs.build import cards
 from pruning_oracle.reports.inputs.definitions import PEERS, definitions
 from pruning_oracle.reports.inputs.read import read_shown_run
+from pruning_oracle.reports.page import render
 from pruning_oracle.reports.page.content.contents import contents
 from pruning_oracle.reports.page.content.maps import BINS, class_changes, columns_of_maps
 from pruning_oracle.reports.page.content.networks import network
-from pruning_oracle.reports.report import grade_run, read_case_study
+from pruning_oracle.reports.report import grade_run, read_case_study, write_page
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,14 @@ def test_every_criterion_has_a_card(root):
     assert facts["criteria"]["perfect"]["says"] == "<b>says</b>"
     assert facts["criteria"]["oracle of 4 examples"]["family"] == "Controls"
     assert {card["family"] for card in facts["criteria"].values()} <= {look["name"] for look in facts["families"]}
+
+
+def test_the_page_links_to_that_of_pruning_once_both_are_there(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "draw_all", lambda studies, out, jobs: ([network(study) for study in studies], {}))
+    write_page(["toy"], [0, 1], root, tmp_path)
+    assert facts_of(tmp_path / "index.html")["pruning"] is None
+    (tmp_path / "pruning.html").write_text("")
+    write_page(["toy"], [0, 1], root, tmp_path)
+    assert facts_of(tmp_path / "index.html")["pruning"] == "pruning.html"
+    monkeypatch.delattr(render, "draw_all")  # nothing is drawn again while nothing changed
+    write_page(["toy"], [0, 1], root, tmp_path)

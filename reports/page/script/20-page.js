@@ -74,6 +74,7 @@ function menu() {
   nav.append(
     el("a", { href: "#" }, "Criteria"),
     ...facts.networks.map(({ name }) => el("a", { href: path(name) }, name)),
+    ...(facts.pruning ? [el("a", { href: facts.pruning }, "Pruning")] : []),
     el("a", { href: "#figures" }, "Figures"),
     el("a", { href: "#trust" }, "Trust and citing"),
   );
