@@ -28,7 +28,7 @@ from pruning_oracle.reports.inputs.read import (
 )
 from pruning_oracle.reports.inputs.source import source, source_note
 from pruning_oracle.reports.inputs.tables import markdown
-from pruning_oracle.reports.page.render import render
+from pruning_oracle.reports.page.render import PRUNING, render
 from pruning_oracle.reports.sections.latex_table import column_tables, page_tables
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import all_summaries
@@ -38,7 +38,8 @@ from pruning_oracle.reports.sets.table import MeasuredTable, read_sets
 REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadata.json": DESCRIPTION}
 REPORT |= {"agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX, "agreement-full.tex": AGREEMENT_LATEX}
 # what draws the page beside what lies in its files
-DRAWN_BY = ("reports/report.py", *(f"reports/page/{file.name}" for file in sorted((ROOT / "reports/page").glob("*.html"))))
+PARTS = sorted(file for ending in ("html", "css", "js") for file in (ROOT / "reports/page").rglob(f"*.{ending}"))
+DRAWN_BY = ("reports/report.py", *(file.relative_to(ROOT).as_posix() for file in PARTS))
 
 
 def grade_run(case: str, seed: int, root: Path) -> None:
@@ -81,7 +82,7 @@ def _sets(found: list[Run], folders: list[Path]) -> MeasuredTable | None:
 
 def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
     """Writes the report, `index.html` with its figures, and its tables as CSV, Markdown and LaTeX, unless it is up to date."""
-    made_from = page_digest(cases, seeds, root)
+    made_from = page_digest(cases, seeds, root, out)
     remembered, files = out / "made-from.txt", {out / name: kind for name, kind in REPORT.items()}
     if remembered.is_file() and remembered.read_text("utf-8") == made_from and all(file.is_file() for file in files):
         return
@@ -99,12 +100,12 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
     runs.write_atomically(remembered, made_from, MADE_FROM)
 
 
-def page_digest(cases: list[str], seeds: list[int], root: Path) -> str:
-    """Of all that a page depends on: the runs' tables, which know their run files, the records, and what draws it."""
+def page_digest(cases: list[str], seeds: list[int], root: Path, out: Path) -> str:
+    """Of all that a page depends on: runs' tables, which know their run files, records, its neighbours, and what draws it."""
     names = ("tables.json", FILE, "sets.csv", "chosen-sets.safetensors")
     tables = [runs.folder(case, seed, root) / name for case in cases for seed in seeds for name in names]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
-    sha = hashlib.sha256(json.dumps([cases, seeds, depends_on(DRAWN_BY)]).encode())
+    sha = hashlib.sha256(json.dumps([cases, seeds, (out / PRUNING).is_file(), depends_on(DRAWN_BY)]).encode())
     for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
         sha.update(file.read_bytes() if file.is_file() else b"none")
     return f"{FORMAT} {sha.hexdigest()}\n"

@@ -6,6 +6,7 @@ import pytest
 from commands import command
 from losses import KINDS, users_file
 from networks import Carried, case_of
+from pages import facts_of
 
 from pruning_oracle.bench import runs, setting
 from pruning_oracle.bench.case import Site
@@ -47,7 +48,7 @@ def check_reports(folder, plain, classes):
     """Grading and both pages of the report; accuracy is defined if the kind is `plain`, and labels if they are `classes`."""
     done("reports", "grade", "mine", folder=folder)
     done("reports", "page", "mine", "--out", "out", folder=folder)
-    page = (folder / "out/index.html").read_text()
+    page = json.dumps(facts_of(folder / "out/index.html"))
     assert ("undefined of 24" in page) != plain
     assert ("mutual_information (it needs labels: one whole number" in page) != classes
     done("reports", "pruning", "mine", "--out", "out", folder=folder)

@@ -62,6 +62,8 @@ def test_the_wheel_holds_one_name_and_what_it_needs(wheel):
         "bench/data/digits.npz",
         "criteria/combination.json",
         "reports/page/page.html",
+        "reports/page/style.css",
+        "reports/page/script/20-page.js",
     } <= held
     for folder in ("bench/weights/", "reports/oracles/"):
         assert len([name for name in held if name.startswith(folder) and name.endswith(".safetensors")]) == 9

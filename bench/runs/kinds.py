@@ -32,6 +32,7 @@ def run_file(kind: str) -> Kind:
 LOG = Kind("log", (b" pruning-oracle ",))
 PAGE = Kind("page of a report", (b"<title>Pruning Oracle: ",))
 FIGURE = Kind("figure", (f"Software\0{FORMAT}".encode(),))
+PDF = Kind("figure", (b"%PDF-", f"/Creator ({FORMAT})".encode()))
 AGREEMENT = Kind("table of agreement", (b"case,seed,criterion,scope,scaling,oracle,",))
 AGREEMENT_MARKDOWN = Kind("table of agreement", (b"| case ", b"| oracle ", b"| criterion ", b"| noise ceiling "))
 LATEX_TITLE = "Agreement of pruning criteria with the oracle, measured by Pruning Oracle"  # in front of the LaTeX tables
@@ -63,7 +64,7 @@ TIMINGS = Kind("record of make timings", (b'"machine_info": {', b'"provenance": 
 GPU = Kind("record of make gpu", (b'"command": "make gpu"',))
 READABLE = Kind("note of what cannot be read", (b"{",))
 RUN_FILE = Kind("run file", (f'"format":"{FORMAT}"'.encode(),))  # of whatever kind
-REPORT = (PAGE, FIGURE, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, DESCRIPTION, STEPS, MADE_FROM)
+REPORT = (PAGE, FIGURE, PDF, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, DESCRIPTION, STEPS, MADE_FROM)
 STUDIES = (CHOSEN, DATAMODELING, ADDITIVITY, SENSITIVITY, FORETOLD, SHAPLEY, INTERACTIONS, ADDING, GRADES)  # of sets
 EVERY = (*REPORT, RUN_FILE, LOG, MAPS, *STUDIES, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
 

@@ -10,7 +10,7 @@ HERE = "<!-- the live report -->"  # in the page, where the figures go
 PAGES = {"index.html": "the criteria on every case", "pruning.html": "pruning runs"}
 OVERVIEW = "all-overview"
 SAYS = {  # by the name of the report's section
-    OVERVIEW: "Every criterion on every network: no two networks have the same order, and `random` lies in the grey band.",
+    OVERVIEW: "Every criterion on every network, in one order: networks disagree about it, and `random` lies in the grey band.",
     "price": "A better guess costs more passes; past a point the oracle itself, on a few examples, is the better buy.",
     "sample-size": "How soon a criterion has seen enough examples: most stop learning long before the oracle does.",
     "settling": "How many examples of the oracle settle which criterion is best: far fewer than settle the rank of a map.",
@@ -25,8 +25,8 @@ networks in a minute and a half and writes the report; then `make docs` shows it
 
 
 def files_of(report: Path) -> list[Path]:
-    """What of a report's folder belongs to the site: its pages and figures."""
-    return sorted([*report.glob("*.html"), *report.glob("*.png")])
+    """What of a report's folder belongs to the site: its pages, figures and, to which a page links, figures for papers."""
+    return sorted(file for form in ("html", "png", "pdf") for file in report.glob(f"*.{form}"))
 
 
 def gallery(report: Path) -> str:

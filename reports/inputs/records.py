@@ -83,7 +83,6 @@ def engines(record: Record) -> pd.DataFrame:
         for rival in RIVALS:
             ratio = seconds[rival] / seconds.replay
             row |= {rival: ratio.median(), f"{rival} low": ratio.min(), f"{rival} high": ratio.max()}
-            row[f"{rival} goal"] = first["goals"][rival]
         row |= {"replay, s": seconds.replay.median(), "literal, s": seconds.literal.median()}
         row |= {"GFLOP/s": rate / GIGA, "share of a matrix product": rate / first["matrix product, FLOP/s"]}
         row["arithmetic allows"] = first["operations of literal"] / first["operations of replay"]

@@ -1,23 +1,25 @@
-"""Draws sections: a figure as SVG for the page and as a PNG file beside it. Several processes can draw at once."""
+"""Draws sections: their figures as PNG and PDF files beside the page. Several processes can draw at once."""
 
 import hashlib
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib
-import pandas as pd
 import seaborn as sns
 from markupsafe import Markup
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from pruning_oracle.bench.runs import write_atomically
-from pruning_oracle.bench.runs.kinds import FIGURE, FORMAT
+from pruning_oracle.bench.runs.kinds import FIGURE, FORMAT, PDF
 from pruning_oracle.bench.runs.pool import shared_out
 from pruning_oracle.reports.inputs.records import newest_record, trials
+from pruning_oracle.reports.page.content.drawn import DrawnSection
+from pruning_oracle.reports.page.content.networks import Network, network
 from pruning_oracle.reports.sections import (
     agreement_table,
     alike,
@@ -32,7 +34,6 @@ from pruning_oracle.reports.sections import (
     overview,
     paper,
     precision,
-    provenance,
     quality_against_cost,
     sample_size,
     scatter,
@@ -42,7 +43,7 @@ from pruning_oracle.reports.sections import (
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 TICKS = 40  # that an axis has at most
-WHOLE, RECORDS = "all cases", "all records"  # pieces that are of no case; no case has a space in its name
+WHOLE, RECORDS, DATA = "all cases", "all records", "all data"  # pieces that are of no case; no case has a space in its name
 PREFIXES = {WHOLE: "all", RECORDS: "timings"}  # of their files
 OVERVIEWS: tuple[Callable[[list[CaseStudy]], Section | None], ...] = (overview.section, paper.section)
 SECTIONS: tuple[Callable[[CaseStudy], Section | None], ...] = (
@@ -59,18 +60,7 @@ SECTIONS: tuple[Callable[[CaseStudy], Section | None], ...] = (
     oracle_ranks.section,
     scatter.section,
     learning.section,
-    provenance.section,
 )
-
-
-@dataclass(frozen=True)
-class DrawnSection:
-    """A section as the page's template takes it."""
-
-    title: str
-    caption: str
-    svg: Markup | None
-    table: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -83,12 +73,15 @@ class Drawing:
     def pieces(self) -> list[tuple[str, int]]:
         """What there is to draw: sections of a case by its name, and pieces that speak of all cases at once."""
         cases = [(study.case, place) for study in self.studies for place in range(len(SECTIONS))]
-        return [*((WHOLE, place) for place in range(len(OVERVIEWS))), *((RECORDS, place) for place in range(3)), *cases]
+        data = ((DATA, place) for place in range(len(self.studies)))
+        return [*data, *((WHOLE, place) for place in range(len(OVERVIEWS))), *((RECORDS, place) for place in range(3)), *cases]
 
-    def draw(self, piece: tuple[str, int]) -> DrawnSection | None:
-        """One of them, unless there is nothing to show."""
+    def draw(self, piece: tuple[str, int]) -> DrawnSection | Network | None:
+        """One of them, unless there is nothing to show; what the page says of a network is one, too."""
         set_style()
         name, place = piece
+        if name == DATA:
+            return network(self.studies[place])
         if name == WHOLE:
             section = OVERVIEWS[place](self.studies)
         elif name == RECORDS:
@@ -105,9 +98,9 @@ def _of_records(place: int) -> Section | None:
     return (speed, precision)[place].section(record) if record else None
 
 
-def draw_all(studies: list[CaseStudy], out: Path, jobs: int) -> dict[str, list[DrawnSection]]:
-    """All parts of a page, drawn by so many processes: of all cases, of records, and of each case by its name."""
-    drawing, parts = Drawing(studies, out), list[DrawnSection | None]()
+def draw_all(studies: list[CaseStudy], out: Path, jobs: int) -> tuple[list[Network], dict[str, list[DrawnSection]]]:
+    """All parts of a page, made by so many processes: its networks; and sections of all cases, of records, of each case."""
+    drawing, parts = Drawing(studies, out), list[DrawnSection | Network | None]()
     if jobs == 1:
         parts = [drawing.draw(piece) for piece in drawing.pieces()]
     else:
@@ -115,8 +108,9 @@ def draw_all(studies: list[CaseStudy], out: Path, jobs: int) -> dict[str, list[D
             parts = [future.result() for future in futures]
     found: dict[str, list[DrawnSection]] = {name: [] for name in (WHOLE, RECORDS, *(study.case for study in studies))}
     for (name, _), part in zip(drawing.pieces(), parts, strict=True):
-        found[name] += [part] if part else []
-    return found
+        if isinstance(part, DrawnSection):
+            found[name].append(part)
+    return [part for part in parts if isinstance(part, tuple)], found
 
 
 _held: list[Drawing] = []  # in a process that draws: what is drawn, handed over once
@@ -126,22 +120,24 @@ def _hold(drawing: Drawing) -> None:
     _held.append(drawing)
 
 
-def _draw_held(piece: tuple[str, int]) -> DrawnSection | None:
+def _draw_held(piece: tuple[str, int]) -> DrawnSection | Network | None:
     return _held[0].draw(piece)
 
 
 def set_style() -> None:
     """How every figure looks; before any is made."""
     matplotlib.use("agg")
-    sns.set_theme(style="ticks", context="paper")
-    plt.rcParams.update({"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path"})
+    sns.set_theme(style="ticks", context="paper", palette="colorblind")
+    plt.rcParams.update(
+        {"figure.constrained_layout.use": True, "svg.hashsalt": "pruning-oracle", "svg.fonttype": "path", "pdf.fonttype": 42}
+    )
     plt.rcParams["text.parse_math"] = False  # a name from data may hold anything
 
 
-def draw_section(section: Section, prefix: str, out: Path) -> DrawnSection:
-    """A section with its figure drawn; a PNG of that is written under a name with that prefix."""
-    svg = None if section.figure is None else _draw(section, f"{prefix}-{section.name}", out)
-    return DrawnSection(section.title, section.caption, svg, section.table)
+def draw_section(section: Section, prefix: str, out: Path, svg: bool = False) -> DrawnSection:
+    """A section with its figure drawn as a PNG and a PDF file under a name with that prefix; as SVG, too, if asked for."""
+    drawn = DrawnSection(section.title, section.caption, section.table)
+    return replace(drawn, **_draw(section, f"{prefix}-{section.name}", out, svg)) if section.figure else drawn
 
 
 def show_powers(figure: Figure) -> None:
@@ -151,18 +147,28 @@ def show_powers(figure: Figure) -> None:
             tick.label1.set_parse_math(True)
 
 
-def _draw(section: Section, name: str, out: Path) -> Markup:
-    """Writes the figure's PNG and gives its SVG, with ids of its own so that figures do not borrow from one another."""
+def _draw(section: Section, name: str, out: Path, svg: bool) -> dict[str, Any]:
+    """Writes the figure's files; gives their names, and its SVG, with ids of its own: figures do not borrow from others."""
     assert section.figure is not None
-    image, drawing = io.BytesIO(), io.StringIO()
     show_powers(section.figure)
-    section.figure.savefig(image, format="png", dpi=150, metadata={"Software": FORMAT})
-    section.figure.set_layout_engine("none")  # the first drawing laid it out; a second time would take as long
-    section.figure.savefig(drawing, format="svg", metadata={"Date": None})
+    wanted = {"png": {"Software": FORMAT}, "pdf": {"Creator": FORMAT, "CreationDate": None}}
+    if svg:
+        wanted["svg"] = {"Date": None}
+    made = dict[str, bytes]()
+    for form, metadata in wanted.items():
+        into = io.BytesIO()
+        section.figure.savefig(into, format=form, dpi=150, metadata=metadata)
+        section.figure.set_layout_engine("none")  # the first drawing laid it out; a second time would take as long
+        made[form] = into.getvalue()
     plt.close(section.figure)
-    write_atomically(out / f"{name}.png", image.getvalue(), FIGURE)
-    text = drawing.getvalue()
-    text = text[text.index("<svg") :]
+    for form, kind in (("png", FIGURE), ("pdf", PDF)):
+        write_atomically(out / f"{name}.{form}", made[form], kind)
+    files = {"files": [f"{name}.png", f"{name}.pdf"]}
+    return files | ({"svg": _markup(made["svg"].decode(), name)} if svg else {})
+
+
+def _markup(text: str, name: str) -> Markup:
+    """A drawing as part of a page."""
     own = f"figure-{hashlib.sha256(name.encode()).hexdigest()[:12]}-"
-    text = re.sub(r'(\bid="|href="#|url\(#)', lambda found: found[1] + own, text)
+    text = re.sub(r'(\bid="|href="#|url\(#)', lambda found: found[1] + own, text[text.index("<svg") :])
     return Markup(text)  # noqa: S704 (matplotlib escapes every label it draws)

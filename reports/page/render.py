@@ -10,20 +10,21 @@ from pruning_oracle.bench.runs.kinds import PAGE, STEPS
 from pruning_oracle.bench.terminal import printable
 from pruning_oracle.reports.inputs.pruning_runs import MORE, PruningStudy, steps
 from pruning_oracle.reports.inputs.tables import csv_text
-from pruning_oracle.reports.page.draw import RECORDS, WHOLE, draw_all, draw_section, set_style
+from pruning_oracle.reports.page.assemble import write_page_file
+from pruning_oracle.reports.page.content.contents import contents
+from pruning_oracle.reports.page.draw import draw_all, draw_section, set_style
 from pruning_oracle.reports.sections import curves, latency, maps_kept, survival
-from pruning_oracle.reports.sections.marks import MARK, legend
 from pruning_oracle.reports.sections.section import CaseStudy
+
+PRUNING = "pruning.html"  # the page of pruning runs, to which that of the criteria links where both lie in one folder
 
 
 def render(studies: list[CaseStudy], out: Path, jobs: int = 1) -> Path:
-    """Writes `index.html` and a PNG of every figure into a folder, drawn by so many processes; returns the page's path."""
-    parts = draw_all(studies, out, jobs)
-    cases = [{"name": study.case, "sections": parts[study.case]} for study in studies]
-    described = {name: facts for study in studies for name, facts in study.runs[0].criteria.facts["criteria"].items()}
-    facts = {"described": described, "criteria": len(described), "mark": MARK, "legend": legend(studies).strip()}
-    page = _template("page.html").render(overview=parts[WHOLE], cases=cases, timings=parts[RECORDS], **facts)
-    write_atomically(out / "index.html", page, PAGE)
+    """Writes `index.html`, and every figure as PNG and PDF, into a folder, by so many processes; returns the page's path."""
+    networks, sections = draw_all(studies, out, jobs)
+    facts, columns = contents(studies, networks, sections)
+    beside = {"pruning": PRUNING if (out / PRUNING).is_file() else None}
+    write_page_file(facts | beside, columns, out / "index.html")
     return out / "index.html"
 
 
@@ -35,12 +36,12 @@ def render_pruning(cases: list[list[PruningStudy]], out: Path) -> Path:
         sections = [curves.section(first), maps_kept.section(first), survival.section(first), latency.section(first)]
         for other in others:
             sections += [curves.section(other, MORE[other.folder]), latency.section(other)]
-        parts = [draw_section(section, f"pruning-{first.case}", out) for section in sections if section]
+        parts = [draw_section(section, f"pruning-{first.case}", out, svg=True) for section in sections if section]
         shown.append({"name": first.case, "sections": parts})
     rows = pd.concat([steps(study) for studies in cases for study in studies])
     write_atomically(out / "pruning.csv", csv_text(rows, float_format="%.8g"), STEPS)
-    write_atomically(out / "pruning.html", _template("pruning.html").render(cases=shown), PAGE)
-    return out / "pruning.html"
+    write_atomically(out / PRUNING, _template("pruning.html").render(cases=shown), PAGE)
+    return out / PRUNING
 
 
 def _template(name: str) -> jinja2.Template:

@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
@@ -20,9 +21,10 @@ def section(studies: list[CaseStudy]) -> Section:
     """A panel per case: mean over sites of the within-site Spearman of every criterion, on shared and on fresh examples."""
     height = 1.2 + 0.2 * max(len(study.criteria) for study in studies)
     figure, panels = plt.subplots(1, len(studies), figsize=(1.6 + 3.8 * len(studies), height), sharex=True, squeeze=False)
+    ranked = _order(studies)
     for panel, study in zip(panels[0], studies, strict=True):
         rows = study.agreement.query(f"scope == {MEAN!r} and oracle == 'oracle_abs'")
-        order = study.criteria
+        order = [name for name in ranked if name in study.criteria]
         for examples, offset in (("fresh", 0.16), ("shared", -0.16)):
             chosen = rows[rows.examples == examples]
             for place, criterion in enumerate(order):
@@ -54,8 +56,17 @@ def section(studies: list[CaseStudy]) -> Section:
     caption = (
         "Agreement with oracle_abs: Spearman within each site, averaged over sites. Diamonds are medians over seeds, dots"
         " single seeds, lines 95 % intervals over examples. Fresh: the criterion was scored on examples that the oracle never"
-        " saw; shared: on the oracle's own, as in the paper. Criteria are ordered by their agreement on fresh examples. "
+        " saw; shared: on the oracle's own, as in the paper. Criteria stand in the same order everywhere: by their"
+        " agreement on fresh examples, averaged over networks. "
         + " ".join(f"{study.case}: {study.said}." for study in studies)
         + legend(studies)
     )
     return Section("overview", "Which criterion knows what a map is worth?", caption, figure)
+
+
+def _order(studies: list[CaseStudy]) -> list[str]:
+    """Criteria by their agreement on fresh examples, median over seeds and mean over networks, best first."""
+    rows = pd.concat([study.agreement for study in studies])
+    rows = rows.query(f"scope == {MEAN!r} and oracle == 'oracle_abs' and examples == 'fresh'")
+    means = rows.groupby(["criterion", "case"]).spearman.median().groupby("criterion").mean().fillna(-2)
+    return sorted(means.index, key=lambda name: (-means[name].round(9), name))

@@ -12,7 +12,7 @@ MISSING = "not timed"
 
 
 def section(record: Record) -> Section | None:
-    """A bar of speed-up per network and rival, with the goals, and a table with times, arithmetic rates and peak memory.
+    """A bar of speed-up per network and rival, and a table with times, arithmetic rates and peak memory.
 
     None if the record has no timing of the fast engine.
     """
@@ -23,13 +23,10 @@ def section(record: Record) -> Section | None:
     for shift, (rival, colour) in zip((0.19, -0.19), COLOURS.items(), strict=True):
         place = [row - shift for row in range(len(table))]
         panel.barh(place, table[rival], 0.34, color=colour, label=f"times as fast as {rival}")
-        panel.plot(table[f"{rival} goal"], place, "|", color="black", ms=11, mew=1.5)
-        for at, value, goal in zip(place, table[rival], table[f"{rival} goal"], strict=True):
+        for at, value in zip(place, table[rival], strict=True):
             if not pd.isna(value):
-                panel.annotate(
-                    f"{value:.1f}", (max(value, goal), at), (3, 0), textcoords="offset points", va="center", fontsize=7
-                )
-    panel.set(yticks=range(len(table)), yticklabels=table.network, xlabel="times as fast (black stroke: the goal)")
+                panel.annotate(f"{value:.1f}", (value, at), (3, 0), textcoords="offset points", va="center", fontsize=7)
+    panel.set(yticks=range(len(table)), yticklabels=table.network, xlabel="times as fast")
     panel.invert_yaxis()
     panel.legend(frameon=False, loc="lower right")
     sns.despine(ax=panel)
@@ -54,7 +51,6 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
             MISSING if pd.isna(r[rival]) else f"{r[rival]:.1f} ({r[f'{rival} low']:.1f} to {r[f'{rival} high']:.1f})"
             for _, r in table.iterrows()
         ]
-        shown[f"goal, × {rival}"] = table[f"{rival} goal"]
     shown["arithmetic allows, × literal"] = table["arithmetic allows"].map("{:.1f}".format)
     shown["literal, s"] = table["literal, s"].map("{:.1f}".format).replace("nan", MISSING)
     shown["replay, s"] = table["replay, s"].map("{:.2f}".format)

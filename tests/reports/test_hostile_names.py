@@ -2,6 +2,7 @@
 
 import csv
 import html.parser
+import json
 import re
 import shutil
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pages import facts_of
 from torch import nn
 from torch.utils.data import TensorDataset
 from written_runs import SITES, write_run
@@ -22,8 +24,10 @@ from pruning_oracle.command_line.groups import RunsOptions
 from pruning_oracle.reports.inputs.read import WRITTEN, read_run
 from pruning_oracle.reports.inputs.site_names import shown_names
 from pruning_oracle.reports.inputs.tables import csv_text, defused, markdown, read_csv, restored
+from pruning_oracle.reports.page.draw import draw_section
 from pruning_oracle.reports.report import REPORT, grade_run, read_case_study
 from pruning_oracle.reports.report import write_page as page
+from pruning_oracle.reports.sections import heat_map, loss_change
 
 NAMES = [
     '"><img src=x onerror=alert(1)>',
@@ -73,12 +77,16 @@ def test_no_tag_of_a_name_is_on_the_page(hostile):
     assert theirs.tags == plain.tags
     assert "img" not in theirs.tags
     assert not theirs.handlers
-    assert "&lt;img" in (hostile / "hostile/out/index.html").read_text()
-    assert "\x1b" not in (hostile / "hostile/out/index.html").read_text()
+    said = json.dumps(facts_of(hostile / "hostile/out/index.html"), ensure_ascii=False)
+    assert "<img" in said
+    assert "\x1b" not in said
 
 
-def test_ids_on_a_page_are_derived_and_of_one_figure_each(hostile):
-    found = tags_of(hostile / "plain/out/index.html")
+def test_ids_in_drawings_are_derived_and_of_one_figure_each(hostile, tmp_path):
+    study = read_case_study("toy", [0], hostile / "hostile")
+    drawn = [draw_section(of.section(study), "toy", tmp_path, svg=True).svg for of in (heat_map, loss_change)]
+    (tmp_path / "both.html").write_text("".join(drawn))
+    found = tags_of(tmp_path / "both.html")
     drawn = [name for name in found.ids if name.startswith("figure-")]
     assert len(drawn) > 100
     assert len(found.ids) == len(set(found.ids))
@@ -109,6 +117,8 @@ def test_what_was_written_is_known_again(hostile):
         assert kinds.is_a(folder / name, kind)
     figures = list(out.glob("*.png"))
     assert len(figures) > 5
+    assert all(kinds.is_a(figure.with_suffix(".pdf"), kinds.PDF) for figure in figures)
+    assert not kinds.is_a(figures[0], kinds.PDF)
     assert all(kinds.is_a(figure, kinds.FIGURE) and not kinds.is_a(figure, kinds.PAGE) for figure in figures)
 
 

@@ -1,6 +1,7 @@
 """The section on fine-tuning: a row per seed, lines that are the curve, and no section where nothing was fine-tuned."""
 
 import pytest
+from pages import facts_of
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
@@ -90,6 +91,7 @@ def test_without_validation_the_last_epoch_is_said(tuned):
 
 
 def test_the_page_has_it(tuned, tmp_path):
-    page = render([tuned()], tmp_path / "out").read_text()
-    assert "How the network was fine-tuned" in page
+    facts = facts_of(render([tuned()], tmp_path / "out"))
+    assert "How the network was fine-tuned" in {section["title"] for section in facts["sections"]}
+    assert facts["pruning"] is None
     assert (tmp_path / "out" / "toy-learning.png").is_file()

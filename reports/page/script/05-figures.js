@@ -1,0 +1,141 @@
+// Figures: Vega-Lite charts drawn when they come into sight, in the theme's colours, saved as SVG or PNG.
+
+const drawn = new Map(); // the figures on the page and their views, ended when the page shows something else
+const waiting = new Map(); // figures that have not come into sight, and how each is drawn
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) draw(target);
+  },
+  { rootMargin: "300px" },
+);
+
+/**
+ * A figure. `chart` names the specification, `rows` are what it shows, `finding` says in a sentence what it shows (also to
+ * those who cannot see it), `axes` titles what the reader chose, `click` is called with the row of a mark that was clicked.
+ */
+function figure({ chart, rows, title, finding, axes = {}, click, seen }) {
+  if (!rows.length) return el("p", { className: "note" }, el("b", {}, `${title}. `), finding);
+  const canvas = el("div", { className: "chart scroll", tabIndex: 0, role: "region", "aria-label": title });
+  const made = el("figure", {}, canvas, el("figcaption", {}, el("b", {}, `${title}. `), finding));
+  let view;
+  const tools = el(
+    "div",
+    { className: "tools", role: "group", "aria-label": `Figure: ${title}` },
+    button("Save SVG", async () => save(await (await drawing()).toSVG(), `${chart}.svg`, "image/svg+xml")),
+    button("Save PNG", async () => (await (await drawing()).toCanvas(3)).toBlob((blob) => save(blob, `${chart}.png`))),
+    button("Copy data", () =>
+      copy(csv([Object.keys(rows[0] ?? {}), ...rows.map((row) => Object.values(row).map(String))]), "Data of the figure"),
+    ),
+  );
+  made.append(tools);
+  const drawing = () => {
+    view ??= embed(canvas, chart, rows, finding, axes, click, seen);
+    drawn.set(made, view);
+    return view;
+  };
+  waiting.set(made, drawing);
+  watcher.observe(made);
+  return made;
+}
+
+function draw(made) {
+  watcher.unobserve(made);
+  const drawing = waiting.get(made);
+  waiting.delete(made);
+  return drawing?.();
+}
+
+/** Draws what has not come into sight either, one figure at a time while nothing else is to do: for print and search. */
+function drawAhead() {
+  const [made] = waiting.keys();
+  if (made) Promise.resolve(draw(made)).finally(() => setTimeout(drawAhead, 100));
+}
+
+/** Puts other content into an element, and ends the figures in it. */
+function replace(holder, ...content) {
+  for (const made of holder.querySelectorAll("figure")) {
+    drawn.get(made)?.then((view) => view.finalize());
+    drawn.delete(made);
+    waiting.delete(made);
+    watcher.unobserve(made);
+  }
+  holder.replaceChildren(...content);
+}
+
+async function embed(canvas, chart, rows, finding, axes, click, seen) {
+  const spec = themed(facts.charts[chart]);
+  spec.description = finding;
+  spec.data = { name: "rows" };
+  spec.datasets = { rows };
+  const width = Math.max(260, canvas.clientWidth - 8);
+  for (const part of spec.vconcat ?? [spec]) {
+    if (typeof part.width !== "object") part.width = width;
+    else if (chart === "row" && rows.length * part.width.step < width) part.width = width - 70;
+    titled(part, axes);
+    for (const one of part.layer ?? [])
+      for (const channel of ["color", "shape"])
+        if (one.encoding?.[channel]?.legend)
+          Object.assign(one.encoding[channel].legend, {
+            values: [...new Set(rows.map((row) => row.family))].sort(),
+            columns: Math.max(1, Math.floor(width / 190)),
+          });
+  }
+  if (["classes", "places"].includes(chart)) spec.height = spec.height.step * rows.length;
+  const padded = { type: "fit-x", contains: "padding" };
+  if (!spec.vconcat && typeof spec.width === "number") spec.autosize = padded;
+  if (spec.vconcat) for (const part of spec.vconcat) part.width = width - 70;
+  const { view } = await vegaEmbed(canvas, spec, {
+    ast: true,
+    actions: false,
+    logLevel: 1,
+    defaultStyle: false,
+    renderer: "canvas",
+    config: look(),
+    tooltip: { disableDefaultStyle: true, theme: "custom" },
+  });
+  if (click) view.addEventListener("click", (event, item) => item?.datum && click(item.datum));
+  seen?.(view);
+  return view;
+}
+
+/** Puts the titles that the reader chose in place of `x` and `y`. */
+function titled(part, axes) {
+  for (const one of [part, ...(part.layer ?? [])])
+    for (const [channel, title] of Object.entries(axes))
+      if (one.encoding?.[channel]?.title === channel) one.encoding[channel].title = title;
+}
+
+const dark = () => document.documentElement.dataset.theme === "dark";
+
+/** A specification in the theme's colours. */
+function themed(spec) {
+  let text = JSON.stringify(spec);
+  if (dark()) text = text.replaceAll('"extent":[0,0.85]', '"extent":[0.3,1]');
+  if (dark()) for (const { light, dark: other } of facts.families) text = text.replaceAll(light, other);
+  return JSON.parse(text);
+}
+
+/** How charts look in this theme. */
+function look() {
+  const style = getComputedStyle(document.documentElement);
+  const [text, line, mark, page] = ["--text", "--line", "--accent", "--page"].map((name) =>
+    style.getPropertyValue(name).trim(),
+  );
+  const words = { labelColor: text, titleColor: text, labelFontSize: 11, titleFontSize: 12, titleFontWeight: "normal" };
+  return {
+    background: page,
+    font: "system-ui, sans-serif",
+    view: { stroke: line },
+    axis: { ...words, gridColor: line, gridOpacity: 0.6, domainColor: line, tickColor: line },
+    legend: words,
+    title: { color: text },
+    point: { fill: undefined, color: mark },
+    bar: { color: mark },
+    rule: { color: text },
+    tick: { color: text },
+    line: { color: text },
+    rect: { color: mark },
+  };
+}
+
+addEventListener("beforeprint", () => [...waiting.keys()].forEach(draw));

@@ -1,0 +1,99 @@
+"""What the page holds is what the runs measured."""
+
+import numpy as np
+import pytest
+from pages import facts_of, with_labels
+from scipy import stats
+from written_runs import write_run
+
+from pruning_oracle.criteria.criterion import discover
+from pruning_oracle.docs.build import cards
+from pruning_oracle.reports.inputs.definitions import PEERS, definitions
+from pruning_oracle.reports.inputs.read import read_shown_run
+from pruning_oracle.reports.page import render
+from pruning_oracle.reports.page.content.contents import contents
+from pruning_oracle.reports.page.content.maps import BINS, class_changes, columns_of_maps
+from pruning_oracle.reports.page.content.networks import network
+from pruning_oracle.reports.report import grade_run, read_case_study, write_page
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    for seed in (0, 1):
+        with_labels(write_run(root, seed=seed) / "oracle.safetensors")
+        grade_run("toy", seed, root)
+    return root
+
+
+def test_definitions_are_those_that_importing_finds():
+    found = discover()
+    assert set(definitions()) == {name for name, one in found.items() if one.file.name != "own.py"}
+    for name, one in definitions().items():
+        assert one.formula == cards.formula(found[name])
+        assert one.family in (cards.family(found[name]), PEERS)
+
+
+def test_a_map_is_told_by_its_own_examples(root):
+    run = read_shown_run("toy", 0, root)
+    columns = columns_of_maps(run)
+    change = np.concatenate([run.change(site) for site in run.sites], 1)
+    np.testing.assert_allclose(columns["change"][:, 0], change.mean(0))
+    assert (columns["change"][:, 1] < change.mean(0)).all()
+    assert (columns["change"][:, 2] > change.mean(0)).all()
+    assert (columns["histogram"].sum(1) == len(change)).all()
+    assert columns["histogram"].shape == (change.shape[1], BINS)
+    assert (columns["needed"][:, 0] == change.argmax(0)).all()
+    np.testing.assert_allclose(columns["needed_change"][:, 0], change.max(0))
+    assert (columns["alike"][: len(run.change("first")[0])] < 6).all()
+    assert (columns["rows"] == 7 + 3 * np.arange(len(change))).all()
+    number = list(run.criteria.facts["criteria"]).index("perfect")
+    np.testing.assert_allclose(columns["score"][number], change.mean(0))
+
+
+def test_the_interval_of_a_class_knows_how_few_examples_it_has():
+    labels = np.array([4, 4, 4, 2, 2, 9])
+    change = np.random.default_rng(0).normal(size=(6, 3))
+    classes, found = class_changes(change, labels)
+    assert classes.tolist() == [2, 4, 9]
+    wanted = stats.ttest_1samp(change[:3], 0).confidence_interval(0.95)
+    np.testing.assert_allclose(found[:, 1], np.stack([change[:3].mean(0), wanted.low, wanted.high], 1))
+    assert np.isnan(found[:, 2, 1:]).all()  # a single example says nothing of its spread
+    np.testing.assert_allclose(found[:, 2, 0], change[5])
+
+
+def test_the_first_table_is_that_of_the_report(root):
+    study = read_case_study("toy", [0, 1], root)
+    facts, columns = network(study)
+    rows = study.agreement.query("scope == 'mean over sites' and oracle == 'oracle_abs' and examples == 'fresh'")
+    for row in facts["rows"]:
+        values = rows[rows.criterion == row["criterion"]].spearman
+        known = None if values.isna().all() else pytest.approx(values.median())
+        assert row["value"] == known
+        assert row["seeds"] == 2
+    assert next(row["criterion"] for row in facts["rows"] if not row["control"]) == "perfect"
+    assert [row["criterion"] for row in facts["rows"] if row.get("tied")] == ["perfect"]
+    first = study.agreement.query("scope == 'second' and oracle == 'oracle_abs' and examples == 'shared' and seed == 1")
+    place = facts["criteria"].index("opposite")
+    known = first[first.criterion == "opposite"].iloc[0]
+    np.testing.assert_allclose(columns["shared"][place, 1, 1], [known.spearman, known.low, known.high])
+
+
+def test_every_criterion_has_a_card(root):
+    study = read_case_study("toy", [0, 1], root)
+    facts, _ = contents([study], [network(study)], {})
+    assert set(facts["criteria"]) == set(study.criteria)
+    assert facts["criteria"]["perfect"]["says"] == "<b>says</b>"
+    assert facts["criteria"]["oracle of 4 examples"]["family"] == "Controls"
+    assert {card["family"] for card in facts["criteria"].values()} <= {look["name"] for look in facts["families"]}
+
+
+def test_the_page_links_to_that_of_pruning_once_both_are_there(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "draw_all", lambda studies, out, jobs: ([network(study) for study in studies], {}))
+    write_page(["toy"], [0, 1], root, tmp_path)
+    assert facts_of(tmp_path / "index.html")["pruning"] is None
+    (tmp_path / "pruning.html").write_text("")
+    write_page(["toy"], [0, 1], root, tmp_path)
+    assert facts_of(tmp_path / "index.html")["pruning"] == "pruning.html"
+    monkeypatch.delattr(render, "draw_all")  # nothing is drawn again while nothing changed
+    write_page(["toy"], [0, 1], root, tmp_path)
