@@ -13,7 +13,9 @@ MEAN = ", mean over shares"
 OUTCOMES = {
     f"joint loss, one site{MEAN}": "cost of shares of one site alone",
     f"joint loss, each site{MEAN}": "cost of shares of each site",
+    f"joint loss, each site, after batchnorm{MEAN}": "the same after batch norms are repaired",
     f"joint loss, all sites{MEAN}": "cost of shares of all maps, scores as they are",
+    f"joint loss, all sites, after batchnorm{MEAN}": "the same, repaired",
     f"joint loss, all sites, l2{MEAN}": "cost of shares of all maps, scores scaled by l2",
     "accuracy after fine-tuning": "accuracy after pruning and fine-tuning",
     "loss after fine-tuning": "loss after pruning and fine-tuning",

@@ -37,8 +37,10 @@ class SeedsFigures:
 def figures_of(run: Run, lds: pd.DataFrame, sets: pd.DataFrame, alone: pd.DataFrame, pruned: pd.DataFrame) -> SeedsFigures:
     """The figures of a run, of its tables of datamodeling scores and of chosen sets, of single sites and of pruning runs."""
     names = list(run.criteria.facts["criteria"])
-    costs = sets.assign(kind=[f"joint loss, {kind_of(*key)}" for key in zip(sets.share, sets.scope, sets.scaling, strict=True)])
-    own = costs[costs.share == OWN].kind.unique()
+    mended = sets.repair if "repair" in sets else pd.Series("none", sets.index)
+    keys = zip(sets.share, sets.scope, sets.scaling, mended, strict=True)
+    costs = sets.assign(kind=[f"joint loss, {kind_of(*key)}{_after(repair)}" for *key, repair in keys])
+    own = costs[(costs.share == OWN) & (mended == "none")].kind.unique()
     wide = -costs.pivot(index="chooser", columns="kind", values="joint_loss").reindex(names)[list(dict.fromkeys(costs.kind))]
     scored = lds.assign(kind=[_scaled(f"LDS, {share:.0%}", how) for share, how in zip(lds.share, lds.scaling, strict=True)])
     scores = scored.pivot(index="chooser", columns="kind", values="lds").reindex(names)[list(dict.fromkeys(scored.kind))]
@@ -56,8 +58,6 @@ def read_figures(case: str, seeds: Sequence[int], root: Path) -> list[SeedsFigur
         folder = runs.folder(case, seed, root)
         lds = read_written(folder / "reference-sets.csv", f"reference-sets {case} --seed {seed}")
         sets = read_written(folder / "sets.csv", f"chosen-sets {case} --seed {seed}")
-        if "repair" in sets:  # what a repair gives back is another question
-            sets = sets[sets.repair == "none"]
         run = read_shown_run(case, seed, root)
         found.append(figures_of(run, lds, sets, alone_at(folder / "layer-sensitivity.csv"), pruned_by(case, seed, root)))
     return found
@@ -93,6 +93,10 @@ def _agreement(score: Scores, truth: Scores, scope: str, scaling: str) -> float:
     if scope == MEAN:
         return float(mean_over_sites([spearman(own, true) for own, true in zip(score, truth, strict=True)]))
     return float(spearman(np.concatenate(SCALINGS[scaling](score)), np.concatenate(truth)))
+
+
+def _after(repair: str) -> str:
+    return "" if repair == "none" else f", after {repair}"
 
 
 def _scaled(text: str, scaling: str) -> str:

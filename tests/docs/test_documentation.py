@@ -22,6 +22,7 @@ from pruning_oracle.docs.build import (
     chosen_sets,
     commands,
     first_oracle,
+    foretelling,
     paper_points,
     pictures,
     pruning,
@@ -45,9 +46,24 @@ def test_the_readme_fits_a_screen_or_two_and_its_links_lead_somewhere():
         assert target.startswith("https://") or Path(target).exists(), target
 
 
+def test_the_readmes_first_table_is_the_records():
+    assert chosen_sets.short_table() in README
+    path = sorted(records.ROOT.glob("*/foretell.csv"))[-1]
+    taus = (
+        pd.read_csv(path).query("predictor == 'agreement with oracle_abs, mean over sites'").set_index(["case", "outcome"]).tau
+    )
+    one = taus.xs("joint loss, one site, mean over shares", level="outcome")[list(agreement.EMBEDDED)]
+    before, after = (
+        taus["resnet-digits", f"joint loss, each site{kind}, mean over shares"] for kind in ("", ", after batchnorm")
+    )
+    text = " ".join(README.split())
+    assert f"Kendall's τ over criteria {one.min():.2f} to {one.max():.2f})" in text
+    assert f"({before:.2f}, then {after:.2f})" in text
+
+
 def test_the_readmes_table_is_the_records():
-    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line[:3] == "| `"
-                      or line.startswith(("| | vgg", "|:--|--:", "| the oracle of 64", "| noise"))]  # fmt: skip
+    lines = README.split("## Which criterion knows?")[1].split("\n## ")[0].splitlines()
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     assert len(rows) == 10
     names = {"the oracle of 64 examples (control)": "oracle of 64 examples"}
     for name, *figures in rows:
@@ -226,13 +242,26 @@ def test_the_site_is_built_strictly_and_asks_nothing_of_the_network(tmp_path):
 def test_the_table_of_chosen_sets_is_the_records():
     table = chosen_sets.chosen_sets("each site", "none")
     path = sorted(records.ROOT.glob("*/chosen-sets.csv"))[-1]
-    rows = pd.read_csv(path).query(
-        "share == 0.25 and scope == 'each site' and chooser == 'oracle_abs' and case == 'vgg-digits'"
-    )
-    costs = rows.joint_loss
-    assert f"{costs.median():.2f} ({costs.min():.2f} to {costs.max():.2f})" in table
+    rows = pd.read_csv(path).query("share == 0.25 and scope == 'each site' and chooser == 'oracle_abs'")
+    for case, repair in (("vgg-digits", "none"), ("resnet-digits", "none"), ("resnet-digits", "batchnorm")):
+        costs = rows[(rows.case == case) & (rows.repair == repair)].joint_loss
+        assert len(costs) == 3
+        assert f"{costs.median():.2f} ({costs.min():.2f} to {costs.max():.2f})" in table
+    assert "resnet-digits, after the repair batchnorm" in table
     assert table.index("`oracle_mean_abs`") < table.index("`oracle_abs`")
-    assert "commit 7815589b90b9" in table
+
+
+def test_what_random_sets_and_foretelling_say_is_the_records():
+    folder = sorted(records.ROOT.glob("*/foretell.csv"))[-1].parent
+    scores = pd.read_csv(folder / "reference-sets.csv").query("chooser == 'taylor' and scaling == 'none' and share == 0.2")
+    line = next(line for line in foretelling.scores_of_random_sets().splitlines() if line.startswith("| `taylor`"))
+    assert f"{scores[scores.case == 'vgg-digits'].lds.median():.2f}" in line
+    adding = pd.read_csv(folder / "additivity.csv").query("scope == 'all sites' and case == 'resnet-digits' and share == 0.1")
+    assert f"{adding.ratio.median():.2f} ({adding.ratio.min():.2f} to {adding.ratio.max():.2f})" in foretelling.ratios()
+    taus = pd.read_csv(folder / "foretell.csv").query(
+        "case == 'vgg-digits' and outcome == 'joint loss, one site, mean over shares' and predictor == 'LDS, 10%'"
+    )
+    assert f"{taus.tau.item():.2f} [{taus.low.item():.2f}, {taus.high.item():.2f}]" in foretelling.foretold()
 
 
 def test_the_tables_of_better_sets_and_interactions_are_the_records():
