@@ -46,7 +46,8 @@ def grouped(case: Case) -> Iterator[Grouped]:
     import torch_pruning  # noqa: PLC0415 (an optional package)
 
     model = copy.deepcopy(case.model)
-    inputs = next(case.batches(case.train, [0], 1)).inputs
+    unfilled = dataclasses.replace(case, fill=None)  # loading other examples, too, draws from torch's global generator
+    inputs = next(unfilled.batches(case.train, [0], 1)).inputs
     with warnings.catch_warnings(), differentiable(model, list(model.parameters())):
         warnings.simplefilter("ignore")  # raised by the library's own calls
         graph = torch_pruning.DependencyGraph()
