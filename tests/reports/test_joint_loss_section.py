@@ -1,8 +1,11 @@
 """The figure of what pruning really costs: its lines and points, its words, and what it leaves out or refuses."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from pages import facts_of
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
@@ -112,15 +115,14 @@ def test_a_run_without_sets_or_with_sets_of_another_network_has_no_such_figure(t
 def test_the_page_shows_it_and_follows_its_file(tmp_path):
     write_chosen(tmp_path, choosers=("perfect", "<b>$x$ | enemy", "oracle_abs"))
     study(tmp_path)
-    before = page_digest(["toy"], [0], tmp_path)
-    write_page(["toy"], [0], tmp_path, tmp_path / "report")
-    text = (tmp_path / "report/index.html").read_text("utf-8")
-    assert "What pruning really costs, and what a repair gives back" in text
-    assert "&lt;b&gt;$x$ | enemy" in text
-    assert "<b>$x$" not in text
+    out = tmp_path / "report"
+    before = page_digest(["toy"], [0], tmp_path, out)
+    write_page(["toy"], [0], tmp_path, out)
+    assert "What pruning really costs, and what a repair gives back" in json.dumps(facts_of(out / "index.html"))
+    assert "<b>$x$" not in (out / "index.html").read_text("utf-8")
     assert (tmp_path / "report/toy-joint-loss.png").is_file()
     write_chosen(tmp_path, shift=0.5)
-    assert page_digest(["toy"], [0], tmp_path) != before
+    assert page_digest(["toy"], [0], tmp_path, out) != before
 
 
 def test_a_damaged_table_is_refused(tmp_path):
