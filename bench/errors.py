@@ -35,6 +35,7 @@ def exit_with(main: Callable[[], None]) -> None:
             status = _fail(f"error: {error}", 2)
         except KeyboardInterrupt:
             status = _fail(INTERRUPTED, 130)
+            exec("")  # noqa: S102 (`python -m` would end by a signal if the interruption passed through `exec`; this forgets it)
         finally:
             out.flush()
             if out.error:

@@ -120,6 +120,20 @@ def test_an_interruption_ends_with_its_status_even_in_a_finaliser():
     assert running.returncode == 130
 
 
+def test_an_interruption_ends_with_its_status_even_in_a_text_that_is_executed(tmp_path):
+    """As in `dataclasses`, which write methods as text: `python -m` remembers an interruption there and ends by a signal."""
+    program = PRELUDE + "exit_with(lambda: exec(\"import time; print('now', flush=True); time.sleep(30)\"))"
+    (tmp_path / "executed.py").write_text(program)
+    words = [sys.executable, "-m", "executed"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = subprocess.Popen(words, cwd=tmp_path, env=surroundings(), **pipes)
+    assert running.stdout.readline() == "now\n"
+    running.send_signal(signal.SIGINT)
+    errors = running.communicate(timeout=20)[1]
+    assert errors == "interrupted: files already written are complete, nothing else was written\n"
+    assert running.returncode == 130
+
+
 @pytest.mark.parametrize("seconds", [0.3, 0.9])
 def test_an_interruption_while_modules_are_imported(tmp_path, seconds):
     words = [sys.executable, "-m", "pruning_oracle.oracle", "vgg-digits", "--out", str(tmp_path / "o")]
