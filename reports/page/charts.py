@@ -120,12 +120,13 @@ def _brushed() -> Any:
     tips = [alt.Tooltip("site:N"), alt.Tooltip("map:Q"), alt.Tooltip("change:Q", format=".4g", title="nats")]
     colour = alt.Color("place:Q", scale=alt.Scale(scheme=alt.SchemeParams(name="viridis", extent=[0, 0.85])), legend=None)
     faded = alt.condition(brush, alt.value(0.75), alt.value(0.08))
-    symlog = alt.Scale(type="symlog", constant=0.001)
+    symlog = alt.Scale(type="symlog", constant=0.001, nice=False, padding=8)
+    decades = alt.Axis(values=[0, *(sign * 10.0**power for power in range(-3, 4) for sign in (-1, 1))], format="~g")
     points = _base().mark_circle(size=34, cursor="pointer")
     numbers = alt.Axis(tickMinStep=1, format="d", grid=False)
     changes = points.encode(
         x=alt.X("along:Q", scale=alt.Scale(nice=False, zero=False), axis=numbers, title="site, from the input to the output"),
-        y=alt.Y("change:Q", scale=symlog, title="change in loss, nats"),
+        y=alt.Y("change:Q", scale=symlog, axis=decades, title="change in loss, nats"),
         color=colour,
         opacity=faded,
         tooltip=tips,

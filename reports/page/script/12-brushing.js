@@ -1,6 +1,6 @@
 // The maps of a network in two views that share one brush, and which criteria say the same.
 
-const chosen = { x: "", y: ORACLE };
+const chosen = { x: "", y: ORACLE, site: "" };
 
 function brushSection(net) {
   const options = [
@@ -14,15 +14,19 @@ function brushSection(net) {
   if (!net.scored.includes(chosen.x)) chosen.x = net.rows.find(({ criterion }) => net.scored.includes(criterion)).criterion;
   if (![ORACLE, "signed"].includes(chosen.y) && !net.scored.includes(chosen.y)) chosen.y = ORACLE;
   const [holder, list] = [el("div"), el("div", { "aria-live": "polite" })];
+  const sites = net.sites.map(({ name }, place) => [`${place + 1}`, `${place + 1} ${name}`]);
+  if (!sites[chosen.site - 1]) chosen.site = "";
   const show = () => {
     const [xs, ys] = ["x", "y"].map((axis) => placesWithin(net, scores(net, seed, chosen[axis])));
-    const rows = mapsOf(net, seed).map((map) => ({
+    const all = mapsOf(net, seed).map((map) => ({
       ...map,
       site: `${map.place} ${map.site}`,
       x: xs[map.index],
       y: ys[map.index],
       along: map.place + 0.8 * ((map.map * 0.618) % 1) - 0.4, // its site's number, spread so that maps stand apart
     }));
+    const rows = chosen.site ? all.filter(({ place }) => `${place}` === chosen.site) : all;
+    listMaps(net, chosen.site ? rows : [], list);
     const label = (axis) => options.find(([value]) => value === chosen[axis])[1];
     replace(
       holder,
@@ -33,7 +37,7 @@ function brushSection(net) {
         title: `Maps of ${net.name}, seed ${net.seeds[seed]}`,
         seen: (view) => listBrushed(view, net, rows, list),
         click: ({ place, map }) => place && go(net.link, "site", place, "map", map),
-        finding: `The costliest map is ${costliest(rows)}. Drag over maps in one view to see them in the other, and listed below; click one to open it.`,
+        finding: `The costliest map is ${costliest(rows)}. Drag over maps in one view, or choose a site, to see them in the other, and listed below; click one to open it.`,
       }),
     );
   };
@@ -45,7 +49,7 @@ function brushSection(net) {
   return section(
     "maps",
     "Maps: change in loss, and any two scores",
-    el("div", { className: "bar" }, choice("Across", options, chosen.x, set("x")), choice("Up", options, chosen.y, set("y"))),
+    el("div", { className: "bar" }, choice("Across", options, chosen.x, set("x")), choice("Up", options, chosen.y, set("y")), choice("Maps of", [["", "all sites"], ...sites], chosen.site, set("site"))),
     holder,
     list,
   );
@@ -59,16 +63,20 @@ function costliest(rows) {
 function listBrushed(view, net, rows, list) {
   const show = (value) => {
     const ranges = Object.entries(value ?? {});
-    if (!ranges.length) return list.replaceChildren();
+    if (!ranges.length) return listMaps(net, chosen.site ? rows : [], list);
     const inside = (row) =>
       ranges.every(([field, range]) =>
         typeof range[0] === "number"
           ? row[field] >= Math.min(...range) && row[field] <= Math.max(...range)
           : range.includes(row[field]),
       );
-    return list.replaceChildren(mapsTable(net, rows.filter(inside).slice(0, 100), "brushed"));
+    return listMaps(net, rows.filter(inside), list);
   };
   view.addSignalListener("brush", (name, value) => show(value));
+}
+
+function listMaps(net, maps, list) {
+  list.replaceChildren(...(maps.length ? [mapsTable(net, maps.slice(0, 100), "brushed")] : []));
 }
 
 function mapsTable(net, maps, name) {
