@@ -11,7 +11,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.code_digest import case_in, depends_on
 from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, DESCRIPTION, FORMAT, MADE_FROM, PAGE
 from pruning_oracle.bench.runs.options import each_once
-from pruning_oracle.bench.runs.provenance import ROOT
+from pruning_oracle.bench.runs.provenance import ROOT, installed
 from pruning_oracle.reports.agreement.tables import tables_of
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.inputs.csvw import write_agreement
@@ -39,6 +39,7 @@ REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadat
 REPORT |= {"agreement.md": AGREEMENT_MARKDOWN, "agreement.tex": AGREEMENT_LATEX, "agreement-full.tex": AGREEMENT_LATEX}
 # what draws the page beside what lies in its files
 PARTS = sorted(file for ending in ("html", "css", "js") for file in (ROOT / "reports/page").rglob(f"*.{ending}"))
+DRAWN_WITH = ("altair", "itables", "jinja2", "latex2mathml", "matplotlib", "seaborn", "vl-convert-python")
 DRAWN_BY = ("reports/report.py", *(file.relative_to(ROOT).as_posix() for file in PARTS))
 
 
@@ -105,7 +106,8 @@ def page_digest(cases: list[str], seeds: list[int], root: Path, out: Path) -> st
     names = ("tables.json", FILE, "sets.csv", "chosen-sets.safetensors")
     tables = [runs.folder(case, seed, root) / name for case in cases for seed in seeds for name in names]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
-    sha = hashlib.sha256(json.dumps([cases, seeds, (out / PRUNING).is_file(), depends_on(DRAWN_BY)]).encode())
+    versions = {name: installed(name) for name in DRAWN_WITH}
+    sha = hashlib.sha256(json.dumps([cases, seeds, (out / PRUNING).is_file(), depends_on(DRAWN_BY), versions]).encode())
     for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
         sha.update(file.read_bytes() if file.is_file() else b"none")
     return f"{FORMAT} {sha.hexdigest()}\n"

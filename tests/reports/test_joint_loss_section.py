@@ -10,6 +10,8 @@ from written_runs import write_run
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs.provenance import installed
+from pruning_oracle.reports import report
 from pruning_oracle.reports.report import grade_run, page_digest, read_case_study, write_page
 from pruning_oracle.reports.sections import joint_loss
 from pruning_oracle.reports.sets.table import write_sets
@@ -123,6 +125,12 @@ def test_the_page_shows_it_and_follows_its_file(tmp_path):
     assert (tmp_path / "report/toy-joint-loss.png").is_file()
     write_chosen(tmp_path, shift=0.5)
     assert page_digest(["toy"], [0], tmp_path, out) != before
+
+
+def test_the_page_is_made_anew_by_another_version_of_what_draws_it(tmp_path, monkeypatch):
+    before = page_digest(["toy"], [0], tmp_path, tmp_path)
+    monkeypatch.setattr(report, "installed", lambda package: "7" if package == "altair" else installed(package))
+    assert page_digest(["toy"], [0], tmp_path, tmp_path) != before
 
 
 def test_a_damaged_table_is_refused(tmp_path):
