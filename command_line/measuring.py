@@ -1,7 +1,7 @@
 """Commands that measure: the oracle and the criteria of one case, and all of it for several cases and seeds."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from pruning_oracle.command_line.groups import (
 )
 from pruning_oracle.command_line.options import COMPUTING, OUTPUT, Fill, number, option
 
+if TYPE_CHECKING:
+    from pruning_oracle.bench.setting import Finished
+
 PANEL, SETS = "Measure", "Which sets"
 
 
@@ -27,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
         "oracle vgg-digits",
         "oracle mine.py --budget 0.05 --memory 8GiB --device cuda",
         "oracle vgg-digits --fill mean",
+        "oracle vgg-digits --by class",
     )(oracle)
     command(
         app,
@@ -51,20 +55,38 @@ def oracle(
     computing: ComputingOptions,
     fill: Fill = "zero",
     engine: Annotated[str, option("replay, or literal, the slow definition.", COMPUTING, show_default=True)] = "replay",
+    by: Annotated[
+        str | None, option("Say which maps each `class`, or which examples (`example`) need most, too.", OUTPUT)
+    ] = None,
     out: Annotated[Path | None, option("The file to write (default: the run's own under runs/).", OUTPUT)] = None,
 ) -> Answer:
-    """Measure a case's oracle: the change in loss of every example when each map is removed, in nats."""
-    from pruning_oracle.interface.into_files import measure_into
-    from pruning_oracle.oracle.estimated.goal import Goal
+    """Measure a case's oracle: the change in loss of every example when each map is removed, in nats.
 
+    --by class writes by-class.csv beside it, the mean change over the examples of each class with its interval, --by example
+    by-example.csv, the examples that need each map most. Both measure nothing again.
+    """
+    from pruning_oracle.command_line.oracle_tables import check_by, check_tables, tables_by
+    from pruning_oracle.interface.into_files import measure_into
+
+    check_by(by)
     given = chosen.given | goal.given | computing.given
     case = which.load()
     place = run_file(case, "oracle.safetensors", out)
+    check_tables(case, by, place)
     done = measure_into(case, place, **given, fill=fill, engine=engine)
-    facts, name = done.facts, f"{case.name} seed {case.seed}"
+    _tell(f"{case.name} seed {case.seed}", goal, done)
+    tables = {f"by {by}": tables_by(by, place)} if by else {}
+    return Answer({"up to date": done.current, "file": place} | done.facts | tables)
+
+
+def _tell(name: str, goal: GoalOptions, done: "Finished") -> None:
+    """Says how an oracle was measured."""
+    from pruning_oracle.oracle.estimated.goal import Goal
+
+    facts = done.facts
     if done.current:
-        told(f"{name}: {place} is up to date")
-        return Answer({"up to date": True, "file": place} | facts)
+        told(f"{name}: {done.out} is up to date")
+        return
     if found := facts.get("estimated"):
         asked = Goal.parse(goal.budget, goal.until)
         reached = asked.said(found["reached"]) if asked.quality else ""
@@ -72,13 +94,12 @@ def oracle(
         if asked.quality and not asked.met(found["reached"]):
             told(f"{asked} is not likely within the budget")
     size = f"{sum(site['maps'] for site in facts['sites'])} maps at {len(facts['sites'])} sites on {facts['examples']} examples"
-    told(f"{name}: {size} in {facts['seconds']:.0f} s, in {place}")
+    told(f"{name}: {size} in {facts['seconds']:.0f} s, in {done.out}")
     checked = facts["recheck"]
     told(
         f"measured again literally on {checked['triples']} random (site, map, example) triples:"
         f" largest difference {checked['largest difference']:.1g}"
     )
-    return Answer({"up to date": False, "file": place} | facts)
 
 
 def sets(

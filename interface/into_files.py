@@ -19,6 +19,7 @@ from pruning_oracle.bench.scores import shown
 from pruning_oracle.bench.setting import Finished, Resources
 from pruning_oracle.criteria.criterion import Criterion
 from pruning_oracle.criteria.run import run_criteria
+from pruning_oracle.oracle.pictures import write_pictures
 from pruning_oracle.oracle.run import run_oracle
 from pruning_oracle.oracle.sets.run import run_sets
 from pruning_oracle.pruning.run import criterion_of, run_pruning
@@ -36,12 +37,19 @@ def measure_into(
     until: str | None = None,
     engine: str = "replay",
     fill: str = ZERO,
+    pictures: bool = True,
     **computing: Any,
 ) -> Finished:
-    """What `measure` does, into a file and without reading it; `fresh` is checked, and changes no number of an oracle."""
+    """What `measure` does, into a file and without reading it; `fresh` is checked, and changes no number of an oracle.
+
+    With `pictures`, those of the examples that need some map most are written beside a run's own file, for the report.
+    """
     choice = choice_from(examples, rows, fresh, sample_seed)
     resources = Resources(**computing | {"memory": bytes_of(computing.get("memory"))})
-    return run_oracle(case, out, choice, resources, engine, None if budget is None else str(budget), until, fill)
+    done = run_oracle(case, out, choice, resources, engine, None if budget is None else str(budget), until, fill)
+    if pictures and out.name == "oracle.safetensors":
+        write_pictures(case, out)
+    return done
 
 
 def joint_loss_into(

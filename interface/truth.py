@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pruning_oracle.bench.case import Case
+from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.runs import load as load_file
 from pruning_oracle.bench.scores import ORACLES
 from pruning_oracle.interface import figures, result
 from pruning_oracle.interface.into_files import measure_into
+from pruning_oracle.reports.agreement.by_class import class_table
+from pruning_oracle.reports.agreement.by_example import examples_of
 from pruning_oracle.reports.agreement.noise_ceiling import MEAN, ceilings
 from pruning_oracle.reports.agreement.tables import oracle_maps
 from pruning_oracle.reports.inputs.read import change_of, error_of, filled_by
@@ -50,6 +53,43 @@ class Truth:
     def frame(self) -> pd.DataFrame:
         """A row per map: `site`, `map`, `oracle_loss` (mean change, nats) with a 95 % interval over examples, `oracle_abs`."""
         return oracle_maps(self.file)
+
+    def by_class(self) -> pd.DataFrame:
+        """A row per map and class: the mean change in loss of the class's examples, nats, as `change`, with a 95 % interval.
+
+        Columns: `site`, `map`, `class` (the label), `name`, `n` (examples of the class), `measured` (how many of them were:
+        all, unless the oracle is estimated), `change`, `low` and `high`. The interval is Student's, for further examples of
+        the class; it is NaN where a class has a single example, or one that an estimated oracle only predicts.
+
+        Raises:
+            BadInput: labels are not one whole number for each example.
+
+        Examples:
+            >>> import pruning_oracle as po
+            >>> truth = po.measure(po.load("vgg-digits"), examples=40, budget=0.5, device="cpu")
+            >>> table = truth.by_class()
+            >>> bool((table.groupby(["site", "map"]).n.sum() == 40).all())
+            True
+        """
+        return class_table(self.file)
+
+    def examples(self, site: str, map: int) -> pd.DataFrame:
+        """A row per example, the one that needs the map most first: `change` is that in its loss without the map, nats.
+
+        Columns: `site`, `map`, `place` (from 1), `example` (its place in `rows`), `row` (of the training data), `class` and
+        `name` where there are classes, `change`, and `measured` (false where an estimated oracle predicts it).
+
+        Args:
+            site: the name of a site.
+            map: the number of one of its maps, from 0.
+
+        Raises:
+            BadInput: there is no such site or map.
+        """
+        count = self.sites[result.one_of(site, self.sites, "site")]
+        if not 0 <= map < count:
+            raise BadInput(f"site {site!r} has no map {map}: allowed are 0 to {count - 1}")
+        return examples_of(self.file, site, map)
 
     def ceiling(self) -> float:
         """The noise ceiling of `oracle_abs`, a mean over sites: how well one half of the examples predicts the other's ranks.
@@ -139,5 +179,5 @@ def measure(
     }
     given |= {"batch": batch, "memory": memory, "device": device, "precision": precision}
     with result.place(path, "oracle.safetensors") as out:
-        measure_into(case, out, **given)
+        measure_into(case, out, **given, pictures=path is not None)
         return Truth(result.checked(load_file(out, KIND), ORACLE))

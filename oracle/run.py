@@ -10,6 +10,7 @@ from pruning_oracle.bench.case import Case
 from pruning_oracle.bench.errors import BadInput, unknown
 from pruning_oracle.bench.fill import ZERO
 from pruning_oracle.bench.loading.choice import ExampleChoice
+from pruning_oracle.bench.loading.class_names import class_names
 from pruning_oracle.bench.setting import Finished, Resources
 from pruning_oracle.oracle.estimated.goal import Goal
 from pruning_oracle.oracle.estimated.sampling import Sampling
@@ -18,6 +19,7 @@ from pruning_oracle.oracle.measure import ENGINES, Oracle, measure, recheck
 from pruning_oracle.oracle.measurement import opened
 from pruning_oracle.oracle.recheck import CHECKED
 
+CLASSES = "class names"  # the fact
 # the modules whose code determines the numbers in an oracle's file
 SOURCES = ("oracle/measure.py", "oracle/estimated/sampling.py", "bench/network/cost.py", "bench/evaluation.py")
 
@@ -45,10 +47,11 @@ def run_oracle(
         raise BadInput(f"--engine {engine} measures every pair: without it, --budget and --until estimate")
     asked = {"engine": engine, "budget": budget, "until": until}
     of = opened(case, out, "oracle", choice, resources, SOURCES, asked, fill)
+    names = class_names(case)
     if before := of.before():
-        return before
+        return with_class_names(before, names)
     of = of.filled()
-    facts = of.facts()  # first: what fails here costs no oracle
+    facts = of.facts() | ({CLASSES: names} if names else {})  # first: what fails here costs no oracle
     with of.units() as units:
         made = ENGINES[engine](of.case, of.held, units.choices)
         if isinstance(made, Replay) and not goal.exact:
@@ -60,6 +63,16 @@ def run_oracle(
         difference = recheck(of.case, oracle, of.rows, _measured(of.case, arrays))
         facts |= {"choices": dict(units.choices), "recheck": {"triples": CHECKED, "largest difference": difference}}
         return of.save(_arrays(oracle, of.rows) | arrays, facts | {"seconds": round(oracle.seconds, 2)})
+
+
+def with_class_names(finished: Finished, names: list[str] | None) -> Finished:
+    """An oracle that is up to date, whose file says what classes are called now: names change no number."""
+    if finished.facts.get(CLASSES) == names:
+        return finished
+    file = runs.load(finished.out, "oracle")
+    facts = {fact: value for fact, value in file.facts.items() if fact != CLASSES} | ({CLASSES: names} if names else {})
+    runs.save(finished.out, "oracle", file.arrays, facts)
+    return Finished(finished.out, facts, True)
 
 
 def _estimated(sampling: Sampling, goal: Goal) -> tuple[Oracle, runs.Arrays, dict[str, Any]]:

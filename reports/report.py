@@ -11,6 +11,7 @@ from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.bench.runs.code_digest import case_in, depends_on
 from pruning_oracle.bench.runs.kinds import AGREEMENT, AGREEMENT_LATEX, AGREEMENT_MARKDOWN, DESCRIPTION, FORMAT, MADE_FROM, PAGE
 from pruning_oracle.bench.runs.options import each_once
+from pruning_oracle.bench.runs.pictures import FILE as PICTURES
 from pruning_oracle.bench.runs.provenance import ROOT, installed
 from pruning_oracle.reports.agreement.tables import tables_of
 from pruning_oracle.reports.inputs import records
@@ -103,7 +104,7 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
 
 def page_digest(cases: list[str], seeds: list[int], root: Path, out: Path) -> str:
     """Of all that a page depends on: runs' tables, which know their run files, records, its neighbours, and what draws it."""
-    names = ("tables.json", FILE, "sets.csv", "chosen-sets.safetensors")
+    names = ("tables.json", FILE, PICTURES, "sets.csv", "chosen-sets.safetensors")
     tables = [runs.folder(case, seed, root) / name for case in cases for seed in seeds for name in names]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
     versions = {name: installed(name) for name in DRAWN_WITH}

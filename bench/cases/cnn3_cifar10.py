@@ -13,7 +13,7 @@ PRUNING = PruningSettings(
 )
 
 
-@case(pruning=PRUNING)
+@case(pruning=PRUNING, classes="cifar10")
 def cnn3_cifar10(seed: int) -> Case:
     """CNN3 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
     model = state_dict.load_into(CNN3(), published.weights_under_data("cnn3_cifar10.pt"), "cnn3_cifar10.pt")

@@ -33,7 +33,7 @@ PRUNING = PruningSettings(
 )
 
 
-@case(training=RECIPE, pruning=PRUNING)
+@case(training=RECIPE, pruning=PRUNING, classes="gestures")
 def r3dcnn_gestures(seed: int) -> Case:
     """R3DCNN on generated gestures: 3D convolutions on clips folded into the batch axis, then a GRU over the clips."""
     model = shipped.restore(build(), "r3dcnn-gestures", seed)

@@ -16,7 +16,7 @@ PRUNING = PruningSettings(
 )
 
 
-@case(pruning=PRUNING)
+@case(pruning=PRUNING, classes="cifar10")
 def resnet20_cifar10(seed: int) -> Case:
     """ResNet-20 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
     model = state_dict.load_into(CifarResNet(3), published.weights_under_data("resnet20_cifar10.th"), "resnet20_cifar10.th")

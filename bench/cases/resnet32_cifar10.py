@@ -10,7 +10,7 @@ from pruning_oracle.bench.weights import published, state_dict
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-@case
+@case(classes="cifar10")
 def resnet32_cifar10(seed: int) -> Case:
     """ResNet-32 on CIFAR-10. All seeds share one network; the seed chooses the examples."""
     model = state_dict.load_into(CifarResNet(5), published.weights_under_data("resnet32_cifar10.th"), "resnet32_cifar10.th")

@@ -13,7 +13,7 @@ RECIPE = ScratchRecipe(ResNet14, digits.train, digits.test, epochs=20, rate=5e-3
 PRUNING = PruningSettings(remove=16, updates=20, rate=3e-3, target=Target("maps", 0.2), final_updates=200, flops_lambda=0.5)
 
 
-@case(training=RECIPE, pruning=PRUNING)
+@case(training=RECIPE, pruning=PRUNING, classes="digits")
 def resnet_digits(seed: int) -> Case:
     """ResNet-14 on digits: each map of a residual stream is removed in all the stream's convolutions at once."""
     model = shipped.restore(ResNet14(), "resnet-digits", seed)

@@ -13,7 +13,7 @@ RECIPE = ScratchRecipe(VGG16, digits.train, digits.test, epochs=40, rate=2e-3, a
 PRUNING = PruningSettings(remove=24, updates=20, rate=3e-3, target=Target("maps", 0.2), final_updates=200, flops_lambda=0.5)
 
 
-@case(training=RECIPE, pruning=PRUNING)
+@case(training=RECIPE, pruning=PRUNING, classes="digits")
 def vgg_digits(seed: int) -> Case:
     """VGG-16's layers on digits, narrow enough to measure every map on a laptop."""
     model = shipped.restore(VGG16(), "vgg-digits", seed)

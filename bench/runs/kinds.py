@@ -53,6 +53,8 @@ SHAPLEY = Kind("table of Shapley values", (b"case,seed,site,map,shapley,",))
 INTERACTIONS = Kind("table of interactions", (b"case,seed,site_a,map_a,",))
 ADDING = Kind("table of how changes add", (b"case,seed,share,sets,",))
 GRADES = Kind("table of how guesses of interactions agree", (b"case,seed,pairs,spearman,",))
+BY_CLASS = Kind("table by class", (b"case,seed,site,map,class,",))
+BY_EXAMPLE = Kind("table by example", (b"case,seed,site,map,place,example,",))
 STEPS = Kind("table of pruning steps", (b"case,study,",))
 BASELINES = Kind("table of baselines", (b"criterion,figure,",))
 MADE_FROM = Kind("note of what a report was made from", (FORMAT.encode(),))
@@ -66,7 +68,20 @@ READABLE = Kind("note of what cannot be read", (b"{",))
 RUN_FILE = Kind("run file", (f'"format":"{FORMAT}"'.encode(),))  # of whatever kind
 REPORT = (PAGE, FIGURE, PDF, AGREEMENT, AGREEMENT_MARKDOWN, AGREEMENT_LATEX, DESCRIPTION, STEPS, MADE_FROM)
 STUDIES = (CHOSEN, DATAMODELING, ADDITIVITY, SENSITIVITY, FORETOLD, SHAPLEY, INTERACTIONS, ADDING, GRADES)  # of sets
-EVERY = (*REPORT, RUN_FILE, LOG, MAPS, *STUDIES, TABLES, TRIAL, ONNX, TIMINGS, GPU)  # in the folders that `make clean` empties
+EVERY = (
+    *REPORT,
+    RUN_FILE,
+    LOG,
+    MAPS,
+    BY_CLASS,
+    BY_EXAMPLE,
+    *STUDIES,
+    TABLES,
+    TRIAL,
+    ONNX,
+    TIMINGS,
+    GPU,
+)  # in the folders that `make clean` empties
 
 
 def refusal(path: Path, kind: Kind) -> str:

@@ -152,7 +152,7 @@ def _histogram() -> Any:
 
 
 def _classes() -> Any:
-    y = alt.Y("class:N", sort=None, axis=alt.Axis(labelLimit=200, title="class"))
+    y = alt.Y("class:N", sort=None, axis=alt.Axis(labelLimit=200, title=None))
     tips = [alt.Tooltip("class:N"), alt.Tooltip("said:N", title="nats"), alt.Tooltip("n:Q", title="examples")]
     title = "mean change in loss, nats, with its 95 % interval"
     rule = _base().mark_rule().encode(y=y, x=alt.X("low:Q", title=title), x2="high:Q")

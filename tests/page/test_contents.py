@@ -1,18 +1,23 @@
 """What the page holds is what the runs measured."""
 
+import base64
+
 import numpy as np
 import pytest
-from pages import facts_of, with_labels
-from scipy import stats
+from pages import facts_of, square, with_labels, with_pictures, written_page
 from written_runs import write_run
 
+from pruning_oracle.bench import runs
+from pruning_oracle.bench.errors import BadInput
+from pruning_oracle.bench.runs import pictures
 from pruning_oracle.criteria.criterion import discover
 from pruning_oracle.docs.build import cards
 from pruning_oracle.reports.inputs.definitions import PEERS, definitions
+from pruning_oracle.reports.inputs.pictures import pictures_of
 from pruning_oracle.reports.inputs.read import read_shown_run
 from pruning_oracle.reports.page import render
 from pruning_oracle.reports.page.content.contents import contents
-from pruning_oracle.reports.page.content.maps import BINS, class_changes, columns_of_maps
+from pruning_oracle.reports.page.content.maps import BINS, columns_of_maps
 from pruning_oracle.reports.page.content.networks import network
 from pruning_oracle.reports.report import grade_run, read_case_study, write_page
 
@@ -51,15 +56,30 @@ def test_a_map_is_told_by_its_own_examples(root):
     np.testing.assert_allclose(columns["score"][number], change.mean(0))
 
 
-def test_the_interval_of_a_class_knows_how_few_examples_it_has():
-    labels = np.array([4, 4, 4, 2, 2, 9])
-    change = np.random.default_rng(0).normal(size=(6, 3))
-    classes, found = class_changes(change, labels)
-    assert classes.tolist() == [2, 4, 9]
-    wanted = stats.ttest_1samp(change[:3], 0).confidence_interval(0.95)
-    np.testing.assert_allclose(found[:, 1], np.stack([change[:3].mean(0), wanted.low, wanted.high], 1))
-    assert np.isnan(found[:, 2, 1:]).all()  # a single example says nothing of its spread
-    np.testing.assert_allclose(found[:, 2, 0], change[5])
+def test_a_picture_that_seeds_share_is_held_once(tmp_path):
+    path = written_page(tmp_path, ["toy", "other"], seeds=(0, 1), names=["a", "b", "c"])
+    facts = facts_of(path)
+    assert len(facts["images"]) == len(set(facts["images"])) < sum(map(len, facts["networks"][0]["pictures"]))
+    columns = columns_of_maps(read_shown_run("toy", 1, tmp_path))
+    own = facts["networks"][0]["pictures"][1]
+    for example in np.unique(columns["needed"]):
+        image = facts["images"][own[str(example)]]
+        assert image == f"data:image/webp;base64,{base64.b64encode(square(int(example))).decode()}"
+
+
+def test_pictures_of_another_oracle_are_not_shown(tmp_path):
+    folder = write_run(tmp_path)
+    with_pictures(folder)
+    run = read_shown_run("toy", 0, tmp_path)
+    assert pictures_of(run)
+    with_labels(folder / "oracle.safetensors")  # the file is another now
+    assert pictures_of(read_shown_run("toy", 0, tmp_path)) == {}
+    file = runs.load(folder / pictures.FILE, pictures.KIND)
+    for name, array in (("ends", file.arrays["ends"][::-1]), ("ends", file.arrays["ends"] + 1), ("webp", None)):
+        arrays = {key: value for key, value in (file.arrays | {name: array}).items() if value is not None}
+        runs.save(file.path, pictures.KIND, arrays, {"oracle": read_shown_run("toy", 0, tmp_path).oracle.checksum})
+        with pytest.raises(BadInput, match=r"pictures.safetensors is damaged"):
+            pictures_of(read_shown_run("toy", 0, tmp_path))
 
 
 def test_the_first_table_is_that_of_the_report(root):

@@ -15,12 +15,12 @@ TEXTS = "texts => [...document.querySelectorAll(texts)].map(one => one.textConte
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
-    return written_page(tmp_path_factory.mktemp("page"), ["toy", "other"], seeds=(0, 1))
+    return written_page(tmp_path_factory.mktemp("page"), ["toy", "other"], seeds=(0, 1), names=["rose", "tulip", "lily"])
 
 
 @pytest.fixture(scope="module")
 def hostile_file(tmp_path_factory):
-    return written_page(tmp_path_factory.mktemp("hostile"), ["toy"], sites=NAMES)
+    return written_page(tmp_path_factory.mktemp("hostile"), ["toy"], sites=NAMES, names=list(NAMES)[:3])
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,8 @@ def test_names_from_data_are_text(chromium, hostile_file, place):
         page.click("[data-section=maps] tbody a")
         titled(page, f" of {list(NAMES)[place - 1]}")
         drawn(page)
-        assert not page.query_selector_all("main b:not(figcaption b), main img, main script")
+        assert not page.query_selector_all("main b:not(figcaption b), main img:not(.picture), main script")
+        assert {image.get_attribute("alt").split(", class ", 1)[1] for image in page.query_selector_all(".picture")} <= {*NAMES}
     assert not said
 
 
@@ -264,12 +265,33 @@ def test_three_questions_are_answered_on_the_page(chromium, page_file):
         titled(page, "second")
         page.click("text='map 7'")
         titled(page, "Map 7 of second")
-        assert re.search(r"example \d+ of the training data\s+[\d.]+\s+class \d", page.inner_text("[data-section=examples]"))
+        assert re.search(r"\d+\s+[\d.]+\s+(rose|tulip|lily)", page.inner_text("[data-section=examples] tbody"))
     with opened(chromium, page_file) as page:  # cite the agreement of a criterion on a network
         page.click("[data-section=criteria] tbody >> text=opposite")
         titled(page, "opposite")
         page.locator("[data-section=agreement] tbody tr", has_text="other").locator("button").click()
         assert re.match(r"Spearman −?[\d.]+ \(.*\) of opposite with oracle_abs on other", clipboard(page))
+
+
+def test_the_examples_that_need_a_map_most_are_pictured(chromium, page_file):
+    with opened(chromium, page_file, "#toy@1/site/2/map/7") as page:
+        pictures = page.query_selector_all(".gallery img")
+        first = page.inner_text("[data-section=examples] tbody tr:first-child").split()
+        assert len(pictures) == 8
+        assert all(picture.evaluate("one => one.naturalWidth === 8") for picture in pictures)  # it was decoded
+        assert pictures[0].get_attribute("alt") == f"training example {first[0]}, class {first[2]}"
+        assert page.inner_text(".gallery li:first-child").split() == [first[2], first[1], "nats"]
+    alone = written_page(page_file.parent / "alone", ["toy"])
+    with opened(chromium, alone, "#toy/site/2/map/7") as page:  # without pictures and names the table says it all
+        assert not page.query_selector_all(".gallery")
+        assert re.search(r"\d+\s+[\d.]+\s+class \d", page.inner_text("[data-section=examples] tbody"))
+
+
+def test_classes_have_their_numbers_of_examples(chromium, page_file):
+    with opened(chromium, page_file, "#toy/site/2/map/7") as page:
+        rows = page.evaluate(TEXTS, "[data-section=classes] tbody tr")
+        assert len(rows) == 3
+        assert re.match(r"rose67−?[\d.]+[\d.]+ to [\d.]+", next(row for row in rows if row.startswith("rose")))
 
 
 def test_what_is_undefined_is_said_and_breaks_nothing(chromium, tmp_path):

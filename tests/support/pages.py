@@ -1,14 +1,17 @@
 """Pages of reports, and a browser that opens them without a network."""
 
+import io
 import re
 import shutil
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from PIL import Image
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
+from pruning_oracle.bench.runs import pictures
 from pruning_oracle.reports.page.assemble import write_page_file
 from pruning_oracle.reports.page.content.contents import contents
 from pruning_oracle.reports.page.content.networks import network
@@ -19,13 +22,18 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 CLASSES = 3
 
 
-def written_page(root, cases, seeds=(0,), labels=True, **given):
-    """The path of a page of toy runs of these cases, without the sections that are drawn beside it."""
+def written_page(root, cases, seeds=(0,), labels=True, names=None, **given):
+    """The path of a page of toy runs of these cases, without the sections that are drawn beside it.
+
+    With `names` of classes the examples that need a map most have pictures, too.
+    """
     for case in cases:
         for seed in seeds:
             folder = write_run(root, case=case, seed=seed, **given)
             if labels:
-                with_labels(folder / "oracle.safetensors")
+                with_labels(folder / "oracle.safetensors", names)
+            if names:
+                with_pictures(folder)
             grade_run(case, seed, root)
     studies = [read_case_study(case, list(seeds), root) for case in cases]
     write_page_file(*contents(studies, [network(study) for study in studies], {}), root / "index.html")
@@ -37,12 +45,27 @@ def facts_of(path):
     return unpack(re.search(r'<script type="text/plain"[^>]*>([^<]*)<', path.read_text("utf-8"))[1])[0]
 
 
-def with_labels(path):
-    """Adds to an oracle's file what a measured one holds: the examples' rows in the data, and their classes."""
+def with_labels(path, names=None):
+    """Adds to an oracle's file what a measured one holds: the examples' rows in the data, their classes and their names."""
     file = runs.load(path, "oracle")
     count = file.facts["examples"]
     more = {"rows": 7 + 3 * np.arange(count), "labels": np.arange(count) % CLASSES}
-    runs.save(path, "oracle", file.arrays | more, file.facts)
+    runs.save(path, "oracle", file.arrays | more, file.facts | ({"class names": names} if names else {}))
+
+
+def with_pictures(folder):
+    """Writes pictures, grey squares, of the examples of a run that need a map most."""
+    oracle = runs.load(folder / "oracle.safetensors", "oracle")
+    changes = [oracle.arrays[f"change/{site['name']}"] for site in oracle.facts["sites"]]
+    found = {example: square(example) for example in pictures.worth_showing(changes, 600)}
+    runs.save(folder / pictures.FILE, pictures.KIND, pictures.packed(found), {"oracle": oracle.checksum})
+
+
+def square(grey):
+    """A picture of one grey, as WebP."""
+    encoded = io.BytesIO()
+    Image.new("RGB", (8, 8), (grey % 256,) * 3).save(encoded, "WEBP")
+    return encoded.getvalue()
 
 
 @contextmanager

@@ -25,18 +25,25 @@ def contents(
     """
     found = [run for study in studies for run in study.runs]
     about = source(found)
+    images: dict[str, int] = {}  # each once, since seeds and cases share examples
     facts: dict[str, Any] = {
         "criteria": _criteria(studies),
         "families": looks(families()),
         "source": {name: about[name] for name in ("suite", "commit", "measured", "cite", "bibtex")},
         "sentences": sentences(about),
-        "networks": [one for one, _ in networks],
+        "networks": [one | {"pictures": _placed(one["pictures"], images)} for one, _ in networks],
+        "images": list(images),
         "sections": [{"of": name} | _section(part) for name, parts in sections.items() for part in parts],
     }
     columns: Columns = {}
     for place, (_, own) in enumerate(networks):
         columns |= {f"{place}/{name}": column for name, column in own.items()}
     return facts, columns
+
+
+def _placed(pictures: list[dict[int, str]], images: dict[str, int]) -> list[dict[int, int]]:
+    """Of each seed the place of every example's picture among all `images`, to which new ones are added."""
+    return [{example: images.setdefault(image, len(images)) for example, image in own.items()} for own in pictures]
 
 
 def _section(part: DrawnSection) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Columns about every map of a run: its change in loss over examples, by class, and the examples that need it most."""
 
 import numpy as np
-from scipy import stats
 
+from pruning_oracle.bench.runs.pictures import most_needed
+from pruning_oracle.reports.agreement.by_class import class_changes
 from pruning_oracle.reports.agreement.tables import oracle_maps
 from pruning_oracle.reports.inputs.read import Run
 from pruning_oracle.reports.page.content.pack import Columns
 
 BINS = 31  # of the histogram of a map's change
-EXAMPLES = 8  # that need a map most
 CLASSES = 12  # at most, those that need a map most
 NEIGHBOURS = 5  # maps of its site that the same examples need
 
@@ -20,7 +20,8 @@ def columns_of_maps(run: Run) -> Columns:
     `histogram` [map, bin] counts examples between `edges` [map, 2]; `needed` [map, rank] the examples whose loss rises most,
     by `needed_change`; `alike` [map, rank] the maps of its site (numbered within it) whose change goes along with its own over
     examples, by their correlation `alike_by`; `rows` and `labels` [example], where they are known; and with labels
-    `classes` [class], their values, and `class_of` [map, rank], places in `classes`, with `class_change` [map, rank, 3].
+    `classes` [class, 2], labels and numbers of examples, and `class_of` [map, rank], places in `classes`, with `class_change`
+    [map, rank, 3] and `class_measured` [map, rank], how many of the class an estimated oracle measured.
     """
     changes = [run.change(site) for site in run.sites]
     whole = np.concatenate(changes, 1)
@@ -34,27 +35,6 @@ def columns_of_maps(run: Run) -> Columns:
     return columns | _histograms(whole) | _needed(whole) | _neighbours(changes) | _labelled(run, whole)
 
 
-def class_changes(change: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean change in loss of the examples of each class, and its 95 % interval by Student's t.
-
-    Args:
-        change: change in loss, `[example, map]` in nats.
-        labels: the class of every example, `[example]`.
-
-    Returns:
-        The classes that have an example, `[class]`, and `[map, class, 3]`: mean, low and high; of a class with a single
-        example the interval is undefined (NaN).
-    """
-    classes, counts = np.unique(labels, return_counts=True)
-    means = np.array([change[labels == label].mean(0) for label in classes]).T
-    half = np.full(means.shape, np.nan)
-    for place, (label, count) in enumerate(zip(classes, counts, strict=True)):
-        if count > 1:
-            error = change[labels == label].std(0, ddof=1) / np.sqrt(count)
-            half[:, place] = stats.t.ppf(0.975, count - 1) * error
-    return classes, np.stack([means, means - half, means + half], -1)
-
-
 def _histograms(change: np.ndarray) -> Columns:
     low, high = change.min(0), change.max(0)
     width = np.where(high > low, high - low, 1)
@@ -64,7 +44,7 @@ def _histograms(change: np.ndarray) -> Columns:
 
 
 def _needed(change: np.ndarray) -> Columns:
-    order = np.argsort(-change, axis=0, kind="stable")[:EXAMPLES]
+    order = most_needed(change)
     return {"needed": order.T, "needed_change": np.take_along_axis(change, order, 0).T}
 
 
@@ -90,10 +70,13 @@ def _labelled(run: Run, change: np.ndarray) -> Columns:
     columns = {name: arrays[name].astype(np.int64) for name in ("rows", "labels") if name in arrays}
     if columns.get("labels", np.empty((0, 0))).shape != (len(change),):
         return {name: column for name, column in columns.items() if name == "rows"}
-    classes, means = class_changes(change, columns["labels"])
+    masks = [run.oracle.arrays[name] for site in run.sites if (name := f"measured/{site}") in run.oracle.arrays]
+    measured = np.concatenate(masks, 1) if len(masks) == len(run.sites) else None
+    classes, means, counts = class_changes(change, columns["labels"], measured)
     order = np.argsort(-means[..., 0], axis=1, kind="stable")[:, :CLASSES]
     return columns | {
         "classes": np.stack([classes, np.bincount(np.searchsorted(classes, columns["labels"]))], 1),
         "class_of": order,
         "class_change": np.take_along_axis(means, order[..., None], 1),
+        "class_measured": np.take_along_axis(counts, order, 1),
     }

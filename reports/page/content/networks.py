@@ -10,6 +10,7 @@ from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of
 from pruning_oracle.reports.agreement.few_examples import control_examples, why_none
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
 from pruning_oracle.reports.agreement.paired import behind
+from pruning_oracle.reports.inputs.pictures import pictures_of
 from pruning_oracle.reports.inputs.read import EXAMPLES
 from pruning_oracle.reports.page.content.maps import columns_of_maps
 from pruning_oracle.reports.page.content.pack import Columns
@@ -39,6 +40,7 @@ def network(study: CaseStudy) -> Network:
         "examples": facts["examples"],
         "fresh": study.runs[0].criteria.facts["fresh"]["examples"],
         "class_names": facts.get("class names"),
+        "pictures": [pictures_of(run) for run in study.runs],
         "estimated": study.runs[0].estimated,
         "said": study.said,
         "why_none": why_none(study.runs[0]).strip(),

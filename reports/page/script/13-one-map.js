@@ -42,36 +42,44 @@ function examplesSection(net, index) {
     columns[`${prefix}/rows`]?.values,
     columns[`${prefix}/labels`]?.values,
   ];
+  const shown = Array.from(needed, (example, rank) => ({
+    number: rows ? rows[example] : example,
+    label: labels ? className(net, labels[example]) : null,
+    example,
+    change: changes[rank],
+  }));
   const heads = [
-    { title: "example", number: true },
+    { title: rows ? "training example" : "oracle's example", number: true },
     { title: "change in its loss, nats", number: true },
     ...(labels ? [{ title: "class" }] : []),
   ];
-  const lines = Array.from(needed, (example, rank) => {
-    const shown = rows ? `example ${rows[example]} of the training data` : `example ${example} of the oracle's`;
-    return [
-      { text: shown, value: example, extra: { before: picture(net, example) } },
-      { text: nats(changes[rank]), value: changes[rank] },
-      ...(labels ? [className(net, labels[example])] : []),
-    ];
-  });
+  const lines = shown.map(({ number: place, label, change }) => [
+    { text: String(place), value: place },
+    { text: nats(change), value: change },
+    ...(labels ? [label] : []),
+  ]);
+  const label = "Examples whose loss rises most without this map";
   return section(
     "examples",
     "The examples that need it most",
-    table({
-      name: "examples",
-      label: "Examples whose loss rises most without this map",
-      columns: heads,
-      rows: lines,
-      order: [1, "desc"],
-    }).element,
+    gallery(net, shown),
+    table({ name: "examples", label, columns: heads, rows: lines, order: [1, "desc"] }).element,
   );
 }
 
-/** The picture of an example, where the page holds one. */
-function picture(net, example) {
-  const source = net.pictures?.[seed]?.[example];
-  return source ? el("img", { src: source, alt: `example ${example}`, className: "picture" }) : null;
+/** Pictures of examples, most needed first, each with its class and its change; nothing where the page holds none. */
+function gallery(net, shown) {
+  const places = net.pictures[seed];
+  const pictured = shown.filter(({ example }) => example in places);
+  if (!pictured.length) return null;
+  const items = pictured.map(({ number: place, label, example, change }) => {
+    const alt = [`training example ${place}`, label && net.class_names ? `class ${label}` : label].filter(Boolean).join(", ");
+    const image = el("img", { src: facts.images[places[example]], alt, title: alt, className: "picture" });
+    const of = label === null ? null : el("span", { className: "of" }, label);
+    return el("li", {}, image, of, el("span", {}, `${nats(change)} nats`));
+  });
+  const about = "As the network sees them, colours stretched; of a film a few frames. Below each its class, and the change in its loss.";
+  return el("div", {}, el("ul", { className: "gallery", role: "list" }, items), el("p", { className: "note" }, about));
 }
 
 function histogramSection(net, index, own) {
@@ -107,13 +115,17 @@ function classesSection(net, index) {
   const rows = Array.from(order, (which, rank) => {
     const [label, n] = at(`${prefix}/classes`, which);
     const [mean, low, high] = values.subarray(3 * rank, 3 * rank + 3);
+    const guessed = n - at(`${prefix}/class_measured`, index, rank);
+    const interval = Number.isNaN(low) ? (guessed ? `undefined: ${guessed} predicted` : "undefined: one example") : null;
     return {
-      class: className(net, label),
+      name: className(net, label),
+      class: `${className(net, label)} (n = ${n})`,
       n,
       mean,
       low: defined(low),
       high: defined(high),
-      said: `${nats(mean)} [${nats(low)}, ${nats(high)}]`,
+      interval: interval ?? `${nats(low)} to ${nats(high)}`,
+      said: `${nats(mean)}, 95 % interval ${interval ?? `${nats(low)} to ${nats(high)}`}`,
     };
   });
   const count = columns[`${prefix}/classes`].shape[0];
@@ -124,12 +136,12 @@ function classesSection(net, index) {
     { title: "95 % interval" },
   ];
   const lines = rows.map((row) => [
-    row.class,
+    row.name,
     { text: String(row.n), value: row.n },
     { text: nats(row.mean), value: row.mean },
-    row.low === null ? "undefined: one example" : `${nats(row.low)} to ${nats(row.high)}`,
+    row.interval,
   ]);
-  const sure = rows.filter(({ low }) => low > 0).map((row) => row.class);
+  const sure = rows.filter(({ low }) => low > 0).map(({ name }) => name);
   return section(
     "classes",
     "By class",
@@ -137,7 +149,7 @@ function classesSection(net, index) {
       chart: "classes",
       rows,
       title: "Change in loss by class",
-      finding: `${sure.length ? `Needed, with an interval above 0, by ${sure.join(", ")}` : "No class needs it with an interval above 0"}. Intervals are Student's, by the number of examples of the class${rows.length < count ? `; shown are the ${rows.length} of ${count} classes that need it most` : ""}.`,
+      finding: `${sure.length ? `Needed, with an interval above 0, by ${sure.join(", ")}` : "No class needs it with an interval above 0"}. Intervals are Student's, by the number n of examples of the class; of the largest of many, some are so by chance${rows.length < count ? `; shown are the ${rows.length} of ${count} classes that need it most` : ""}.`,
     }),
     table({ name: "classes", label: "Change in loss by class", columns: heads, rows: lines, order: [2, "desc"] }).element,
   );
