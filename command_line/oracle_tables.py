@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pruning_oracle.bench.runs import RunFile
 
 FILES = {"class": "by-class.csv", "example": "by-example.csv"}
-CLASSES, MAPS, EACH = 20, 10, 3  # rows of the two tables that are printed, and what each row names
+CLASSES, MAPS = 20, 10  # rows of the two tables that are printed
+PLACES = ("1st", "2nd", "3rd")  # what each row names
 
 
 def check_by(by: str | None) -> None:
@@ -56,12 +57,12 @@ def _by_class(oracle: RunFile) -> dict[str, Any]:
 
     table = class_table(oracle)
     path = _written(oracle, "class", table, BY_CLASS)
-    needs, needed = maps_by_class(table, EACH), classes_by_map(table, MAPS)
+    needs, needed = maps_by_class(table, len(PLACES)), classes_by_map(table, MAPS)
     by_need = needs.groupby("class", sort=False).change.max().sort_values(ascending=False, kind="stable")
     shown = needs[needs["class"].isin(by_need.index[:CLASSES])]
     rows = [
         {"class": of.name.iloc[0], "n": of.n.iloc[0]}
-        | {f"map {place}": f"{row.site} {row.map}: {_change(row)}" for place, row in enumerate(of.itertuples(), 1)}
+        | {place: f"{row.site} {row.map}: {_change(row)}" for place, row in zip(PLACES, of.itertuples(), strict=False)}
         for _, of in shown.sort_values("change", ascending=False, kind="stable").groupby("class")
     ]
     more = f"the {CLASSES} of {len(by_need)} classes that need some map most" if len(by_need) > CLASSES else ""
@@ -84,11 +85,11 @@ def _by_example(oracle: RunFile) -> dict[str, Any]:
     table = example_table(oracle)
     path = _written(oracle, "example", table, BY_EXAMPLE)
     first = table[table.place == 1].sort_values("change", ascending=False, kind="stable").head(MAPS)
-    shown = table[table.place <= EACH].merge(first[["site", "map"]], on=["site", "map"])
+    shown = table[table.place <= len(PLACES)].merge(first[["site", "map"]], on=["site", "map"])
     rows = []
     for one in _tuples(first):
         own = shown[(shown["site"] == one.site) & (shown["map"] == one.map)]
-        cells = {f"example {row.place}": f"{_named(row)}: {_nats(row.change)}" for row in own.itertuples()}
+        cells = {place: f"{_named(row)}: {_nats(row.change)}" for place, row in zip(PLACES, own.itertuples(), strict=False)}
         rows.append({"site": one.site, "map": one.map} | cells)
     _print(rows, "the examples that need a map most: row of the training data (class) and change in its loss, nats")
     told(f"table: {path}")
