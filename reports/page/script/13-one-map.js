@@ -50,7 +50,7 @@ function examplesSection(net, index) {
   }));
   const heads = [
     { title: rows ? "training example" : "oracle's example", number: true },
-    { title: "change in its loss, nats", number: true },
+    { title: "change, nats", number: true },
     ...(labels ? [{ title: "class" }] : []),
   ];
   const lines = shown.map(({ number: place, label, change }) => [
