@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from set_studies import write_foretold, write_studies
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
@@ -19,15 +20,19 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 CLASSES = 3
 
 
-def written_page(root, cases, seeds=(0,), labels=True, **given):
-    """The path of a page of toy runs of these cases, without the sections that are drawn beside it."""
+def written_page(root, cases, seeds=(0,), labels=True, studied=(), **given):
+    """The path of a page of toy runs of these cases, those of them with studies of sets, without what is drawn beside it."""
     for case in cases:
         for seed in seeds:
             folder = write_run(root, case=case, seed=seed, **given)
             if labels:
                 with_labels(folder / "oracle.safetensors")
+            if case in studied:
+                write_studies(root, case, seed, shift=0.1 * seed)
             grade_run(case, seed, root)
-    studies = [read_case_study(case, list(seeds), root) for case in cases]
+    if studied:
+        write_foretold(root / "foretell.csv", studied, len(seeds))
+    studies = [read_case_study(case, list(seeds), root, root) for case in cases]
     write_page_file(*contents(studies, [network(study) for study in studies], {}), root / "index.html")
     return root / "index.html"
 
