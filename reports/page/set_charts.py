@@ -30,7 +30,7 @@ def _base() -> Any:
 
 
 def _dots(by: str, looks: Sequence[dict[str, str]], names: list[str] | None) -> Any:
-    """Values with their ranges, a row for each `what`; a dashed line at `reference`."""
+    """Values with their ranges, a row for each `what`; a dashed line at `reference`, of each network its own."""
     known: dict[str, Any] = {"domain": names} if names else {}
     colours = alt.Scale(range=[look["light"] for look in looks], **known)
     shapes = alt.Scale(range=[look["shape"] for look in looks], **known)
@@ -46,7 +46,8 @@ def _dots(by: str, looks: Sequence[dict[str, str]], names: list[str] | None) -> 
     marks = points.encode(
         y=y, yOffset=apart, x=x, tooltip=tips, color=colour, shape=alt.Shape(f"{by}:N", scale=shapes, legend=legend)
     )
-    reference = _base().mark_rule(strokeDash=[5, 4]).encode(x=alt.X("max(reference):Q", title="x"))
+    own = colour if by == "network" else alt.Undefined
+    reference = _base().mark_rule(strokeDash=[5, 4]).encode(x=alt.X("max(reference):Q", title="x"), color=own)
     return (reference + lines + marks).properties(height=alt.Step(STEP))
 
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from pages import facts_of
 from set_studies import WRITTEN, write_foretold, write_studies
@@ -21,7 +22,7 @@ from pruning_oracle.reports.sections import (
     set_scores,
     set_sensitivity,
 )
-from pruning_oracle.reports.sets.studies import read_foretold
+from pruning_oracle.reports.sets.studies import over_seeds, read_foretold
 
 EVERY = (set_better, set_scores, set_additivity, set_sensitivity, set_interactions, set_foretold)
 
@@ -49,6 +50,17 @@ def one(tmp_path_factory):
     write_studies(tmp_path)
     write_foretold(tmp_path / "out/foretell.csv")
     return study(tmp_path, (0,), tmp_path / "out")
+
+
+def test_over_seeds_there_is_a_median_with_a_range_and_of_one_seed_its_interval():
+    rows = pd.DataFrame({"seed": [0, 1, 2, 2], "key": ["a", "a", "a", "b"], "x": [1.0, 9.0, 2.0, 5.0]})
+    rows = rows.assign(low=rows.x - 0.5, high=rows.x + 1)
+    a, b = over_seeds(rows, ["key"], "x").to_dict("records")
+    assert a == {"key": "a", "value": 2, "from": 1, "to": 9, "seeds": 3}
+    assert b["value"] == 5
+    assert np.isnan(b["from"]), "one seed of several has no range"
+    alone = over_seeds(rows[rows.seed == 2], ["key"], "x").iloc[0]
+    assert alone.tolist() == ["a", 2, 1.5, 3, 1]
 
 
 def test_scores_are_medians_with_ranges_beside_the_sum_of_measured_changes(three):

@@ -139,7 +139,13 @@ function comparison(nets, name) {
     const drawn = figure({ chart: "compared", rows: plainRows(rows), title: study.title, finding, axes, click });
     return [el("div", { className: "bar" }, bars), drawn, comparedTable(study, own, rows)];
   };
-  return section(name, study.title, el("ul", { className: "findings" }, findings), shown(draw), el("p", { className: "note" }, study.note));
+  return section(name, study.title, el("ul", { className: "findings" }, findings), shown(draw), el("p", { className: "note" }, `${study.note} ${howAll(own, name)}`));
+}
+
+/** How the networks' studies were measured, once where all were alike. */
+function howAll(nets, name) {
+  const said = nets.map((net) => studyOf(net, name).how);
+  return new Set(said).size === 1 ? said[0] : nets.map((net, place) => `${net.name}: ${said[place]}`).join(" ");
 }
 
 const studyOf = (net, name) => net.studies.find((study) => study.name === name);
