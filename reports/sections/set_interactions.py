@@ -21,6 +21,7 @@ from pruning_oracle.reports.sets.interactions import site_means
 from pruning_oracle.reports.sets.studies import over_seeds
 from pruning_oracle.reports.sets.table import MeasuredTable
 
+NORMAL = 1.96  # standard errors of half a 95 % interval
 KINDS = {"mean magnitude": True, "mean": False}
 SIZE, GRADE = "mean magnitude of interactions, nats", "Spearman of curvature with interactions"
 COLUMNS = (
@@ -94,15 +95,20 @@ def _means(table: MeasuredTable, sites: list[str], kind: str) -> pd.DataFrame:
 
 
 def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
-    """The mean magnitude of the interactions of maps of one site and of two, over seeds; pairs count by 1 ÷ probability."""
+    """The mean magnitude of the interactions of maps of one site and of two, over seeds; pairs count by 1 ÷ probability.
+
+    Of one seed the interval is by the drawing of pairs, each taken to be drawn on its own.
+    """
     parts = []
     same = rows.site_a == rows.site_b
     for what, kind in {"within a site": same, "across sites": ~same}.items():
         for seed, own in rows[kind].groupby("seed"):
-            weight = 1 / own.probability
-            parts.append({"seed": seed, "what": what, "mean": (own.interaction.abs() * weight).sum() / weight.sum()})
-    found = over_seeds(pd.DataFrame(parts).assign(low=float("nan"), high=float("nan")), ["what"], "mean")
-    return found.assign(figure=SIZE)
+            weight, size = 1 / own.probability, own.interaction.abs()
+            mean = (size * weight).sum() / weight.sum()
+            error = ((1 - own.probability) * (weight * (size - mean)) ** 2).sum() ** 0.5 / weight.sum()
+            half = NORMAL * error if len(own) > 1 else float("nan")
+            parts.append({"seed": seed, "what": what, "mean": mean, "low": mean - half, "high": mean + half})
+    return over_seeds(pd.DataFrame(parts), ["what"], "mean").assign(figure=SIZE)
 
 
 def _marks(graded: MeasuredTable | None) -> pd.DataFrame:

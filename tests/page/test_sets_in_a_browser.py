@@ -5,6 +5,7 @@ import re
 import pytest
 from pages import browser, clipboard, drawn, opened, written_page
 
+NAMES = {'"><img src=x onerror=alert(1)>': 6, "<script>alert(2)</script>": 9, "a/b#c?d%": 7}
 STUDIES = ("better", "lds", "additivity", "sensitivity", "interactions", "foretold")
 
 
@@ -120,3 +121,15 @@ def test_a_site_shows_the_pairs_of_its_maps(chromium, page_file):
         drawn(page)
         assert "1 pairs of its maps were drawn" in alternative(page, "pairs")
         assert "maps 2 and 8, 0.400 [0.300, 0.500] nats" in alternative(page, "pairs")
+
+
+def test_names_of_sites_are_text(chromium, tmp_path):
+    path, said = written_page(tmp_path, ["toy"], sites=NAMES, studied=["toy"]), []
+    with opened(chromium, path, "#toy") as page:
+        page.on("dialog", lambda dialog: said.append(dialog.message))
+        for link in ("#sets", "#toy", "#toy/site/2", "#toy/site/2/map/2"):
+            page.evaluate("link => location.hash = link", link)
+            drawn(page)
+            assert "<script>alert(2)</script>" in page.inner_text("main")
+            assert not page.query_selector_all("main img, main script")
+    assert not said

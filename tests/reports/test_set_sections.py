@@ -131,7 +131,11 @@ def test_interactions_are_means_by_the_drawing_and_curvature_is_graded(one):
     signed = told.rows[told.rows.kind == "mean"].set_index(["what", "other"])
     assert signed.loc[("first", "second"), "value"] == pytest.approx(-0.2)
     within = (0.3 * 1 + 0.4 * 4) / 5  # by 1 ÷ probability
-    assert f"nats: {within:.3f} within a site, 0.200 across sites; the largest lie within second, 0.400" in told.finding
+    half = 1.96 * ((1 - 0.25) * (4 * (0.4 - within)) ** 2) ** 0.5 / 5  # the other pair was sure to be drawn
+    assert (
+        f"nats: {within:.3f} [{within - half:.3f}, {within + half:.3f}] within a site, 0.200 across sites;"
+        " the largest lie within second, 0.400" in told.finding
+    )
     assert "Spearman 0.80 [0.70, 0.90] over pairs within a site" in told.finding
     assert told.summary.figure.nunique() == 2
     assert set_interactions.section(one).table.shape == (4, 4)

@@ -28,7 +28,7 @@ def written_page(root, cases, seeds=(0,), labels=True, studied=(), **given):
             if labels:
                 with_labels(folder / "oracle.safetensors")
             if case in studied:
-                write_studies(root, case, seed, shift=0.1 * seed)
+                write_studies(root, case, seed, shift=0.1 * seed, sites=given.get("sites"))
             grade_run(case, seed, root)
     if studied:
         write_foretold(root / "foretell.csv", studied, len(seeds))

@@ -94,13 +94,16 @@ WRITTEN = {
 }
 
 
-def write_studies(root, case="toy", seed=0, shift=0.0, tables=tuple(WRITTEN), **more):
-    """Writes the named tables with their joint losses' files; `shift` is added to what they say."""
+def write_studies(root, case="toy", seed=0, shift=0.0, tables=tuple(WRITTEN), sites=None, **more):
+    """Writes the named tables with their joint losses' files; `shift` is added to what they say; `sites` are maps by name."""
+    names = dict(zip(("first", "second"), sites or (), strict=False))
+    if sites:
+        more |= {"sites": [{"name": name, "maps": maps} for name, maps in sites.items()]}
     folder = runs.folder(case, seed, root)
     folder.mkdir(parents=True, exist_ok=True)
     for name in tables:
         joint, made = WRITTEN[name]
-        pd.DataFrame(made(shift)).assign(case=case, seed=seed).to_csv(folder / f"{name}.csv", index=False)
+        pd.DataFrame(made(shift)).replace(names).assign(case=case, seed=seed).to_csv(folder / f"{name}.csv", index=False)
         runs.save(folder / f"{joint}.safetensors", "sets", {}, FACTS | {"case": case, "seed": seed} | more)
 
 
