@@ -135,9 +135,10 @@ def sets_study(which: CasesOptions, device: Device = "auto", out: ReportFolder =
     asked = which.request(device)
     run.study_sets(asked)
     names = list(asked.cases)
+    answer = foretell(RunsOptions(names, which.seeds), out / "foretell.csv")  # which the page shows
     write_page(names, which.seeds, RUNS, out, asked.jobs)
     told(f"report: {out / 'index.html'}")
-    return foretell(RunsOptions(names, which.seeds), out / "foretell.csv")
+    return answer
 
 
 def foretell(

@@ -34,6 +34,7 @@ from pruning_oracle.reports.sections.latex_table import column_tables, page_tabl
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import all_summaries
 from pruning_oracle.reports.sets.quick import FILE, read_quick
+from pruning_oracle.reports.sets.studies import FILES, FORETOLD, read_foretold, read_studies
 from pruning_oracle.reports.sets.table import MeasuredTable, read_sets
 
 REPORT = {"index.html": PAGE, "agreement.csv": AGREEMENT, "agreement.csv-metadata.json": DESCRIPTION}
@@ -52,8 +53,8 @@ def grade_run(case: str, seed: int, root: Path) -> None:
     write_tables(run, folder, tables_of(run), source([run]))
 
 
-def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
-    """Everything the report needs of one case."""
+def read_case_study(case: str, seeds: list[int], root: Path, out: Path | None = None) -> CaseStudy:
+    """Everything the report needs of one case; `out` is the report's folder, where `foretell` writes its table."""
     folders = [runs.folder(case, seed, root) for seed in seeds]
     every = [read_shown_run(case, seed, root) for seed in seeds]
     found = with_common_criteria(every)
@@ -63,7 +64,9 @@ def read_case_study(case: str, seeds: list[int], root: Path) -> CaseStudy:
     agreement = pd.concat(tables, ignore_index=True)
     agreement = agreement[~agreement.criterion.isin(found[0].criteria.facts["left_out_criteria"])]
     maps = read_table(found[0], folders[0] / "maps.csv")
-    return CaseStudy(case, found, agreement, maps, curves, _quarter(every, folders), _sets(found, folders))
+    sets, studies = _sets(found, folders), read_studies(found, folders)
+    foretold = read_foretold(out / FORETOLD, case, len(seeds)) if out else None
+    return CaseStudy(case, found, agreement, maps, curves, _quarter(every, folders), sets, studies, foretold)
 
 
 def _quarter(found: list[Run], folders: list[Path]) -> pd.DataFrame | None:
@@ -90,7 +93,7 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
         return
     for file, kind in (files | {remembered: MADE_FROM}).items():
         runs.check_writable(file, kind)
-    studies = [read_case_study(case, seeds, root) for case in cases]
+    studies = [read_case_study(case, seeds, root, out) for case in cases]
     found = [run for study in studies for run in study.runs]
     for files_of_a_kind in ([run.oracle for run in found], [run.criteria for run in found]):
         check_sources(files_of_a_kind)
@@ -104,12 +107,12 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
 
 def page_digest(cases: list[str], seeds: list[int], root: Path, out: Path) -> str:
     """Of all that a page depends on: runs' tables, which know their run files, records, its neighbours, and what draws it."""
-    names = ("tables.json", FILE, PICTURES, "sets.csv", "chosen-sets.safetensors")
+    names = ("tables.json", FILE, PICTURES, "sets.csv", "chosen-sets.safetensors", *FILES)
     tables = [runs.folder(case, seed, root) / name for case in cases for seed in seeds for name in names]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
     versions = {name: installed(name) for name in DRAWN_WITH}
     sha = hashlib.sha256(json.dumps([cases, seeds, (out / PRUNING).is_file(), depends_on(DRAWN_BY), versions]).encode())
-    for file in [*tables, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
+    for file in [*tables, out / FORETOLD, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
         sha.update(file.read_bytes() if file.is_file() else b"none")
     return f"{FORMAT} {sha.hexdigest()}\n"
 

@@ -11,6 +11,12 @@ PAGES = {"index.html": "the criteria on every case", "pruning.html": "pruning ru
 OVERVIEW = "all-overview"
 SAYS = {  # by the name of the report's section
     OVERVIEW: "Every criterion on every network, in one order: networks disagree about it, and `random` lies in the grey band.",
+    "sets-better": "What better sets cost less than the best criterion's: greedy removals win, the paper's oracle loses.",
+    "sets-lds": "How well summed scores rank random sets: where few maps go nearly as well as noise lets anything.",
+    "sets-additivity": "Whether changes add: on the diagonal they do, above it maps cost more together.",
+    "sets-sensitivity": "What a growing share of one site costs, a curve per site.",
+    "sets-interactions": "Which sites' maps interact: what two cost together beyond what each costs alone.",
+    "sets-foretold": "What foretells the cost of pruning: Kendall's τ over criteria.",
     "price": "A better guess costs more passes; past a point the oracle itself, on a few examples, is the better buy.",
     "sample-size": "How soon a criterion has seen enough examples: most stop learning long before the oracle does.",
     "settling": "How many examples of the oracle settle which criterion is best: far fewer than settle the rank of a map.",

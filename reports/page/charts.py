@@ -9,6 +9,8 @@ from typing import Any
 
 import altair as alt
 
+from pruning_oracle.reports.page.set_charts import set_charts
+
 ROWS = "rows"
 FREE = 0.1  # forward passes; cheaper criteria are drawn there, because the axis is logarithmic
 STEP = 18  # pixels of a row of a heat map
@@ -27,7 +29,7 @@ def charts(families: Sequence[dict[str, str]]) -> dict[str, dict[str, Any]]:
         "histogram": _histogram(),
         "classes": _classes(),
         "places": _places(families),
-    }
+    } | set_charts(families)
     return {name: _bare(chart) for name, chart in made.items()}
 
 

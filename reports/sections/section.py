@@ -24,6 +24,8 @@ class CaseStudy:
     training: list[RunFile] = field(default_factory=list)  # learning curves of seeds that this suite fine-tuned
     quarter: pd.DataFrame | None = None  # what a quarter of each site costs by every chooser, at every seed that has it
     sets: MeasuredTable | None = None  # of the seeds whose chosen sets were measured
+    studies: dict[str, MeasuredTable] = field(default_factory=dict)  # of sets, by their names in `reports/sets/studies.py`
+    foretold: pd.DataFrame | None = None  # what `foretell` wrote of the case at these seeds
 
     @property
     def sites(self) -> list[str]:

@@ -45,7 +45,7 @@ def sensitive(table: pd.DataFrame) -> pd.DataFrame:
 
 def foretold(table: pd.DataFrame) -> pd.DataFrame:
     """A row per predictor, best first; a column per outcome, of joint losses their mean over shares."""
-    short = _short(table)
+    short = shown_outcomes(table)
     texts = short.assign(text=_intervals(short, "tau", "low", "high"))
     order = short.groupby("predictor").tau.mean().sort_values(ascending=False, kind="stable").index
     columns = list(dict.fromkeys(short.outcome))
@@ -55,7 +55,7 @@ def foretold(table: pd.DataFrame) -> pd.DataFrame:
 def best(table: pd.DataFrame) -> str:
     """What of each family foretells each outcome best, and which outcomes have too few criteria."""
     said = [] if table.outcome.str.contains("fine-tuning").any() else ["No pruning runs: `make prune` makes them"]
-    for outcome, rows in _short(table).groupby("outcome", sort=False):
+    for outcome, rows in shown_outcomes(table).groupby("outcome", sort=False):
         if rows.tau.isna().all():
             said.append(f"{outcome}: {rows.criteria.iloc[0]} criteria alone have it with equal settings; a rank needs {FEWEST}")
             continue
@@ -65,8 +65,8 @@ def best(table: pd.DataFrame) -> str:
     return "Best of each kind. " + ". ".join(said)
 
 
-def _short(table: pd.DataFrame) -> pd.DataFrame:
-    """The outcomes that are shown: of joint losses the mean over shares, where there is one, without a price for FLOPs."""
+def shown_outcomes(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of outcomes that are shown: of joint losses the mean over shares, where there is one, unpriced."""
     mean = table.outcome.str.endswith(MEAN) & ~table.outcome.str.contains(PRICED)
     rows = table[mean | ~table.outcome.str.startswith("joint loss")] if mean.any() else table
     return rows.assign(outcome=rows.outcome.str.removesuffix(MEAN))

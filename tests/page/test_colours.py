@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from pruning_oracle.reports.inputs.colours import BLACK, DARK, LIGHT, SHAPES, WHITE, looks
 from pruning_oracle.reports.inputs.definitions import families
-from pruning_oracle.reports.page.content.colours import BLACK, DARK, LIGHT, SHAPES, WHITE, looks
 
 # linear RGB as people see it who lack a kind of cone (Machado, Oliveira, Fernandes 2009, severity 1)
 SEEN = {

@@ -9,13 +9,14 @@ import pytest
 from pages import browser, clipboard, drawn, opened, written_page
 
 NAMES = {'"><img src=x onerror=alert(1)>': 5, "<script>alert(2)</script>": 6, "${alert(3)}": 4, "a/b#c?d%": 7}
-VIEWS = ["", "#toy", "#toy/site/2", "#toy/site/2/map/3", "#criterion/perfect", "#trust", "#figures"]
+VIEWS = ["", "#toy", "#toy/site/2", "#toy/site/2/map/3", "#sets", "#criterion/perfect", "#trust", "#figures"]
 TEXTS = "texts => [...document.querySelectorAll(texts)].map(one => one.textContent)"
 
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
-    return written_page(tmp_path_factory.mktemp("page"), ["toy", "other"], seeds=(0, 1), names=["rose", "tulip", "lily"])
+    folder = tmp_path_factory.mktemp("page")
+    return written_page(folder, ["toy", "other"], seeds=(0, 1), studied=["toy"], names=["rose", "tulip", "lily"])
 
 
 @pytest.fixture(scope="module")
@@ -297,11 +298,11 @@ def test_classes_have_their_numbers_of_examples(chromium, page_file):
 def test_what_is_undefined_is_said_and_breaks_nothing(chromium, tmp_path):
     scores = {"flat": ("mean", {"one": np.ones((1, 1)), "two": np.ones((1, 2)), "three": np.ones((1, 3))})}
     path = written_page(tmp_path, ["toy"], sites={"one": 1, "two": 2, "three": 3}, examples=5, scores=scores, labels=False)
-    for link in ("", "#toy", "#toy/site/1", "#toy/site/1/map/0", "#criterion/flat", "#trust"):
+    for link in ("", "#toy", "#toy/site/1", "#toy/site/1/map/0", "#criterion/flat", "#sets", "#trust"):
         with opened(chromium, path, link) as page:
             drawn(page)
             assert "NaN" not in page.inner_text("main")
-            assert link == "#trust" or "undefined" in page.inner_text("main") or "site/1/map" in link
+            assert link in {"#trust", "#sets"} or "undefined" in page.inner_text("main") or "site/1/map" in link
 
 
 def test_figures_are_drawn_without_being_seen(chromium, page_file):

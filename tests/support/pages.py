@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from PIL import Image
+from set_studies import write_foretold, write_studies
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
@@ -22,10 +23,10 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 CLASSES = 3
 
 
-def written_page(root, cases, seeds=(0,), labels=True, names=None, **given):
+def written_page(root, cases, seeds=(0,), labels=True, names=None, studied=(), **given):
     """The path of a page of toy runs of these cases, without the sections that are drawn beside it.
 
-    With `names` of classes the examples that need a map most have pictures, too.
+    With `names` of classes the examples that need a map most have pictures, too; cases of `studied` have studies of sets.
     """
     for case in cases:
         for seed in seeds:
@@ -34,8 +35,12 @@ def written_page(root, cases, seeds=(0,), labels=True, names=None, **given):
                 with_labels(folder / "oracle.safetensors", names)
             if names:
                 with_pictures(folder)
+            if case in studied:
+                write_studies(root, case, seed, shift=0.1 * seed, sites=given.get("sites"))
             grade_run(case, seed, root)
-    studies = [read_case_study(case, list(seeds), root) for case in cases]
+    if studied:
+        write_foretold(root / "foretell.csv", studied, len(seeds))
+    studies = [read_case_study(case, list(seeds), root, root) for case in cases]
     write_page_file(*contents(studies, [network(study) for study in studies], {}), root / "index.html")
     return root / "index.html"
 

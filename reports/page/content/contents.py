@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from pruning_oracle.reports.inputs.colours import looks
 from pruning_oracle.reports.inputs.definitions import OWN, definitions, families
 from pruning_oracle.reports.inputs.source import sentences, source
-from pruning_oracle.reports.page.content.colours import looks
 from pruning_oracle.reports.page.content.drawn import DrawnSection
 from pruning_oracle.reports.page.content.networks import Network
 from pruning_oracle.reports.page.content.pack import Columns

@@ -14,6 +14,7 @@ from pruning_oracle.reports.inputs.pictures import pictures_of
 from pruning_oracle.reports.inputs.read import EXAMPLES
 from pruning_oracle.reports.page.content.maps import columns_of_maps
 from pruning_oracle.reports.page.content.pack import Columns
+from pruning_oracle.reports.page.content.studies import pairs, studies
 from pruning_oracle.reports.sections import provenance
 from pruning_oracle.reports.sections.alike import agreement_of_criteria
 from pruning_oracle.reports.sections.section import CaseStudy
@@ -44,8 +45,9 @@ def network(study: CaseStudy) -> Network:
         "estimated": study.runs[0].estimated,
         "said": study.said,
         "why_none": why_none(study.runs[0]).strip(),
+        "studies": studies(study),
     }
-    columns = _agreements(study, every) | {"likeness": agreement_of_criteria(study, measured).to_numpy()}
+    columns = _agreements(study, every) | {"likeness": agreement_of_criteria(study, measured).to_numpy()} | pairs(study)
     for place, run in enumerate(study.runs):
         columns |= {f"{place}/{name}": column for name, column in columns_of_maps(run).items()}
     return about | _trust(study), columns

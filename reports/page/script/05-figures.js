@@ -74,13 +74,13 @@ async function embed(canvas, chart, rows, finding, axes, click, seen) {
     titled(part, axes);
     for (const one of part.layer ?? [])
       for (const channel of ["color", "shape"])
-        if (one.encoding?.[channel]?.legend)
-          Object.assign(one.encoding[channel].legend, {
-            values: [...new Set(rows.map((row) => row.family))].sort(),
-            columns: Math.max(1, Math.floor(width / 190)),
-          });
+        if (one.encoding?.[channel]?.legend && one.encoding[channel].type === "nominal")
+          legendOf(one.encoding[channel], rows, width);
   }
-  if (["classes", "places"].includes(chart)) spec.height = spec.height.step * rows.length;
+  if (spec.layer && width < 700) for (const { encoding } of spec.layer) narrowed(encoding, width);
+  const lines = { classes: "class", places: "criterion", dots: "what", compared: "what" }[chart];
+  const apart = chart === "compared" ? Math.min(3, Math.max(1, new Set(rows.map((row) => row.network)).size / 2)) : 1;
+  if (lines) spec.height = spec.height.step * apart * new Set(rows.map((row) => row[lines])).size;
   const padded = { type: "fit-x", contains: "padding" };
   if (!spec.vconcat && typeof spec.width === "number") spec.autosize = padded;
   if (spec.vconcat) for (const part of spec.vconcat) part.width = width - 70;
@@ -96,6 +96,20 @@ async function embed(canvas, chart, rows, finding, axes, click, seen) {
   if (click) view.addEventListener("click", (event, item) => item?.datum && click(item.datum));
   seen?.(view);
   return view;
+}
+
+/** Lets a legend name what there is, in columns that fit; a single thing needs no legend. */
+function legendOf(channel, rows, width) {
+  const values = [...new Set(rows.map((row) => row[channel.field]))];
+  if (channel.scale.domain) values.sort();
+  else channel.scale.domain = values;
+  Object.assign(channel.legend, { values, columns: Math.max(1, Math.floor(width / 190)) });
+  if (values.length < 2) channel.legend = null;
+}
+
+/** Leaves a narrow chart room beside its labels. */
+function narrowed({ y }, width) {
+  if (y?.axis?.labelLimit) y.axis.labelLimit = Math.min(y.axis.labelLimit, Math.round(0.55 * width));
 }
 
 /** Puts the titles that the reader chose in place of `x` and `y`. */

@@ -13,6 +13,7 @@ function networkView(net) {
     heatSection(net),
     brushSection(net),
     likenessSection(net),
+    ...studySections(net),
   ];
 }
 

@@ -36,6 +36,7 @@ function siteView(net, place) {
         high: true,
       }).element,
     ),
+    sitePairsSection(net, place),
   ];
 }
 

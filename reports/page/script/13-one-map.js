@@ -27,6 +27,7 @@ function mapView(net, place, map) {
     classesSection(net, index),
     placesSection(net, place - 1, map),
     alikeSection(net, place, index),
+    partnersSection(net, index),
   ];
 }
 

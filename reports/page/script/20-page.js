@@ -23,6 +23,7 @@ function resolved(names) {
   if (first === "criterion" && second in facts.criteria) return [2, second, () => criterionView(second)];
   if (first === "figures") return [1, "Figures and tables for papers", papersView];
   if (first === "trust") return [1, "How far to trust this", trustView];
+  if (first === "sets") return [1, "Sets", setsView];
   const net = network(first);
   if (!net) return [0, "Criteria by network", overview];
   seed = net.seed;
@@ -75,6 +76,7 @@ function menu() {
     el("a", { href: "#" }, "Criteria"),
     ...facts.networks.map(({ name }) => el("a", { href: path(name) }, name)),
     ...(facts.pruning ? [el("a", { href: facts.pruning }, "Pruning")] : []),
+    el("a", { href: "#sets" }, "Sets"),
     el("a", { href: "#figures" }, "Figures"),
     el("a", { href: "#trust" }, "Trust and citing"),
   );
