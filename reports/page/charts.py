@@ -180,9 +180,9 @@ def _pruned() -> Any:
     the run that stands out, of which an empty text means all.
     """
     at, only = alt.param(name="at", value=50), alt.param(name="only", value="")
-    legend = alt.Legend(title=None, orient="bottom", symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.5)
+    legend = alt.Legend(title=None, orient="bottom", symbolType="stroke", symbolSize=500, symbolOpacity=1)
     base = _base().encode(
-        x=alt.X("left:Q", title="x", scale=alt.Scale(reverse=True, nice=False, zero=False)),
+        x=alt.X("left:Q", title="x", axis=alt.Axis(labelFlush=False), scale=alt.Scale(reverse=True, nice=False, zero=False)),
         y=alt.Y("value:Q", title="y", scale=alt.Scale(zero=False)),
         color=alt.Color("run:N", scale=alt.Scale(), legend=legend),
     )
@@ -208,7 +208,7 @@ def _pruned() -> Any:
         read.encode(tooltip=tips, opacity=opacity(1)),
         rule.encode(x=alt.X("left:Q", title="x")),
     )
-    return alt.layer(*layers).properties(height=360).add_params(at, only)
+    return alt.layer(*layers).properties(height=360).add_params(at, only).resolve_legend(shape="independent")
 
 
 def _smaller() -> Any:

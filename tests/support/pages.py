@@ -9,6 +9,7 @@ import pytest
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
+from pruning_oracle.reports.inputs.pruning_runs import found_studies
 from pruning_oracle.reports.page.assemble import write_page_file
 from pruning_oracle.reports.page.content.contents import contents
 from pruning_oracle.reports.page.content.networks import network
@@ -20,7 +21,7 @@ CLASSES = 3
 
 
 def written_page(root, cases, seeds=(0,), labels=True, **given):
-    """The path of a page of toy runs of these cases, without the sections that are drawn beside it."""
+    """The path of a page of toy runs of these cases, with what was pruned, but not the sections that are drawn beside it."""
     for case in cases:
         for seed in seeds:
             folder = write_run(root, case=case, seed=seed, **given)
@@ -28,7 +29,8 @@ def written_page(root, cases, seeds=(0,), labels=True, **given):
                 with_labels(folder / "oracle.safetensors")
             grade_run(case, seed, root)
     studies = [read_case_study(case, list(seeds), root) for case in cases]
-    write_page_file(*contents(studies, [network(study) for study in studies], {}), root / "index.html")
+    pruned = [found_studies(case, list(seeds), root) for case in cases]
+    write_page_file(*contents(studies, [network(study) for study in studies], {}, pruned), root / "index.html")
     return root / "index.html"
 
 

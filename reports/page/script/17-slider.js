@@ -65,7 +65,8 @@ function findingOf(study, found, { by, left, judge }) {
   return `${where}, ${JUDGES[judge]}: ${parts.join("; ")}.${far}`;
 }
 
-const judgesOf = (study) => (study.judged === "accuracy" ? ["accuracy", "loss"] : ["loss"]);
+const judgesOf = (study) =>
+  ["accuracy", "loss"].filter((name) => study.fields.includes(`test_${name}`) && (name === "loss" || name === study.judged));
 
 /** The sections that follow the slider. */
 function explored(study) {
@@ -85,7 +86,7 @@ function explored(study) {
   };
   fill(state);
   const judges = judgesOf(study).map((name) => [name, JUDGES[name]]);
-  const note = `Read is, at every seed, the first network with no more left: its figures are measured, nothing is in between. Accuracy and loss are those after the updates that follow a removal, on ${testedOn(study)}; click a point of the figure to follow its run.`;
+  const note = `Read is, at every seed, the first network with no more left: its figures are measured, nothing is in between. Accuracy and loss are those after whatever repair and updates followed the removal, on ${testedOn(study)}. Click a point of the figure to follow its run.`;
   return [
     section(
       "curves",

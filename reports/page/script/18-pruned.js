@@ -111,7 +111,7 @@ function runCell(run) {
 
 /** Draws the network of the run that stands out, or of the best, and where every run kept its maps. */
 function showNetwork(state, found) {
-  const { study, holders } = state;
+  const { study } = state;
   const one = found.find(({ run }) => run.name === looking.run) ?? found[0];
   const sites = (of) => of.networks.map(({ row }) => at(`${study.prefix}/sites`, row));
   const titles = study.sites.map((site, place) => `${place + 1} ${site}`);
