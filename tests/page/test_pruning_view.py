@@ -104,6 +104,7 @@ def test_repairs_are_beside_what_the_removal_left(chromium, page_file):
     with opened(chromium, page_file, "#toy/pruning-still-batchnorm/maps/80/values") as page:
         assert values(page)["mended"] == ["0.900", "1.10", "4.50", "2.50", "80", "64", "80", "1"]
         assert "n = 40 test examples" in page.inner_text("[data-section=values]")
+        assert "`pruning-oracle latency runs/toy/SEED/pruning-still-batchnorm/mended.network`" in page.inner_text("main")
         page.select_option("label:has-text('Runs') select", "pruning")
         page.wait_for_function("() => location.hash === '#toy/pruning'")
 

@@ -100,10 +100,16 @@ function leadOf(study) {
 
 /** The sections of a study whose figures lie beside the page: where its runs end, and latencies and survival of every study. */
 function filed(pruned, study) {
-  const of = (folder) => facts.sections.filter((one) => one.of === `${folder} of ${pruned.name}`);
-  const others = pruned.studies.filter(({ folder }) => folder !== study.folder).flatMap(({ folder }) => of(folder));
-  const own = of(study.folder);
-  const shared = others.filter(({ files }) => files.some((file) => /-(latency|survival)\.png$/.test(file)));
-  const parts = [...own, ...shared];
-  return parts.length ? [section("filed", "Where the runs end, latencies, and files for papers", ...parts.map(paper))] : [];
+  const named = (one) => one.files[0]?.slice(`pruning-${pruned.name}-`.length, -".png".length) ?? "";
+  const of = ({ folder }) => facts.sections.filter((one) => one.of === `${folder} of ${pruned.name}`);
+  const others = pruned.studies.filter(({ folder }) => folder !== study.folder).flatMap(of);
+  const parts = [...of(study), ...others.filter((one) => /(latency|survival)$/.test(named(one)))];
+  const made = parts.map((one) => {
+    const [, ...rest] = paper(one).children; // its title is the section's
+    return section(named(one), named(one).endsWith("curves") ? "Where the runs end" : one.title, ...rest);
+  });
+  if (parts.some((one) => named(one).endsWith("latency"))) return made;
+  const command = `pruning-oracle latency runs/${pruned.name}/SEED/${study.folder}/${study.runs[0].name}.network`;
+  const text = `No network of these runs was timed: \`${command}\` times one beside the whole network, \`make prune-timings\` those that were pruned far.`;
+  return [...made, section("latency", "How fast the pruned networks are", el("p", {}, text))];
 }
