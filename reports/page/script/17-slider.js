@@ -24,7 +24,18 @@ function networkAt(study, { first }, row) {
   };
 }
 
-const networksOf = (study, one) => Array.from({ length: one.count }, (_, step) => networkAt(study, one, one.first + step));
+const walked = new Map(); // the networks of runs that were looked at, by study and first row
+
+/** The networks of a run at a seed, the whole one first. */
+function networksOf(study, one) {
+  const key = `${study.prefix}/${one.first}`;
+  if (!walked.has(key))
+    walked.set(
+      key,
+      Array.from({ length: one.count }, (_, step) => networkAt(study, one, one.first + step)),
+    );
+  return walked.get(key);
+}
 
 /** Some numbers of networks, one per seed, as {value, from, to, seeds}. */
 function overSeeds(networks, name) {
