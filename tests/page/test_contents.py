@@ -112,6 +112,18 @@ def test_the_page_shows_pruning_runs_as_they_come(root, tmp_path, monkeypatch):
     assert pruned()["why"] == []
 
 
+def test_a_case_that_was_pruned_but_never_measured_is_on_the_page_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "draw_all", lambda *_: ([], {}))
+    write(tmp_path / "runs")
+    write_page([], [0], tmp_path / "runs", tmp_path, pruned=["toy"])
+    facts = facts_of(tmp_path / "index.html")
+    assert facts["networks"] == []
+    assert facts["pruning"][0]["studies"][0]["runs"][0]["name"] == "good"
+    assert "commit abc" in facts["sentences"][0]
+    assert not (tmp_path / "agreement.csv").exists()
+    assert (tmp_path / "pruning.csv").read_text().startswith("case,study,")
+
+
 def test_what_is_pruned_is_on_the_page_as_the_run_has_it(tmp_path):
     write(tmp_path, last=[0.95], settings={"criterion": "oracle_abs"}, steps={"removed_loss": 3.5})
     write(tmp_path, name="damaged", folder="pruning-far", sites=("one",))

@@ -100,6 +100,20 @@ def test_the_smaller_network_is_that_of_the_run_that_stands_out(chromium, page_f
         assert [(row["site"], row["whole"], row["kept"]) for row in rows] == [("1 a<b>", "8", "4"), ("2 b", "2", "2")]
 
 
+def test_other_runs_fade_behind_the_one_that_stands_out(chromium, page_file, tmp_path):
+    with opened(chromium, page_file, "#toy/pruning/maps/80") as page:
+
+        def faded():
+            with page.expect_download() as download:
+                page.click("[data-section=curves] >> text=Save SVG")
+            download.value.save_as(tmp_path / "curves.svg")
+            return 'opacity="0.1"' in (tmp_path / "curves.svg").read_text()
+
+        assert not faded()
+        page.select_option("label:has-text('Run that stands out') select", "bad")
+        assert faded()
+
+
 def test_repairs_are_beside_what_the_removal_left(chromium, page_file):
     with opened(chromium, page_file, "#toy/pruning-still-batchnorm/maps/80/values") as page:
         assert values(page)["mended"] == ["0.900", "1.10", "4.50", "2.50", "80", "64", "80", "1"]

@@ -37,7 +37,7 @@ function figure({ title, ...given }) {
     return view;
   };
   made.show = (changed) => {
-    Object.assign(given, changed);
+    Object.assign(given, changed, { values: { ...given.values, ...changed.values } });
     said.textContent = given.finding;
     view?.then((known) => changeView(known, changed));
   };

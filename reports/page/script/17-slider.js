@@ -69,8 +69,9 @@ function findingOf(study, found, { by, left, judge }) {
   if (!known.length) return `${where} no run has a network: they end before.`;
   const said = (one) => `${one.run.name} has ${worth(one[judge], formOf(judge))}`;
   const missing = found.filter(({ networks }) => !networks.length).map(({ run }) => run.name);
+  const picked = known.slice(1, -1).find(({ run }) => run.name === looking.run) ?? known[1];
   const parts = [said(known[0])];
-  if (known.length > 2) parts.push(said(known[1]));
+  if (known.length > 2) parts.push(said(picked));
   if (known.length > 1) parts.push(`the worst, ${said(known.at(-1))}`);
   const far = missing.length ? ` Not pruned so far: ${missing.join(", ")}.` : "";
   return `${where}, ${JUDGES[judge]}: ${parts.join("; ")}.${far}`;
