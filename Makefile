@@ -38,7 +38,7 @@ report: $(ready) ## the same without the table: write report/index.html
 regress: $(ready) ## hold every criterion to reports/baselines, and fail where one agrees less with the oracle
 regress-accept: $(ready) ## make what is measured the new baselines, for the REASON given
 sets: $(ready) ## what sets of maps cost that criteria, the oracle and chance remove, and what foretells that
-prune: $(ready) ## prune CASES at SEEDS by several criteria, and write the curves to report/pruning.html
+prune: $(ready) ## prune CASES at SEEDS by several criteria, and show the curves in report/index.html
 prune-more: $(ready) ## how far it goes, without learning, with 10, 30 and 100 updates between removals, from nothing
 prune-timings: $(ready) ## time the networks of prune-more and the whole ones by turns, with all cores; then as prune
 train: $(ready) ## train the models of CASES at SEEDS again, from nothing or by fine-tuning

@@ -185,7 +185,7 @@ def pruning_study(
     device: Device = "auto",
     out: ReportFolder = REPORT,
 ) -> Answer:
-    """Prune several cases and seeds by several criteria, and write the curves to pruning.html."""
+    """Prune several cases and seeds by several criteria, and show the curves on the report's page."""
     from pruning_oracle.bench.errors import BadInput
     from pruning_oracle.pipeline import run
 
@@ -200,19 +200,20 @@ def pruning_study(
 
 
 def pruning_report(which: RunsOptions, out: ReportFolder = REPORT) -> Answer:
-    """Print what pruning runs came to, and write their page, pruning.html."""
+    """Print what pruning runs came to, and show them on the report's page, index.html."""
     return _reported(which.names, which.seeds, which.runs, out)
 
 
 def _reported(cases: list[str], seeds: list[int], runs: Path, out: Path) -> Answer:
     from pruning_oracle.command_line.printed import print_table
     from pruning_oracle.reports.inputs import pruning_runs
-    from pruning_oracle.reports.page.render import render_pruning
+    from pruning_oracle.reports.report import write_page
     from pruning_oracle.reports.sections import curves
     from pruning_oracle.reports.sections import latency as of_latency
 
     known = [pruning_runs.read_studies(case, seeds, runs) for case in cases]
-    page = render_pruning(known, out)
+    write_page([case for case in cases if _graded(case, seeds, runs)], seeds, runs, out, pruned=cases)
+    page = out / "index.html"
     tables: dict[str, Any] = {}
     for found in (found for studies in known for found in studies):
         table = curves.table(found)
@@ -221,5 +222,23 @@ def _reported(cases: list[str], seeds: list[int], runs: Path, out: Path) -> Answ
         timed = of_latency.section(found)
         if timed and timed.table is not None:
             print_table(timed.table)
-    told(f"report: {page}")
+    told(f"report: {page}#pruning")
     return Answer({"report": page, "tables": tables})
+
+
+def _graded(case: str, seeds: list[int], runs: Path) -> bool:
+    """Whether a case was measured at all seeds, so that the page can show its criteria beside its pruning runs; grades it."""
+    from pruning_oracle.bench.errors import BadInput
+    from pruning_oracle.bench.runs import folder
+    from pruning_oracle.reports.report import grade_run
+
+    measured = all(
+        (folder(case, seed, runs) / f"{kind}.safetensors").is_file() for seed in seeds for kind in ("oracle", "criteria")
+    )
+    try:
+        for seed in seeds if measured else ():
+            grade_run(case, seed, runs)
+    except BadInput as error:
+        told(f"{case}: its agreement is left out of the page: {error}")
+        return False
+    return measured

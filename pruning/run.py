@@ -72,6 +72,7 @@ def run_pruning(
         "uncut": [dataclasses.asdict(left) for left in state.pruned.uncut],
         "uncarried": [dataclasses.asdict(left) for left in uncarried_by(settings, state.pruned)],
         "why": state.why,
+        "test examples": settings.tested or len(case.test),
     }
     facts = setting | {"setting": runs.stamp(setting)} | results | runs.provenance()
     network_file.save_network(out.with_suffix(".network"), state.pruned, facts)

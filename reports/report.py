@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from pruning_oracle.bench.runs.provenance import ROOT, installed
 from pruning_oracle.reports.agreement.tables import tables_of
 from pruning_oracle.reports.inputs import records
 from pruning_oracle.reports.inputs.csvw import write_agreement
+from pruning_oracle.reports.inputs.pruning_runs import files_of, found_studies
 from pruning_oracle.reports.inputs.read import (
     Run,
     check_alike,
@@ -29,7 +31,7 @@ from pruning_oracle.reports.inputs.read import (
 )
 from pruning_oracle.reports.inputs.source import source, source_note
 from pruning_oracle.reports.inputs.tables import markdown
-from pruning_oracle.reports.page.render import PRUNING, render
+from pruning_oracle.reports.page.render import render
 from pruning_oracle.reports.sections.latex_table import column_tables, page_tables
 from pruning_oracle.reports.sections.section import CaseStudy
 from pruning_oracle.reports.sections.summaries import all_summaries
@@ -85,15 +87,29 @@ def _sets(found: list[Run], folders: list[Path]) -> MeasuredTable | None:
     return MeasuredTable(pd.concat([of.rows for of in known], ignore_index=True), [of.facts[0] for of in known])
 
 
-def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1) -> None:
-    """Writes the report, `index.html` with its figures, and its tables as CSV, Markdown and LaTeX, unless it is up to date."""
-    made_from = page_digest(cases, seeds, root, out)
-    remembered, files = out / "made-from.txt", {out / name: kind for name, kind in REPORT.items()}
+def write_page(
+    cases: list[str], seeds: list[int], root: Path, out: Path, jobs: int = 1, pruned: Sequence[str] | None = None
+) -> None:
+    """Writes the report, `index.html` with its figures, and its tables as CSV, Markdown and LaTeX, unless it is up to date.
+
+    It shows the pruning runs of the cases in `pruned`, by default of all; of cases that are in `pruned` alone nothing else.
+    """
+    shown = cases if pruned is None else list(pruned)
+    made_from = page_digest(cases, seeds, root, out, shown)
+    written = {name: kind for name, kind in REPORT.items() if cases or kind is PAGE}
+    remembered, files = out / "made-from.txt", {out / name: kind for name, kind in written.items()}
     if remembered.is_file() and remembered.read_text("utf-8") == made_from and all(file.is_file() for file in files):
         return
     for file, kind in (files | {remembered: MADE_FROM}).items():
         runs.check_writable(file, kind)
     studies = [read_case_study(case, seeds, root, out) for case in cases]
+    if studies:
+        _write_tables(studies, out)
+    render(studies, out, jobs, [found_studies(case, seeds, root) for case in shown])
+    runs.write_atomically(remembered, made_from, MADE_FROM)
+
+
+def _write_tables(studies: list[CaseStudy], out: Path) -> None:
     found = [run for study in studies for run in study.runs]
     for files_of_a_kind in ([run.oracle for run in found], [run.criteria for run in found]):
         check_sources(files_of_a_kind)
@@ -101,18 +117,17 @@ def write_page(cases: list[str], seeds: list[int], root: Path, out: Path, jobs: 
     runs.write_atomically(out / "agreement.md", markdown(all_summaries(studies)) + source_note(found), AGREEMENT_MARKDOWN)
     runs.write_atomically(out / "agreement.tex", column_tables(studies), AGREEMENT_LATEX)
     runs.write_atomically(out / "agreement-full.tex", page_tables(studies), AGREEMENT_LATEX)
-    render(studies, out, jobs)
-    runs.write_atomically(remembered, made_from, MADE_FROM)
 
 
-def page_digest(cases: list[str], seeds: list[int], root: Path, out: Path) -> str:
-    """Of all that a page depends on: runs' tables, which know their run files, records, its neighbours, and what draws it."""
+def page_digest(cases: list[str], seeds: list[int], root: Path, out: Path, pruned: Sequence[str]) -> str:
+    """Of all that a page depends on: runs' tables, which know their run files, pruning runs, records, and what draws it."""
     names = ("tables.json", FILE, PICTURES, "sets.csv", "chosen-sets.safetensors", *FILES)
     tables = [runs.folder(case, seed, root) / name for case in cases for seed in seeds for name in names]
     curves = [runs.TRAINED / f"{case}-{seed}.curve" for case in cases for seed in seeds]
     versions = {name: installed(name) for name in DRAWN_WITH}
-    sha = hashlib.sha256(json.dumps([cases, seeds, (out / PRUNING).is_file(), depends_on(DRAWN_BY), versions]).encode())
-    for file in [*tables, out / FORETOLD, *curves, *sorted(records.ROOT.glob("*/*.json"))]:
+    sha = hashlib.sha256(json.dumps([cases, seeds, pruned, depends_on(DRAWN_BY), versions]).encode())
+    steps = [file for case in pruned for file in files_of(case, seeds, root)]
+    for file in [*tables, out / FORETOLD, *curves, *steps, *sorted(records.ROOT.glob("*/*.json"))]:
         sha.update(file.read_bytes() if file.is_file() else b"none")
     return f"{FORMAT} {sha.hexdigest()}\n"
 

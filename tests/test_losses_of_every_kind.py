@@ -45,17 +45,18 @@ def test_every_command(tmp_path, kind):
 
 
 def check_reports(folder, plain, classes):
-    """Grading and both pages of the report; accuracy is defined if the kind is `plain`, and labels if they are `classes`."""
+    """Grading and the page of the report; accuracy is defined if the kind is `plain`, and labels if they are `classes`."""
     done("reports", "grade", "mine", folder=folder)
     done("reports", "page", "mine", "--out", "out", folder=folder)
     page = json.dumps(facts_of(folder / "out/index.html"))
     assert ("undefined of 24" in page) != plain
     assert ("mutual_information (it needs labels: one whole number" in page) != classes
     done("reports", "pruning", "mine", "--out", "out", folder=folder)
-    page = (folder / "out/pruning.html").read_text()
-    assert ("Loss against what is left" in page) != plain
-    assert ("Accuracy against what is left" in page) == plain
-    assert "nan" not in page.split("<table")[1].split("</table>")[0]
+    page = facts_of(folder / "out/index.html")
+    assert page["networks"]
+    assert page["pruning"][0]["studies"][0]["judged"] == ("accuracy" if plain else "loss")
+    (ends,) = [one["table"] for one in page["sections"] if one["of"] == "pruning of mine" and one["table"]]
+    assert "nan" not in json.dumps(ends)
 
 
 def test_what_needs_an_accuracy_or_a_gradient_is_refused_in_one_sentence(tmp_path):

@@ -7,7 +7,6 @@ from mkdocs.structure.files import File, Files
 
 REPORT = Path(__file__).parents[2] / "report"
 HERE = "<!-- the live report -->"  # in the page, where the figures go
-PAGES = {"index.html": "the criteria on every case", "pruning.html": "pruning runs"}
 OVERVIEW = "all-overview"
 SAYS = {  # by the name of the report's section
     OVERVIEW: "Every criterion on every network, in one order: networks disagree about it, and `random` lies in the grey band.",
@@ -24,6 +23,7 @@ SAYS = {  # by the name of the report's section
     "alike": "Which criteria say the same: families form blocks, and a second member of a block adds little.",
     "loss-change": "What removing each map costs, site by site: few maps cost much, and some make the network better by going.",
     "oracle-ranks": "Where the important maps are, from the input to the output.",
+    "pruning-curves": "What is left when maps go a few at a time and the network learns on in between, by several criteria.",
     "scatter": "Score against oracle, map by map: a good criterion is a line, a bad one a cloud.",
 }
 ABSENT = """Nothing was measured in this checkout when these pages were built. `make compare` measures the three embedded
@@ -39,11 +39,10 @@ def gallery(report: Path) -> str:
     """The report's pages and figures as Markdown, in the order of `SAYS`; without a report, how to make one."""
     if not (report / "index.html").is_file():
         return ABSENT
-    pages = [f"[{says}](report/{name})" for name, says in PAGES.items() if (report / name).is_file()]
-    parts = [f"Whole pages, as they were written: {', '.join(pages)}."]
+    parts = ["[The whole page](report/index.html), as it was written."]
     for section, says in SAYS.items():
         for figure in sorted(report.glob(f"*{section}.png")):
-            case = figure.stem.removesuffix(section).rstrip("-") or "all cases"
+            case = figure.stem.removesuffix(section).removeprefix("pruning-").rstrip("-") or "all cases"
             parts.append(
                 f"![{case}, {section}](report/{figure.name})\n\n*{case if section != OVERVIEW else 'All cases'}. {says}*"
             )

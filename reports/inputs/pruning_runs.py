@@ -52,21 +52,40 @@ class PruningStudy:
         return f"{seeds}, {facts['precision']} on {facts['device']}, commit {facts['commit'][:12]}"
 
 
-def read_study(case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: str = "pruning") -> PruningStudy:
-    """The pruning runs of a case at those seeds; a name must be there at all of them."""
-    folders = [runs.folder(case, seed, root) / folder for seed in seeds]
+@dataclass(frozen=True)
+class PrunedCase:
+    """What the page shows of a case that was pruned: its studies, and why others, or all, are not among them."""
+
+    case: str
+    studies: list[PruningStudy]
+    why: list[str]  # sentences
+
+
+def read_study(
+    case: str, seeds: Sequence[int], root: Path = runs.RUNS, folder: str = "pruning", partly: bool = False
+) -> PruningStudy:
+    """The pruning runs of a case at those seeds; a name must be there at all of them or, if `partly`, at any."""
+    folders = {seed: runs.folder(case, seed, root) / folder for seed in seeds}
+    if partly:
+        folders = {seed: own for seed, own in folders.items() if any(own.glob("*.safetensors"))}
+    return _study(case, folders, folder, partly)
+
+
+def _study(case: str, by_seed: dict[int, Path], folder: str, partly: bool) -> PruningStudy:
+    folders = list(by_seed.values())
     stems = {path.stem for folder in folders for path in folder.glob("*.safetensors")}
     names = sorted(stems, key=lambda name: name.zfill(9) if name.isdecimal() else name)  # 10, 30 and 100 updates
     if not names:
         raise BadInput(f"no pruning runs under {folders[0]}: `make prune` or `pruning-oracle prune {case}` makes them")
-    found = {name: [_pruned(folder / f"{checked_name('a run', name)}.safetensors") for folder in folders] for name in names}
+    paths = {name: [folder / f"{checked_name('a run', name)}.safetensors" for folder in folders] for name in names}
+    found = {name: [_pruned(path) for path in of if not partly or path.is_file()] for name, of in paths.items()}
     survival = [_read(path, "survival") for folder in folders for path in sorted(folder.glob("*.survival"))]
     latencies, scratch = (_beside(folders, names, kind) for kind in ("latency", "scratch"))
     for files in (found.values(), latencies.values(), scratch.values(), [survival]):
         check_sources([file for several in files for file in several], criteria=False)
     for several in found.values():
         check_sources(several)
-    return PruningStudy(case, folder, tuple(seeds), found, survival, latencies, scratch)
+    return PruningStudy(case, folder, tuple(by_seed), found, survival, latencies, scratch)
 
 
 def _read(path: Path, kind: str) -> RunFile:
@@ -76,7 +95,10 @@ def _read(path: Path, kind: str) -> RunFile:
 def _pruned(path: Path) -> RunFile:
     """A pruning run's file with the names of sites as reports show them; BadInput if its first step has no maps at a site."""
     file = _read(path, "pruning")
-    first = file.facts["rows"][:1]
+    rows = file.facts["rows"]
+    first = rows[:1]
+    if any(len(row["sites"]) != len(file.facts["sites"]) for row in rows):
+        raise BadInput(f"{path} is damaged: a step does not say how many maps every site has")
     if not first or min([*first[0]["sites"], first[0]["maps"], first[0]["flops"], first[0]["parameters"]]) <= 0:
         raise BadInput(f"{path} is damaged: its first step is of a network without maps")
     return dataclasses.replace(file, facts=file.facts | {"sites": list(shown_names(file.facts["sites"]).values())})
@@ -93,6 +115,28 @@ def read_studies(case: str, seeds: Sequence[int], root: Path = runs.RUNS) -> lis
     """The runs of `make prune`, and the studies of `make prune-more` that are there at every seed."""
     more = [name for name in MORE if _whole([runs.folder(case, seed, root) / name for seed in seeds])]
     return [read_study(case, seeds, root, name) for name in ("pruning", *more)]
+
+
+def found_studies(case: str, seeds: Sequence[int], root: Path = runs.RUNS) -> PrunedCase:
+    """Every pruning run of a case at whichever of the seeds it is; what cannot be read is left out, and it says why."""
+    studies, why = list[PruningStudy](), list[str]()
+    for folder in ("pruning", *MORE):
+        if any(any((runs.folder(case, seed, root) / folder).glob("*.safetensors")) for seed in seeds):
+            try:
+                studies.append(read_study(case, seeds, root, folder, partly=True))
+            except BadInput as error:
+                why.append(f"Left out, {folder}: {error}.")
+    none = (
+        f"No pruning run of {case} was found: `pruning-oracle prune {case} --criterion taylor` makes one, `make prune` several."
+    )
+    return PrunedCase(case, studies, why if studies or why else [none])
+
+
+def files_of(case: str, seeds: Sequence[int], root: Path) -> list[Path]:
+    """The files of every pruning run of a case, and what was made of its network."""
+    folders = [runs.folder(case, seed, root) / folder for seed in seeds for folder in ("pruning", *MORE)]
+    kinds = ("safetensors", "survival", "latency", "scratch")
+    return sorted(file for folder in folders for kind in kinds for file in folder.glob(f"*.{kind}"))
 
 
 def _whole(folders: Sequence[Path]) -> bool:

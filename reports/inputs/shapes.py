@@ -27,6 +27,7 @@ SHOWN_CRITERIA = {"criteria": {...: {"unit": str, "source": str, "says": str}}, 
 SHOWN_CRITERIA |= {"device": str, "threads": int, "versions": TEXTS}
 STEP = {"maps": int, "flops": float, "parameters": int, "test_accuracy": SHARE, "sites": [int], "seconds": {...: float}}
 PRUNING = MEASURED | {"precision": str, "device": str, "sites": [str], "rows": [STEP], "settings": dict, "why": str}
+PRUNING |= {"test examples?": int}
 RETRAINED = {"chosen by": str, "share": float, "loss": float, "accuracy": SHARE, "test_loss?": float}
 RETRAINED |= {f"loss after {repair}?": float for repair in ("bias", "batchnorm", "both")}
 RETRAINED |= {f"sum of {criterion}?": float for criterion in ("taylor", "weight_l2", "activation_mean")}

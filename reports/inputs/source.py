@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.reports.citation import HOW, bibtex
 from pruning_oracle.reports.inputs.read import Run, fill_of
 from pruning_oracle.reports.inputs.tables import plain_cell
@@ -10,11 +11,12 @@ from pruning_oracle.reports.inputs.tables import plain_cell
 UNKNOWN = "unknown"  # what a file of an older version does not say
 
 
-def source(found: Sequence[Run]) -> dict[str, Any]:
+def source(found: Sequence[Run], more: Sequence[RunFile] = ()) -> dict[str, Any]:
     """What the files of runs say of how they were measured, as JSON has it.
 
     Args:
         found: the runs whose figures a table shows, as `read_shown_run` gives them.
+        more: further files that figures come from.
 
     Returns:
         `suite` and `commit` that measured, `measured` (the days, first and last), lists of `hardware` and `libraries`, `cases`
@@ -22,7 +24,7 @@ def source(found: Sequence[Run]) -> dict[str, Any]:
         unless zeros do, and of an estimated oracle the share of pairs measured), `cite` (the command that prints the entries)
         and `bibtex` (the entries).
     """
-    files = [file for run in found for file in (run.oracle, run.criteria)]
+    files = [*(file for run in found for file in (run.oracle, run.criteria)), *more]
     suite, commit = (", ".join(_each(file.facts.get(name, UNKNOWN) for file in files)) for name in ("suite", "commit"))
     days = sorted(file.facts["when"][:10] for file in files if "when" in file.facts)
     return {
@@ -30,7 +32,7 @@ def source(found: Sequence[Run]) -> dict[str, Any]:
         "commit": commit,
         "measured": _each([*days[:1], *days[-1:]]),
         "hardware": _each(_machine(file.facts) for file in files),
-        "libraries": _each(f"{name} {number}" for file in files for name, number in file.facts["versions"].items()),
+        "libraries": _each(f"{name} {number}" for file in files for name, number in file.facts.get("versions", {}).items()),
         "cases": {run.case: _case([one for one in found if one.case == run.case]) for run in found},
         "cite": HOW,
         "bibtex": bibtex(suite, commit),
@@ -81,7 +83,8 @@ def _case(found: Sequence[Run]) -> dict[str, Any]:
 def _machine(facts: dict[str, Any]) -> str:
     device, processor = facts["device"], facts.get("processor", facts["device"])
     host = "" if device == processor else f" beside {processor}"
-    return f"{device}{host}, {facts['threads']} thread{'' if facts['threads'] == 1 else 's'}"
+    threads = f", {facts['threads']} thread{'' if facts['threads'] == 1 else 's'}" if "threads" in facts else ""
+    return f"{device}{host}{threads}"
 
 
 def _each(texts: Iterable[str]) -> list[str]:

@@ -21,14 +21,17 @@ def charts(families: Sequence[dict[str, str]]) -> dict[str, dict[str, Any]]:
     """Every chart's specification by its name, as JSON has it; families have the looks of `colours.looks`."""
     made = {
         "price": _price(families),
-        "heat": _heat("site", "criterion", "Spearman"),
-        "likeness": _heat("criterion", "other", "Spearman"),
+        "heat": _heat("site", "criterion", "Spearman", DIVERGING),
+        "likeness": _heat("criterion", "other", "Spearman", DIVERGING),
         "row": _row(),
         "score": _score(),
         "brushed": _brushed(),
         "histogram": _histogram(),
         "classes": _classes(),
         "places": _places(families),
+        "pruned": _pruned(),
+        "smaller": _smaller(),
+        "left": _heat("site", "run", "maps left, %", alt.Scale(scheme="viridis", domain=[0, 100])),
     } | set_charts(families)
     return {name: _bare(chart) for name, chart in made.items()}
 
@@ -36,7 +39,7 @@ def charts(families: Sequence[dict[str, str]]) -> dict[str, dict[str, Any]]:
 def _bare(chart: Any) -> dict[str, Any]:
     """A specification that takes its configuration from the page."""
     spec = chart.to_dict()
-    for brush in spec.get("params", []):
+    for brush in spec.get("params", []) if "vconcat" in spec else ():
         brush["views"] = [view["name"] for view in spec["vconcat"]]  # Altair gives it to the one view that it was added to
     return {name: part for name, part in spec.items() if name not in {"config", "$schema", "datasets"}}
 
@@ -70,11 +73,11 @@ def _price(families: Sequence[dict[str, str]]) -> Any:
     return (front + lines + ceiling + marks).properties(height=340)
 
 
-def _heat(x: str, y: str, title: str) -> Any:
+def _heat(x: str, y: str, title: str, scale: alt.Scale) -> Any:
     axis = alt.Axis(labelLimit=220, labelAngle=-90, title=None, labelOverlap=False, orient="top")
     side = alt.Axis(labelLimit=220, title=None, labelOverlap=False)
     tips = [alt.Tooltip(f"{name}:N") for name in (y, x)] + [alt.Tooltip("said:N", title=title)]
-    colour = alt.Color("value:Q", scale=DIVERGING, legend=alt.Legend(title=title, orient="bottom"))
+    colour = alt.Color("value:Q", scale=scale, legend=alt.Legend(title=title, orient="bottom"))
     place = {"x": alt.X(f"{x}:N", sort=None, axis=axis), "y": alt.Y(f"{y}:N", sort=None, axis=side)}
     cells = _base().mark_rect(cursor="pointer", invalid=None).encode(**place, tooltip=tips, color=colour)
     return cells.properties(width=alt.Step(STEP + 4), height=alt.Step(STEP))
@@ -170,3 +173,51 @@ def _places(families: Sequence[dict[str, str]]) -> Any:
     marks = points.encode(x=x, y=y, tooltip=tips, **_family(families))
     truth = _base().mark_rule(strokeDash=[5, 4]).encode(x=alt.X("max(truth):Q"))
     return (truth + marks).properties(height=alt.Step(14))
+
+
+def _pruned() -> Any:
+    """What judges the networks of pruning runs against what is left of them: a line per run and its networks as points.
+
+    The script gives each run its family's colour and a dash of its own, `at`, what is left where the reader looks, and `only`,
+    the run that stands out, of which an empty text means all.
+    """
+    at, only = alt.param(name="at", value=50), alt.param(name="only", value="")
+    legend = alt.Legend(title=None, orient="bottom", symbolType="stroke", symbolSize=500, symbolOpacity=1)
+    base = _base().encode(
+        x=alt.X("left:Q", title="x", axis=alt.Axis(labelFlush=False), scale=alt.Scale(reverse=True, nice=False, zero=False)),
+        y=alt.Y("value:Q", title="y", scale=alt.Scale(zero=False)),
+        color=alt.Color("run:N", scale=alt.Scale(), legend=legend),
+    )
+    outstanding = "only === '' || datum.run === only"
+    dashed = base.encode(strokeDash=alt.StrokeDash("run:N", scale=alt.Scale(), legend=legend))
+    tips = [alt.Tooltip(name) for name in ("run:N", "seed:N", "network:N", "accuracy:N", "loss:N")]
+    thin = dashed.transform_filter("datum.line === 'thin'").mark_line(strokeWidth=1)
+    thick = dashed.transform_filter("datum.line === 'thick'").mark_line(strokeWidth=2.2)
+    shaped = base.encode(shape=alt.Shape("run:N", scale=alt.Scale(), legend=None))
+    dots = shaped.transform_filter("datum.measured").mark_point(filled=True, size=26, cursor="pointer")
+    near = shaped.transform_filter("datum.measured && datum.left <= at + 0.005")
+    near = near.transform_joinaggregate(nearest="max(left)", groupby=["run", "seed"])
+    read = near.transform_filter("datum.left === datum.nearest").mark_point(filled=True, size=110)
+    rule = _base().transform_aggregate(rows="count()").transform_calculate(left="at").mark_rule(strokeDash=[5, 4])
+
+    def opacity(most: float, least: float = 0.1) -> Any:
+        return alt.condition(outstanding, alt.value(most), alt.value(least))
+
+    layers = (
+        thin.encode(detail="seed:N", opacity=opacity(0.5)),
+        thick.encode(opacity=opacity(1)),
+        dots.encode(tooltip=tips, opacity=opacity(0.7)),
+        read.encode(tooltip=tips, opacity=opacity(1)),
+        rule.encode(x=alt.X("left:Q", title="x")),
+    )
+    return alt.layer(*layers).properties(height=360).add_params(at, only).resolve_legend(shape="independent")
+
+
+def _smaller() -> Any:
+    """A pruned network beside the whole one: a bar per site as long as the whole network has maps, filled as far as it kept."""
+    y = alt.Y("site:N", sort=None, axis=alt.Axis(labelLimit=220, title=None, labelOverlap=False))
+    tips = [alt.Tooltip("site:N"), alt.Tooltip("said:N", title="maps left")]
+    whole = _base().mark_bar(opacity=0.25).encode(y=y, x=alt.X("whole:Q", title="maps"), tooltip=tips)
+    kept = _base().mark_bar().encode(y=y, x=alt.X("kept:Q", title="maps"), tooltip=tips)
+    spread = _base().mark_rule(strokeWidth=2).encode(y=y, x=alt.X("from:Q", title="maps"), x2="to:Q")
+    return (whole + kept + spread).properties(height=alt.Step(STEP))

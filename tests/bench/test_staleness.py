@@ -121,7 +121,7 @@ def test_an_edited_grader_grades_anew_and_an_edited_section_draws_anew(tree):
     edit(tree / "reports/agreement/few_examples.py", "DRAWS = 10", "DRAWS = 20")
     assert digests()[0] != before[0]
     page = digests()[1]
-    edit(tree / "reports/page/section.html", "<", " <")
+    edit(tree / "reports/page/page.html", "<", " <")
     assert digests()[1] != page
 
 

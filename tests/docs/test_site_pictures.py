@@ -67,14 +67,22 @@ def test_the_gallery_says_how_a_report_is_made(tmp_path):
 
 
 def test_the_gallery_shows_a_report(tmp_path):
-    for name in ("index.html", "all-overview.png", "vgg-digits-heat-map.png", "r3dcnn-gestures-heat-map.png", "made-from.txt"):
+    names = (
+        "index.html",
+        "all-overview.png",
+        "pruning-vgg-digits-pruning-curves.png",
+        "vgg-digits-heat-map.png",
+        "r3dcnn-gestures-heat-map.png",
+        "made-from.txt",
+    )
+    for name in names:
         (tmp_path / name).write_bytes(b"")
     text = gallery.gallery(tmp_path)
-    assert "[the criteria on every case](report/index.html)" in text
-    assert "pruning.html" not in text
+    assert "[The whole page](report/index.html)" in text
+    assert "![vgg-digits, pruning-curves](report/pruning-vgg-digits-pruning-curves.png)" in text
     assert "![vgg-digits, heat-map](report/vgg-digits-heat-map.png)\n\n*vgg-digits. Where each criterion works" in text
     assert text.index("all-overview") < text.index("r3dcnn-gestures") < text.index("vgg-digits")
-    assert len(gallery.files_of(tmp_path)) == 4
+    assert len(gallery.files_of(tmp_path)) == 5
 
 
 def test_the_gallery_has_a_place_for_it():

@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import pytest
 from pages import facts_of, square, with_labels, with_pictures, written_page
+from written_pruning import write
 from written_runs import write_run
 
 from pruning_oracle.bench import runs
@@ -14,11 +15,13 @@ from pruning_oracle.criteria.criterion import discover
 from pruning_oracle.docs.build import cards
 from pruning_oracle.reports.inputs.definitions import PEERS, definitions
 from pruning_oracle.reports.inputs.pictures import pictures_of
+from pruning_oracle.reports.inputs.pruning_runs import found_studies
 from pruning_oracle.reports.inputs.read import read_shown_run
 from pruning_oracle.reports.page import render
 from pruning_oracle.reports.page.content.contents import contents
 from pruning_oracle.reports.page.content.maps import BINS, columns_of_maps
 from pruning_oracle.reports.page.content.networks import network
+from pruning_oracle.reports.page.content.pruning import pruning_runs
 from pruning_oracle.reports.report import grade_run, read_case_study, write_page
 
 
@@ -108,12 +111,59 @@ def test_every_criterion_has_a_card(root):
     assert {card["family"] for card in facts["criteria"].values()} <= {look["name"] for look in facts["families"]}
 
 
-def test_the_page_links_to_that_of_pruning_once_both_are_there(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(render, "draw_all", lambda studies, out, jobs: ([network(study) for study in studies], {}))
-    write_page(["toy"], [0, 1], root, tmp_path)
-    assert facts_of(tmp_path / "index.html")["pruning"] is None
-    (tmp_path / "pruning.html").write_text("")
-    write_page(["toy"], [0, 1], root, tmp_path)
-    assert facts_of(tmp_path / "index.html")["pruning"] == "pruning.html"
+def test_the_page_shows_pruning_runs_as_they_come(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "draw_all", lambda studies, *_: ([network(study) for study in studies], {}))
+
+    def pruned():
+        write_page(["toy"], [0, 1], root, tmp_path)
+        return facts_of(tmp_path / "index.html")["pruning"][0]
+
+    assert pruned()["studies"] == []
+    assert "`pruning-oracle prune toy --criterion taylor` makes one" in pruned()["why"][0]
+    write(root, seed=1, settings={"criterion": "taylor"})
+    (run,) = pruned()["studies"][0]["runs"]
+    assert (run["criterion"], run["family"], run["n"], [one["seed"] for one in run["seeds"]]) == (
+        "taylor",
+        definitions()["taylor"].family,
+        3,
+        [1],
+    )
     monkeypatch.delattr(render, "draw_all")  # nothing is drawn again while nothing changed
-    write_page(["toy"], [0, 1], root, tmp_path)
+    assert pruned()["why"] == []
+
+
+def test_a_case_that_was_pruned_but_never_measured_is_on_the_page_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "draw_all", lambda *_: ([], {}))
+    write(tmp_path / "runs")
+    write_page([], [0], tmp_path / "runs", tmp_path, pruned=["toy"])
+    facts = facts_of(tmp_path / "index.html")
+    assert facts["networks"] == []
+    assert facts["pruning"][0]["studies"][0]["runs"][0]["name"] == "good"
+    assert "commit abc" in facts["sentences"][0]
+    assert not (tmp_path / "agreement.csv").exists()
+    assert (tmp_path / "pruning.csv").read_text().startswith("case,study,")
+
+
+def test_what_is_pruned_is_on_the_page_as_the_run_has_it(tmp_path):
+    write(tmp_path, last=[0.95], settings={"criterion": "oracle_abs"}, steps={"removed_loss": 3.5})
+    write(tmp_path, name="damaged", folder="pruning-far", sites=("one",))
+    facts, columns = pruning_runs(found_studies("toy", [0, 1], tmp_path))
+    (study,) = facts["studies"]
+    assert "a step does not say how many maps every site has" in facts["why"][0]
+    assert (study["runs"][0]["family"], study["runs"][0]["n"]) == (None, None)
+    one = study["runs"][0]["seeds"][0]
+    assert (one["first"], one["count"], one["final"]) == (0, 3, {"loss": pytest.approx(1.05), "accuracy": 0.95})
+    steps = dict(zip(study["fields"], columns["0/steps"].T, strict=True))
+    assert steps["maps"].tolist() == [10, 8, 6]
+    assert steps["test_accuracy"].tolist() == [1.0, 0.9, 0.8]
+    assert steps["removed_loss"].tolist() == [3.5] * 3
+    assert columns["0/sites"].tolist() == [[8, 2], [6, 2], [4, 2]]
+
+
+def test_of_long_runs_the_page_holds_the_ends_and_some_networks_between(tmp_path, monkeypatch):
+    write(tmp_path)
+    monkeypatch.setattr("pruning_oracle.reports.page.content.pruning.NUMBERS", 1)
+    facts, columns = pruning_runs(found_studies("toy", [0], tmp_path))
+    assert columns["0/steps"][:, 0].tolist() == [10, 6]
+    one = facts["studies"][0]["runs"][0]["seeds"][0]
+    assert (one["count"], one["of"]) == (2, 3)

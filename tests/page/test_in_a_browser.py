@@ -7,21 +7,37 @@ import re
 import numpy as np
 import pytest
 from pages import browser, clipboard, drawn, opened, written_page
+from written_pruning import write
 
 NAMES = {'"><img src=x onerror=alert(1)>': 5, "<script>alert(2)</script>": 6, "${alert(3)}": 4, "a/b#c?d%": 7}
-VIEWS = ["", "#toy", "#toy/site/2", "#toy/site/2/map/3", "#sets", "#criterion/perfect", "#trust", "#figures"]
+VIEWS = [
+    "",
+    "#toy",
+    "#toy/site/2",
+    "#toy/site/2/map/3",
+    "#sets",
+    "#criterion/perfect",
+    "#trust",
+    "#figures",
+    "#pruning",
+    "#toy/pruning",
+]
 TEXTS = "texts => [...document.querySelectorAll(texts)].map(one => one.textContent)"
 
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    return written_page(folder, ["toy", "other"], seeds=(0, 1), studied=["toy"], names=["rose", "tulip", "lily"])
+    root = tmp_path_factory.mktemp("page")
+    for seed in (0, 1):
+        write(root, seed=seed, last=[0.95])
+    return written_page(root, ["toy", "other"], seeds=(0, 1), studied=["toy"], names=["rose", "tulip", "lily"])
 
 
 @pytest.fixture(scope="module")
 def hostile_file(tmp_path_factory):
-    return written_page(tmp_path_factory.mktemp("hostile"), ["toy"], sites=NAMES, names=list(NAMES)[:3])
+    root = tmp_path_factory.mktemp("hostile")
+    write(root, sites=list(NAMES)[:2], settings={"criterion": next(iter(NAMES))})
+    return written_page(root, ["toy"], sites=NAMES, names=list(NAMES)[:3])
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +266,10 @@ def test_names_from_data_are_text(chromium, hostile_file, place):
         drawn(page)
         assert not page.query_selector_all("main b:not(figcaption b), main img:not(.picture), main script")
         assert {image.get_attribute("alt").split(", class ", 1)[1] for image in page.query_selector_all(".picture")} <= {*NAMES}
+        page.evaluate("location.hash = '#toy/pruning'")
+        titled(page, "when maps are pruned")
+        drawn(page)
+        assert not page.query_selector_all("main b:not(figcaption b), main img, main script")
     assert not said
 
 

@@ -105,6 +105,7 @@ def test_a_network_with_biases_that_a_repair_gave_is_stored_and_built_again(tmp_
         device="cpu",
     )
     assert done.facts["uncarried"] == []
+    assert done.facts["test examples"] == 20
     found = load_network(tmp_path / "a.network")[0]
     assert found.model.get_submodule("stages.0.0.conv2").bias.abs().max() > 0
     loss = evaluate(found, found.test, range(20))[0]

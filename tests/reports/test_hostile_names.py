@@ -24,10 +24,8 @@ from pruning_oracle.command_line.groups import RunsOptions
 from pruning_oracle.reports.inputs.read import WRITTEN, read_run
 from pruning_oracle.reports.inputs.site_names import shown_names
 from pruning_oracle.reports.inputs.tables import csv_text, defused, markdown, read_csv, restored
-from pruning_oracle.reports.page.draw import draw_section
 from pruning_oracle.reports.report import REPORT, grade_run, read_case_study
 from pruning_oracle.reports.report import write_page as page
-from pruning_oracle.reports.sections import heat_map, loss_change
 
 NAMES = [
     '"><img src=x onerror=alert(1)>',
@@ -45,12 +43,10 @@ class Tags(html.parser.HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.tags, self.ids, self.used, self.handlers = set(), [], set(), []
+        self.tags, self.handlers = set(), []
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-        self.ids += [value for name, value in attrs if name == "id"]
-        self.used |= {value[1:] for name, value in attrs if name in {"href", "xlink:href"} and value.startswith("#")}
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
 
@@ -80,17 +76,6 @@ def test_no_tag_of_a_name_is_on_the_page(hostile):
     said = json.dumps(facts_of(hostile / "hostile/out/index.html"), ensure_ascii=False)
     assert "<img" in said
     assert "\x1b" not in said
-
-
-def test_ids_in_drawings_are_derived_and_of_one_figure_each(hostile, tmp_path):
-    study = read_case_study("toy", [0], hostile / "hostile")
-    drawn = [draw_section(of.section(study), "toy", tmp_path, svg=True).svg for of in (heat_map, loss_change)]
-    (tmp_path / "both.html").write_text("".join(drawn))
-    found = tags_of(tmp_path / "both.html")
-    drawn = [name for name in found.ids if name.startswith("figure-")]
-    assert len(drawn) > 100
-    assert len(found.ids) == len(set(found.ids))
-    assert found.used <= set(found.ids)
 
 
 def test_tables_hold_no_formula_and_give_the_names_back(hostile):

@@ -118,19 +118,19 @@ def test_the_page_shows_it_and_follows_its_file(tmp_path):
     write_chosen(tmp_path, choosers=("perfect", "<b>$x$ | enemy", "oracle_abs"))
     study(tmp_path)
     out = tmp_path / "report"
-    before = page_digest(["toy"], [0], tmp_path, out)
+    before = page_digest(["toy"], [0], tmp_path, out, ["toy"])
     write_page(["toy"], [0], tmp_path, out)
     assert "What pruning really costs, and what a repair gives back" in json.dumps(facts_of(out / "index.html"))
     assert "<b>$x$" not in (out / "index.html").read_text("utf-8")
     assert (tmp_path / "report/toy-joint-loss.png").is_file()
     write_chosen(tmp_path, shift=0.5)
-    assert page_digest(["toy"], [0], tmp_path, out) != before
+    assert page_digest(["toy"], [0], tmp_path, out, ["toy"]) != before
 
 
 def test_the_page_is_made_anew_by_another_version_of_what_draws_it(tmp_path, monkeypatch):
-    before = page_digest(["toy"], [0], tmp_path, tmp_path)
+    before = page_digest(["toy"], [0], tmp_path, tmp_path, ["toy"])
     monkeypatch.setattr(report, "installed", lambda package: "7" if package == "altair" else installed(package))
-    assert page_digest(["toy"], [0], tmp_path, tmp_path) != before
+    assert page_digest(["toy"], [0], tmp_path, tmp_path, ["toy"]) != before
 
 
 def test_a_damaged_table_is_refused(tmp_path):

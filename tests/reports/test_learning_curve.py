@@ -93,5 +93,5 @@ def test_without_validation_the_last_epoch_is_said(tuned):
 def test_the_page_has_it(tuned, tmp_path):
     facts = facts_of(render([tuned()], tmp_path / "out"))
     assert "How the network was fine-tuned" in {section["title"] for section in facts["sections"]}
-    assert facts["pruning"] is None
+    assert facts["pruning"] == []
     assert (tmp_path / "out" / "toy-learning.png").is_file()

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pages import facts_of
 from toys import toy_case
+from written_pruning import SETTINGS, row, write
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.cutting.surgery import cut, uncut
@@ -16,45 +18,13 @@ from pruning_oracle.pruning.loop.state import start
 from pruning_oracle.pruning.survival import Repairs, run_survival, shares_of, subsets, survive
 from pruning_oracle.reports.agreement.correlation import kendall
 from pruning_oracle.reports.inputs import pruning_runs
-from pruning_oracle.reports.page.render import render_pruning
+from pruning_oracle.reports.page.render import render
 from pruning_oracle.reports.sections import curves, latency, survival
 
-SETTINGS = {
-    "examples": 0,
-    "remove": 2,
-    "updates": 3,
-    "rate": 0.1,
-    "momentum": 0.9,
-    "weight_decay": 0,
-    "batch": 4,
-    "final_updates": 1,
-}
 
-
-def row(maps, accuracy, **more):
-    seconds = {"learning": 2.0, "scoring": 0.02}
-    known = {"maps": maps, "flops": maps**2, "parameters": 10 * maps, "sites": [maps - 2, 2], "seconds": seconds}
-    return known | {"test_accuracy": accuracy, **more}
-
-
-def write(
-    root, case="toy", seed=0, name="good", accuracies=(1.0, 0.9, 0.8), sources="c", criteria="t", last=(), folder="pruning"
-):
-    rows = [row(maps, accuracy) for maps, accuracy in zip((10, 8, 6), accuracies, strict=True)]
-    rows += [row(6, accuracy, final=True) for accuracy in last]
-    facts = {
-        "case": case,
-        "seed": seed,
-        "settings": SETTINGS,
-        "rows": rows,
-        "sites": ["a<b>", "b"],
-        "commit": "abc",
-        "sources": {"stage": sources, "case": "k", "criteria": criteria},
-        "libraries": {"torch": "2"},
-        "why": "",
-    }
-    facts |= {"precision": "float32", "device": "none"}
-    runs.save(runs.folder(case, seed, root) / folder / f"{name}.safetensors", "pruning", {}, facts)
+def page_of(study, out):
+    """What the page of a pruning study alone says."""
+    return facts_of(render([], out, pruned=[pruning_runs.PrunedCase(study.case, [study], [])]))
 
 
 def test_a_curve_and_its_area_by_hand():
@@ -79,9 +49,9 @@ def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
     assert table.loc["bad", "and fine-tuned"] == "0.300"
     assert "to" in table.loc["bad", "area, maps left"]
     assert table.loc["good", "ranking, of the learning's time"] == "1.0%"
-    page = render_pruning([[known]], tmp_path / "out").read_text()
-    assert "a&lt;b&gt;" in page or "a<b>" not in page
-    assert "Accuracy against what is left" in page
+    page = page_of(known, tmp_path / "out")
+    assert "a<b>" in page["pruning"][0]["studies"][0]["sites"]
+    assert "Accuracy against what is left" in [one["title"] for one in page["sections"] if one["of"] == "pruning of toy"]
     every = pd.read_csv(tmp_path / "out/pruning.csv")
     assert len(every) == 2 * 3 + 2 * 4
     assert every[every.final].test_accuracy.tolist() == [0.95, 0.95]
@@ -91,7 +61,7 @@ def test_the_table_is_of_all_seeds_with_the_best_first(tmp_path):
 def test_a_caption_says_what_was_repaired(tmp_path, monkeypatch):
     write(tmp_path)
     assert "repaired" not in curves.section(pruning_runs.read_study("toy", [0], tmp_path)).caption
-    monkeypatch.setattr(f"{__name__}.SETTINGS", SETTINGS | {"repair": "bias", "repair_examples": 40})
+    monkeypatch.setattr("written_pruning.SETTINGS", SETTINGS | {"repair": "bias", "repair_examples": 40})
     write(tmp_path, name="other")
     said = curves.section(pruning_runs.read_study("toy", [0], tmp_path)).caption
     assert "After every removal the network is repaired (bias) from 40 training examples that nothing else sees." in said
@@ -122,9 +92,8 @@ def test_latencies_are_ratios_within_a_seed(tmp_path):
     assert list(found.table["fewer FLOPs"]) == ["2.8×"] * 2
     assert "compiled, 1: RuntimeError: <none>" in found.caption
     assert curves.table(known)["from nothing"].tolist() == ["0.550 (0.500 to 0.600)"]
-    page = render_pruning([[known]], tmp_path / "out").read_text()
-    assert "&lt;none&gt;" in page
-    assert "How fast the pruned networks are" in page
+    found = [one for one in page_of(known, tmp_path / "out")["sections"] if one["title"] == "How fast the pruned networks are"]
+    assert "RuntimeError: <none>" in found[0]["caption"]
 
 
 def test_runs_measured_by_different_code_or_none_are_refused(tmp_path):
@@ -329,7 +298,7 @@ def test_a_file_of_survival_from_before_repairs_is_read(tmp_path):
     found = survival.section(study)
     assert list(found.table["before retraining"].unique()) == ["loss as it is"]
     assert "τ with test loss" not in found.table
-    assert render_pruning([[study]], tmp_path / "out").is_file()
+    assert page_of(study, tmp_path / "out")["pruning"][0]["name"] == "toy"
     survived(tmp_path, 0, [{"loss after bias": "low"} | row for row in retrained(0)])
     with pytest.raises(BadInput, match=r"loss after bias.* must be a number"):
         pruning_runs.read_study("toy", [0], tmp_path)

@@ -13,6 +13,7 @@ from written_runs import write_run
 
 from pruning_oracle.bench import runs
 from pruning_oracle.bench.runs import pictures
+from pruning_oracle.reports.inputs.pruning_runs import found_studies
 from pruning_oracle.reports.page.assemble import write_page_file
 from pruning_oracle.reports.page.content.contents import contents
 from pruning_oracle.reports.page.content.networks import network
@@ -24,7 +25,7 @@ CLASSES = 3
 
 
 def written_page(root, cases, seeds=(0,), labels=True, names=None, studied=(), **given):
-    """The path of a page of toy runs of these cases, without the sections that are drawn beside it.
+    """The path of a page of toy runs of these cases, with what was pruned, without what is drawn beside it.
 
     With `names` of classes the examples that need a map most have pictures, too; cases of `studied` have studies of sets.
     """
@@ -41,7 +42,8 @@ def written_page(root, cases, seeds=(0,), labels=True, names=None, studied=(), *
     if studied:
         write_foretold(root / "foretell.csv", studied, len(seeds))
     studies = [read_case_study(case, list(seeds), root, root) for case in cases]
-    write_page_file(*contents(studies, [network(study) for study in studies], {}), root / "index.html")
+    pruned = [found_studies(case, list(seeds), root) for case in cases]
+    write_page_file(*contents(studies, [network(study) for study in studies], {}, pruned), root / "index.html")
     return root / "index.html"
 
 
@@ -96,8 +98,11 @@ def opened(chromium, path, link="", width=1400, height=900, theme="light"):
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(f"{path.as_uri()}{link}")
-    page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
     try:
+        try:
+            page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
+        except Exception as error:
+            raise AssertionError(f"the page is not ready, and the console said {said}") from error
         yield page
         if said:
             raise AssertionError(f"the console said {said}")

@@ -39,11 +39,11 @@ function save(content, name, type = "text/plain") {
   announce(`${name} saved`);
 }
 
-/** A button that copies a sentence with its source and BibTeX. */
-function citing(sentence) {
+/** A button that copies a sentence with its source and BibTeX, those of the page or those given. */
+function citing(sentence, { sentences, source } = facts) {
   return button(
     "Cite",
-    () => copy(`${sentence}\n${facts.sentences[0]}\n${location.href}\n\n${facts.source.bibtex}`, "Citation"),
+    () => copy(`${sentence}\n${sentences[0]}\n${location.href}\n\n${source.bibtex}`, "Citation"),
     "Copy this number with its interval, examples, commit and BibTeX",
   );
 }

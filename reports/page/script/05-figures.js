@@ -11,12 +11,15 @@ const watcher = new IntersectionObserver(
 
 /**
  * A figure. `chart` names the specification, `rows` are what it shows, `finding` says in a sentence what it shows (also to
- * those who cannot see it), `axes` titles what the reader chose, `click` is called with the row of a mark that was clicked.
+ * those who cannot see it), `axes` titles what the reader chose, `click` is called with the row of a mark that was clicked,
+ * `scales` says what becomes of values by channel, `values` gives the chart's parameters. Its `show` changes the last three.
  */
-function figure({ chart, rows, title, finding, axes = {}, click, seen }) {
+function figure({ title, ...given }) {
+  const { chart, rows, finding } = given;
   if (!rows.length) return el("p", { className: "note" }, el("b", {}, `${title}. `), finding);
   const canvas = el("div", { className: "chart scroll", tabIndex: 0, role: "region", "aria-label": title });
-  const made = el("figure", {}, canvas, el("figcaption", {}, el("b", {}, `${title}. `), finding));
+  const said = el("span", {}, finding);
+  const made = el("figure", {}, canvas, el("figcaption", {}, el("b", {}, `${title}. `), said));
   let view;
   const tools = el(
     "div",
@@ -24,18 +27,31 @@ function figure({ chart, rows, title, finding, axes = {}, click, seen }) {
     button("Save SVG", async () => save(await (await drawing()).toSVG(), `${chart}.svg`, "image/svg+xml")),
     button("Save PNG", async () => (await (await drawing()).toCanvas(3)).toBlob((blob) => save(blob, `${chart}.png`))),
     button("Copy data", () =>
-      copy(csv([Object.keys(rows[0] ?? {}), ...rows.map((row) => Object.values(row).map(String))]), "Data of the figure"),
+      copy(csv([Object.keys(given.rows[0]), ...given.rows.map((row) => Object.values(row).map(String))]), "Data of the figure"),
     ),
   );
   made.append(tools);
   const drawing = () => {
-    view ??= embed(canvas, chart, rows, finding, axes, click, seen);
+    view ??= embed(canvas, given);
     drawn.set(made, view);
     return view;
+  };
+  made.show = (changed) => {
+    Object.assign(given, changed, { values: { ...given.values, ...changed.values } });
+    said.textContent = given.finding;
+    view?.then((known) => changeView(known, changed));
   };
   waiting.set(made, drawing);
   watcher.observe(made);
   return made;
+}
+
+/** Shows other rows and other values of parameters in a view. */
+function changeView(view, { rows, finding, values = {} }) {
+  if (finding) view.description(finding);
+  if (rows) view.data("rows", rows);
+  for (const [name, value] of Object.entries(values)) view.signal(name, value);
+  return view.runAsync();
 }
 
 function draw(made) {
@@ -62,11 +78,12 @@ function replace(holder, ...content) {
   holder.replaceChildren(...content);
 }
 
-async function embed(canvas, chart, rows, finding, axes, click, seen) {
+async function embed(canvas, { chart, rows, finding, axes = {}, click, seen, scales = {}, values = {} }) {
   const spec = themed(facts.charts[chart]);
   spec.description = finding;
   spec.data = { name: "rows" };
   spec.datasets = { rows };
+  for (const one of spec.params ?? []) if (one.name in values) one.value = values[one.name];
   const width = Math.max(260, canvas.clientWidth - 8);
   for (const part of spec.vconcat ?? [spec]) {
     if (typeof part.width !== "object") part.width = width;
@@ -74,11 +91,17 @@ async function embed(canvas, chart, rows, finding, axes, click, seen) {
     titled(part, axes);
     for (const one of part.layer ?? [])
       for (const channel of ["color", "shape"])
-        if (one.encoding?.[channel]?.legend && one.encoding[channel].type === "nominal")
+        if (one.encoding?.[channel]?.legend && one.encoding[channel].type === "nominal" && !(channel in scales))
           legendOf(one.encoding[channel], rows, width);
+    for (const one of part.layer ?? [])
+      for (const [channel, scale] of Object.entries(scales)) {
+        if (!one.encoding?.[channel]) continue;
+        Object.assign(one.encoding[channel].scale, scale);
+        if (one.encoding[channel].legend) one.encoding[channel].legend.columns = Math.max(1, Math.floor(width / 190));
+      }
   }
-  if (spec.layer && width < 700) for (const { encoding } of spec.layer) narrowed(encoding, width);
-  const lines = { classes: "class", places: "criterion", dots: "what", compared: "what" }[chart];
+  if (spec.layer && width < 700) for (const { encoding } of spec.layer) if (encoding) narrowed(encoding, width);
+  const lines = { classes: "class", places: "criterion", dots: "what", compared: "what", smaller: "site" }[chart];
   const apart = chart === "compared" ? Math.min(3, Math.max(1, new Set(rows.map((row) => row.network)).size / 2)) : 1;
   if (lines) spec.height = spec.height.step * apart * new Set(rows.map((row) => row[lines])).size;
   const padded = { type: "fit-x", contains: "padding" };

@@ -72,8 +72,7 @@ function ordered(net, names) {
 }
 
 /** The mark of a criterion's family beside its name. */
-function swatch(criterion) {
-  const of = lookOf(criterion);
+function swatch(criterion, of = lookOf(criterion)) {
   const signs = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆" };
   const made = el("span", { className: "swatch", "aria-hidden": "true" }, of ? signs[of.shape] : "");
   if (of) made.style.color = of[dark() ? "dark" : "light"];

@@ -9,6 +9,7 @@ function networkView(net) {
     el("h1", {}, net.name),
     el("p", { className: "lead" }, lead),
     seedChoice(net),
+    prunedLink(net.name),
     sitesSection(net),
     heatSection(net),
     brushSection(net),

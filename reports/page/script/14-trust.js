@@ -5,7 +5,7 @@ function trustView() {
   return [
     el("h1", {}, "How far to trust this"),
     el("p", { className: "lead" }, facts.sentences.join(" ")),
-    ceilings(nets),
+    nets.length ? ceilings(nets) : null,
     ...nets.map(measured),
     dataSection(),
   ];

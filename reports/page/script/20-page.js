@@ -24,8 +24,16 @@ function resolved(names) {
   if (first === "figures") return [1, "Figures and tables for papers", papersView];
   if (first === "trust") return [1, "How far to trust this", trustView];
   if (first === "sets") return [1, "Sets", setsView];
+  if (first === "pruning") return [1, "What is left when maps are pruned", pruningView];
+  const pruned = prunedCase(first);
+  const study = pruned && pruningStudy(pruned, second);
+  if (study) return [follows(names.slice(2)) ? 4 : 2, `${pruned.name}, pruned`, () => studyView(pruned, study)];
+  if (pruned && second === "pruning") return [2, `${pruned.name}, pruned`, () => studyView(pruned)];
   const net = network(first);
-  if (!net) return [0, "Criteria by network", overview];
+  if (!net)
+    return facts.networks.length
+      ? [0, "Criteria by network", overview]
+      : [0, "What is left when maps are pruned", pruningView];
   seed = net.seed;
   const place = Number(names[2]);
   if (second !== "site" || !net.sites[place - 1]) return [1, net.name, () => networkView(net)];
@@ -59,9 +67,10 @@ function render(stay = false) {
 
 function crumbs(names) {
   if (!names.length) return "";
-  const links = [el("a", { href: "#" }, "All criteria")];
-  if (names.length > 1 && names[0] !== "criterion") links.push(el("a", { href: path(names[0]) }, names[0]));
-  if (names.length > 3) links.push(el("a", { href: path(...names.slice(0, 3)) }, `site ${names[2]}`));
+  const links = facts.networks.length ? [el("a", { href: "#" }, "All criteria")] : [];
+  if (prunedCase(names[0]) && names[1]?.startsWith("pruning")) links.push(el("a", { href: "#pruning" }, "Pruning"));
+  if (names.length > 1 && names[0] !== "criterion" && network(names[0])) links.push(el("a", { href: path(names[0]) }, names[0]));
+  if (names.length > 3 && names[1] === "site") links.push(el("a", { href: path(...names.slice(0, 3)) }, `site ${names[2]}`));
   return el("nav", { className: "crumbs", "aria-label": "Where this is" }, links);
 }
 
@@ -73,9 +82,9 @@ function setTheme(theme) {
 function menu() {
   const nav = document.querySelector("header nav");
   nav.append(
-    el("a", { href: "#" }, "Criteria"),
+    ...(facts.networks.length ? [el("a", { href: "#" }, "Criteria")] : []),
     ...facts.networks.map(({ name }) => el("a", { href: path(name) }, name)),
-    ...(facts.pruning ? [el("a", { href: facts.pruning }, "Pruning")] : []),
+    el("a", { href: "#pruning" }, "Pruning"),
     el("a", { href: "#sets" }, "Sets"),
     el("a", { href: "#figures" }, "Figures"),
     el("a", { href: "#trust" }, "Trust and citing"),
