@@ -78,7 +78,7 @@ def measure_costs(
 
     few = list(rows)[:LEAST]
     quick = clock.timed(lambda: forward(few)) / len(few)
-    many = list(rows)[: max(LEAST, min(size, int(SECONDS / quick)))]
+    many = list(rows)[: max(2 * LEAST, min(size, int(SECONDS / quick)))]  # else all would count as spent once
     unit = min(clock.timed(lambda: forward(many)) for _ in range(3)) / len(many)
 
     def gather(needs: frozenset[str], some: Sequence[int]) -> float:

@@ -61,6 +61,22 @@ def test_work_that_does_not_grow_with_the_examples_is_not_priced_by_the_example(
     assert found["growing_evidence"].each == pytest.approx(0.002, rel=0.1)
 
 
+def test_passes_of_a_slow_network_are_priced_by_the_example(monkeypatch):
+    """On a clock that a pass moves by 20 ms an example, so that few examples fit into the time of the larger timing."""
+    passed, real = [0.0], time.perf_counter
+    monkeypatch.setattr(time, "perf_counter", lambda: real() / 1e3 + passed[0])
+    case = toy_case("plain", examples=64)
+
+    def slowly(module, inputs):
+        passed[0] += 0.02 * len(inputs[0])
+
+    case.model.register_forward_pre_hook(slowly)
+    found, forward = priced(case, ["taylor", "activation_mean"], 64)
+    assert forward == pytest.approx(0.02, rel=0.1)
+    for price in found.values():
+        assert price.seconds(64) / (64 * forward) == pytest.approx(1, rel=0.1)
+
+
 @pytest.mark.parametrize(("few", "many", "once", "each"), [((8, 3.0), (32, 9.0), 1.0, 0.25), ((8, 5.0), (32, 4.0), 4.0, 0.0)])
 def test_a_price_goes_through_two_timings(few, many, once, each):
     found = through(few, many)
