@@ -1,7 +1,10 @@
-"""Which criteria cannot be told apart from the best: the difference of their agreements, paired over resampled examples."""
+"""Which criteria cannot be told apart: the difference of their agreements, paired over resampled examples."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from pruning_oracle.bench.scores import ORACLES
 from pruning_oracle.reports.agreement.correlation import correlate, mean_over_sites, standard_ranks
@@ -9,30 +12,40 @@ from pruning_oracle.reports.agreement.resampling import FRESH, draws, reduce
 from pruning_oracle.reports.inputs.read import Run
 
 ORACLE = "oracle_abs"
+WIDTH = 1.96  # standard errors on either side: 95 %
 RESAMPLES = 200  # a standard deviation of so many is known to 5 %
 
 
-def behind(runs: list[Run], best: str) -> pd.DataFrame:
-    """How far every criterion's agreement lies behind that of the best one, per site on fresh examples, mean over seeds.
+@dataclass(frozen=True)
+class Paired:
+    """How agreements of criteria differ, per site on fresh examples, mean over seeds.
 
-    Both criteria are scored on the same resampled fresh examples and compared with the same resampled oracle, so that what
-    moves both cancels. Seeds are resampled on their own.
-
-    Args:
-        runs: the runs of a case, one per seed, of the same criteria.
-        best: the criterion that the others are held against.
-
-    Returns:
-        A row per criterion: `criterion`; `behind`, the best one's mean Spearman less its own, NaN where one is undefined;
-        `low` and `high`, a 95 % interval; and `tied`, whether that interval holds 0 (of the best one itself it does).
+    Both criteria of a pair are scored on the same resampled fresh examples and compared with the same resampled oracle, so that
+    what moves both cancels. Seeds are resampled on their own.
     """
+
+    names: list[str]
+    agreement: Float[np.ndarray, " criterion"]  # mean within-site Spearman; NaN where it is undefined
+    errors: Float[np.ndarray, "criterion criterion"]  # the standard error of each difference of two agreements
+
+    def behind(self, best: str) -> pd.DataFrame:
+        """How far every criterion lies behind one of them.
+
+        Returns:
+            A row per criterion: `criterion`; `behind`, the best one's mean Spearman less its own, NaN where one is undefined;
+            `low` and `high`, a 95 % interval; and `tied`, whether that interval holds 0 (of the best one itself it does).
+        """
+        place = self.names.index(best)
+        distance, error = self.agreement[place] - self.agreement, WIDTH * self.errors[place]
+        table = pd.DataFrame({"criterion": self.names, "behind": distance, "low": distance - error, "high": distance + error})
+        return table.assign(tied=(table.low <= 0) & (table.high >= 0))
+
+
+def paired(runs: list[Run]) -> Paired:
+    """The differences of agreements of a case, whose runs are one per seed, of the same criteria."""
     names = list(runs[0].criteria.facts["criteria"])
     values, drawn = (np.mean(parts, axis=0) for parts in zip(*(_agreements(run, names) for run in runs), strict=True))
-    place = names.index(best)
-    distance, error = values[place] - values, np.array([_error(row) for row in drawn[place] - drawn])
-    table = pd.DataFrame({"criterion": names, "behind": distance})
-    table["low"], table["high"] = distance - 1.96 * error, distance + 1.96 * error
-    return table.assign(tied=(table.low <= 0) & (table.high >= 0))
+    return Paired(names, values, np.array([[_error(one - other) for other in drawn] for one in drawn]))
 
 
 def _error(values: np.ndarray) -> float:

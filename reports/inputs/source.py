@@ -31,7 +31,7 @@ def source(found: Sequence[Run], more: Sequence[RunFile] = ()) -> dict[str, Any]
         "suite": suite,
         "commit": commit,
         "measured": _each([*days[:1], *days[-1:]]),
-        "hardware": _each(_machine(file.facts) for file in files),
+        "hardware": _each(machine_of(file.facts) for file in files),
         "libraries": _each(f"{name} {number}" for file in files for name, number in file.facts.get("versions", {}).items()),
         "cases": {run.case: _case([one for one in found if one.case == run.case]) for run in found},
         "cite": HOW,
@@ -80,7 +80,8 @@ def _case(found: Sequence[Run]) -> dict[str, Any]:
     return about | ({"share of pairs measured": facts["estimated"]["share"]} if "estimated" in facts else {})
 
 
-def _machine(facts: dict[str, Any]) -> str:
+def machine_of(facts: dict[str, Any]) -> str:
+    """The device, the processor beside it and the number of threads that a file's facts name."""
     device, processor = facts["device"], facts.get("processor", facts["device"])
     host = "" if device == processor else f" beside {processor}"
     threads = f", {facts['threads']} thread{'' if facts['threads'] == 1 else 's'}" if "threads" in facts else ""

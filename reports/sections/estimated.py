@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pruning_oracle.reports.inputs.source import machine_of
 from pruning_oracle.reports.sections.section import Section
 
 Trial = dict[str, Any]
@@ -132,7 +133,7 @@ def _caption(trials: list[Trial]) -> str:
         " and for the least covered tenth of the maps:"
         " as chosen by the very runs that are counted, and as chosen by one half of them and counted in the other"
         f" ({counted['repeats']} repetitions; the share of pairs in the head). Promised: of runs that ended where a Spearman"
-        f" was likely (95 %), how many had it, and what they measured. {first['device']}, {first['threads']} threads, torch"
+        f" was likely (95 %), how many had it, and what they measured. {machine_of(first)}, torch"
         f" {first['versions']['torch']}, commits"
         f" {', '.join(sorted({trial['commit'][:12] for trial in trials}))}."
     )

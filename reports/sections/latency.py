@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from pruning_oracle.reports.inputs.pruning_runs import PruningStudy
+from pruning_oracle.reports.inputs.source import machine_of
 from pruning_oracle.reports.sections.curves import spread
 from pruning_oracle.reports.sections.section import Section
 
@@ -41,7 +42,7 @@ def section(pruned: PruningStudy) -> Section | None:
         "Times as fast as the whole network, median and range over seeds, and (dashed) how many times fewer FLOPs: theory"
         " beside practice. Both networks take turns in one process, after passes to warm up; milliseconds are the median of"
         f" {min(passes(files))} to {max(passes(files))} passes with their 5th and 95th percentile, of the first seed."
-        f" {facts['device']}, {facts['threads']} threads, torch {facts['versions']['torch']}, commit {facts['commit'][:12]}."
+        f" {machine_of(facts)}, torch {facts['versions']['torch']}, commit {facts['commit'][:12]}."
         + (f" Not to be had: {'; '.join(sorted(missing))}." if missing else "")
     )
     return Section(f"{pruned.folder}-latency", "How fast the pruned networks are", caption, figure, table(rows))

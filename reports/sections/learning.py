@@ -6,6 +6,7 @@ from matplotlib import pyplot as plt
 
 from pruning_oracle.bench.runs import RunFile
 from pruning_oracle.bench.scores import shown
+from pruning_oracle.reports.inputs.source import machine_of
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 KINDS = {"loss": "training, as learnt", "validation loss": "validation"}
@@ -72,5 +73,5 @@ def _caption(file: RunFile) -> str:
         f" {how['batch']}, {how['epochs']} epochs over {counts['train']} examples; {kept}. Epoch 0 is before: a new head on the"
         " weights it began with."
         f" {counts['validation']} validation examples, and {counts['test']} test examples, used once at the end: the points."
-        f"{left_out} On {facts['device']}, {facts['threads']} threads, commit {facts['commit'][:12]}."
+        f"{left_out} On {machine_of(facts)}, commit {facts['commit'][:12]}."
     )

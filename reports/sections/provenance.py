@@ -3,6 +3,7 @@
 import pandas as pd
 
 from pruning_oracle.bench.scores import shown
+from pruning_oracle.reports.inputs.source import machine_of
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 
@@ -20,7 +21,7 @@ def section(study: CaseStudy) -> Section:
                 "oracle examples": facts["examples"],
                 "fresh examples": guesses["fresh"]["examples"],
                 "engine": f"{facts['engine']}, {facts['precision']}, batch {facts['batch']}",
-                "device": f"{facts['device']}, {facts['threads']} threads",
+                "device": machine_of(facts),
                 "oracle, s": facts["seconds"],
                 "criteria, s": round(guesses["shared"]["seconds"] + guesses["fresh"]["seconds"], 1),
                 "versions": ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),

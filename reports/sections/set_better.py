@@ -49,7 +49,7 @@ def told(study: CaseStudy) -> SetStudy | None:
     shown = [first, *(kind for kind in (percent(WANTED, WITHIN),) if kind in kinds and kind != first)]
     return SetStudy(
         "better",
-        "How much less better sets cost than the best criterion's",
+        "Sets that cost less than the best criterion's",
         _finding(rows, table.rows, shown),
         how_measured(table),
         "dots",

@@ -187,7 +187,9 @@ def test_a_number_is_cited_with_interval_examples_commit_and_bibtex(chromium, pa
         assert "n = 200 oracle and 200 fresh examples" in said
         assert "commit abc" in said
         assert "@misc{pruning-oracle" in said
-        assert "#criterion/perfect" in said
+        assert "\nindex.html#criterion/perfect\n" in said  # without the folder, which is nobody's business
+        assert page.inner_text("[data-section=agreement] tbody tr:first-child button") == "Copied"
+        page.wait_for_function("() => document.querySelector('[data-section=agreement] tbody button').textContent === 'Cite'")
 
 
 def test_a_table_is_copied_in_three_ways(chromium, page_file):
@@ -279,7 +281,18 @@ def test_three_questions_are_answered_on_the_page(chromium, page_file):
         page.fill("input[type=number]", "2")
         first = page.locator("[data-section=criteria] tbody tr").first
         assert first.inner_text().split()[:4] == ["●", "perfect", "≈", "1.00"] or "≈ 1.00" in first.inner_text()
-        assert "behind the best by" in first.locator("td.tied").get_attribute("title")
+        assert first.locator("td.tied").get_attribute("title") == "the best of these"
+        assert page.inner_text("[data-section=criteria] .lead").startswith("On other the best of these is perfect, 1.00 (")
+        page.fill("input[type=search]", "opposite")  # whoever is left is held against the best of those who are
+        page.wait_for_function("() => document.querySelector('[data-section=criteria] tbody td.tied').title.includes('best')")
+        assert page.inner_text("[data-section=criteria] .lead").startswith("On other the best of these is opposite, −1.00 (")
+        page.click("[data-section=criteria] tbody >> text=opposite")
+        titled(page, "opposite")
+        page.go_back()
+        titled(page, "criterion knows?")
+        order = "[data-section=criteria] thead [aria-sort=descending]"
+        assert page.locator(order).count() == 1, "the order in which the reader left the table is kept"
+        assert page.evaluate(f"getComputedStyle(document.querySelector('{order}')).display") != "none"
     with opened(chromium, page_file) as page:  # which examples does map 7 of the second site serve?
         page.click("header nav >> text=toy")
         page.click("[data-section=sites] tbody tr:nth-child(2) a")

@@ -3,7 +3,7 @@
 import numpy as np
 from written_runs import write_run
 
-from pruning_oracle.reports.agreement.paired import behind
+from pruning_oracle.reports.agreement.paired import paired
 from pruning_oracle.reports.inputs.read import read_run
 
 MAPS = {"one": 12, "two": 20}
@@ -24,7 +24,7 @@ def table(tmp_path, seeds=(0,), best="best"):
     }
     for seed in seeds:
         write_run(tmp_path, seed=seed, sites=MAPS, scores=scores, noise=40)
-    return behind([read_run("toy", seed, tmp_path) for seed in seeds], best).set_index("criterion")
+    return paired([read_run("toy", seed, tmp_path) for seed in seeds]).behind(best).set_index("criterion")
 
 
 def test_a_twin_is_tied_and_a_worse_one_is_not(tmp_path):

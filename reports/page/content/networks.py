@@ -9,7 +9,7 @@ import numpy as np
 from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle
 from pruning_oracle.reports.agreement.few_examples import control_examples, why_none
 from pruning_oracle.reports.agreement.noise_ceiling import ALL, MEAN
-from pruning_oracle.reports.agreement.paired import behind
+from pruning_oracle.reports.agreement.paired import Paired, paired
 from pruning_oracle.reports.inputs.pictures import pictures_of
 from pruning_oracle.reports.inputs.read import EXAMPLES
 from pruning_oracle.reports.page.content.maps import columns_of_maps
@@ -27,14 +27,15 @@ def network(study: CaseStudy) -> Network:
     """The facts of a case, and its columns; those of seeds are named `0/change`, those of all seeds as they are."""
     measured = list(study.runs[0].criteria.facts["criteria"])
     every = study.criteria
-    facts = study.runs[0].oracle.facts
+    facts, pairs_of = study.runs[0].oracle.facts, paired(study.runs)
     about = {
         "name": study.case,
         "sites": [{name: site.get(name) for name in ("name", "maps", "mflops", "convolutions")} for site in facts["sites"]],
         "seeds": [run.seed for run in study.runs],
         "criteria": every,
         "scored": measured,
-        "rows": _rows(study),
+        "rows": _rows(study, pairs_of),
+        "compared": pairs_of.names,
         "ceiling": _defined(_of(study, "ceiling")),
         "passes": _defined(float(np.median([passes_of_oracle(run) for run in study.runs]))),
         "quarter": _quarter(study, "oracle_abs"),
@@ -48,6 +49,7 @@ def network(study: CaseStudy) -> Network:
         "studies": studies(study),
     }
     columns = _agreements(study, every) | {"likeness": agreement_of_criteria(study, measured).to_numpy()} | pairs(study)
+    columns |= {"mean": pairs_of.agreement, "errors": pairs_of.errors}
     for place, run in enumerate(study.runs):
         columns |= {f"{place}/{name}": column for name, column in columns_of_maps(run).items()}
     return about | _trust(study), columns
@@ -65,10 +67,10 @@ def _trust(study: CaseStudy) -> dict[str, Any]:
     }
 
 
-def _rows(study: CaseStudy) -> list[dict[str, Any]]:
+def _rows(study: CaseStudy, pairs_of: Paired) -> list[dict[str, Any]]:
     """What the first table says of each criterion, best first."""
     known = [name for name in study.criteria if name in study.runs[0].criteria.facts["criteria"]]
-    distances = behind(study.runs, known[0]).set_index("criterion")
+    distances = pairs_of.behind(known[0]).set_index("criterion")
     fresh = dict(list(_fresh(study).groupby("criterion")))
     rows = []
     for name in study.criteria:

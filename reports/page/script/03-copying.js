@@ -8,8 +8,10 @@ function button(text, act, title) {
 /** Puts text on the clipboard; where the browser refuses, shows it selected, to be copied by hand. */
 async function copy(text, what) {
   try {
+    const pressed = document.activeElement;
     await navigator.clipboard.writeText(text);
     announce(`${what} copied`);
+    if (pressed?.tagName === "BUTTON") flash(pressed, "Copied");
   } catch {
     const shown = el("textarea", { readOnly: true, value: text, rows: 12, "aria-label": what });
     const dialog = el(
@@ -26,6 +28,16 @@ async function copy(text, what) {
   }
 }
 
+/** Lets a button say for a moment what it did. */
+function flash(pressed, text) {
+  const before = pressed.dataset.says ?? pressed.textContent;
+  pressed.dataset.says = before;
+  pressed.textContent = text;
+  setTimeout(() => {
+    pressed.textContent = before;
+  }, 1500);
+}
+
 /** Says a sentence in the page's status line. */
 function announce(text) {
   document.getElementById("status").textContent = text;
@@ -39,11 +51,15 @@ function save(content, name, type = "text/plain") {
   announce(`${name} saved`);
 }
 
+/** Where the page is: of a page on somebody's disk, which no reader could open, its name and the link within it. */
+const address = () =>
+  location.protocol === "file:" ? `${location.pathname.split("/").pop()}${location.hash}` : location.href;
+
 /** A button that copies a sentence with its source and BibTeX, those of the page or those given. */
 function citing(sentence, { sentences, source } = facts) {
   return button(
     "Cite",
-    () => copy(`${sentence}\n${sentences[0]}\n${location.href}\n\n${source.bibtex}`, "Citation"),
+    () => copy(`${sentence}\n${sentences[0]}\n${address()}\n\n${source.bibtex}`, "Citation"),
     "Copy this number with its interval, examples, commit and BibTeX",
   );
 }

@@ -31,6 +31,23 @@ function agreement(net, criterion, scope, examples = "fresh") {
 /** The noise ceiling at a scope, median over seeds. */
 const ceiling = (net, scope) => median(at(`${net.place}/ceiling`, scope));
 
+/** How far a criterion's agreement lies behind another's, paired over examples; undefined where one of them has none. */
+function behindOther(net, best, criterion) {
+  const [first, second] = [best, criterion].map((name) => net.compared.indexOf(name));
+  if (first < 0 || second < 0) return undefined;
+  const behind = at(`${net.place}/mean`, first) - at(`${net.place}/mean`, second);
+  const width = 1.96 * at(`${net.place}/errors`, first, second);
+  const [low, high] = [behind - width, behind + width];
+  return { best, behind, low, high, tied: low <= 0 && high >= 0 };
+}
+
+/** Of some criteria the one whose agreement, mean over seeds, is highest. */
+function bestOf(net, criteria) {
+  const mean = (name) => at(`${net.place}/mean`, net.compared.indexOf(name));
+  const known = criteria.filter((name) => net.compared.includes(name) && !Number.isNaN(mean(name)));
+  return known.sort((a, b) => mean(b) - mean(a))[0];
+}
+
 /** Scores of every map at a seed: of a criterion on fresh examples, or of the oracle, signed or not. */
 function scores(net, seed, criterion) {
   const row = net.scored.indexOf(criterion);

@@ -1,6 +1,6 @@
 // The first screen: what this is, and one table of criteria and networks.
 
-const filters = { name: "", family: "", network: "", price: "" };
+const filters = { name: "", family: "", network: "", price: "", order: [2, "desc"] };
 
 function overview() {
   const shown = facts.networks.map(({ name }) => network(name));
@@ -76,17 +76,28 @@ function overviewTable(shown) {
     columns: heads,
     rows: rows.filter((row) => row[1] !== "Controls"),
     pinned,
-    order: [2, "desc"],
+    order: filters.order,
     kept: (row) => kept(row, shown),
     high: true,
   });
-  const bar = filterBar(shown, made, heads);
+  made.grid.on("order", () => {
+    filters.order = made.grid.order()[0] ?? filters.order;
+  });
+  const compared = names.filter((name) => family(name) !== "Controls");
+  const answer = el("p", { className: "lead", role: "status" });
+  const marks = () => {
+    const left = compared.filter((_, place) => kept(rows[names.indexOf(compared[place])], shown));
+    const said = shown.map((net) => markTies(net, made.grid, compared, left, heads));
+    answer.replaceChildren(...said.filter((_, place) => [filters.network, shown[1] ? "" : shown[0].name].includes(shown[place].name)));
+  };
+  const bar = filterBar(shown, made, heads, marks);
   const legend =
-    "≈ cannot be told apart from the network's best: the 95 % interval of their difference, paired over examples, holds 0. Agreement is Spearman with the oracle within each site, mean over sites, on examples the oracle never saw; ¼ removed is what removing a quarter of each site costs, in nats, when the criterion chooses the maps; price is in forward passes over as many examples. The noise ceiling's row has the oracle's own figures. Click a header to sort, a criterion or a network to open it.";
+    "≈ cannot be told apart from the network's best of those that the table shows: the 95 % interval of their difference, paired over examples, holds 0; that difference is a mean over seeds. Agreement is Spearman with the oracle within each site, mean over sites, on examples the oracle never saw; ¼ removed is what removing a quarter of each site costs, in nats, when the criterion chooses the maps; price is in forward passes over as many examples, and stays below the given one on the chosen network, or on any. The noise ceiling's row has the oracle's own figures: as a ranking of single maps it may choose a quarter that costs more than a criterion's, since changes do not add (see Sets). Click a header to sort, a criterion or a network to open it.";
   return section(
     "criteria",
     "Criteria by network",
     bar,
+    answer,
     made.element,
     el("p", { className: "note" }, `${legend} ${seedsSaid(shown)}${orderSaid()}`),
   );
@@ -108,21 +119,34 @@ const orderSaid = () => {
 
 function cells(net, row, quarter) {
   if (!row) return Array(quarter ? 3 : 2).fill({ text: "unavailable", className: "faint" });
-  const distance =
-    row.tied === undefined
-      ? undefined
-      : `behind the best by ${number(row.behind, 3)} [${number(row.low, 3)}, ${number(row.high, 3)}]`;
-  const first = {
-    text: `${row.tied ? "≈ " : ""}${spread(row)}`,
-    value: row.value,
-    className: row.tied ? "tied" : "",
-    title: distance,
-  };
   return [
-    first,
+    { text: spread(row), value: row.value },
     ...(quarter ? [{ text: row.quarter ? spread(row.quarter, fewNats) : "", value: row.quarter?.value }] : []),
     { text: passes(row.passes), value: row.passes },
   ];
+}
+
+/** Marks whom the network's best of the criteria that are `left` cannot be told apart from; says who they are. */
+function markTies(net, grid, compared, left, heads) {
+  const column = heads.findIndex(({ group }) => group === net.name);
+  const best = bestOf(net, left);
+  const tied = [];
+  compared.forEach((name, place) => {
+    const row = net.rows.find(({ criterion }) => criterion === name);
+    const distance = row && left.includes(name) ? behindOther(net, best, name) : undefined;
+    const cell = grid.cell(place, column).node();
+    if (!row || !cell) return;
+    cell.textContent = `${distance?.tied ? "≈ " : ""}${spread(row)}`;
+    cell.classList.toggle("tied", Boolean(distance?.tied));
+    cell.title = name === best ? "the best of these" : distance
+      ? `behind ${best} by ${number(distance.behind, 3)} [${number(distance.low, 3)}, ${number(distance.high, 3)}]`
+      : "";
+    if (distance?.tied && name !== best) tied.push(name);
+  });
+  if (!best) return `On ${net.name} none of these has an agreement.`;
+  const others = tied.slice(0, 6).join(", ") + (tied.length > 6 ? ` and ${tied.length - 6} more` : "");
+  const of = spread(net.rows.find(({ criterion }) => criterion === best));
+  return `On ${net.name} the best of these is ${best}, ${of}; ${tied.length ? `${others} cannot be told apart from it` : "all others are surely behind it"}.`;
 }
 
 function pinnedRow(title, shown, quarters, of) {

@@ -1,6 +1,6 @@
 // The first table's filters, and what a better guess costs: agreement against price.
 
-function filterBar(shown, made, heads) {
+function filterBar(shown, made, heads, marks) {
   const found = el("span", { className: "found", role: "status" });
   const wide = innerWidth > 420 + 360 * shown.length || (innerWidth > 600 && shown.length > 5);
   const update = () => {
@@ -8,6 +8,7 @@ function filterBar(shown, made, heads) {
     heads.forEach(
       ({ group }, place) => group && made.grid.column(place).visible(!filters.network || group === filters.network, false),
     );
+    marks();
     made.grid.columns.adjust().draw();
     found.textContent = `${made.shown()} of ${Object.keys(facts.criteria).filter((name) => family(name) !== "Controls").length} criteria`;
   };
@@ -39,6 +40,7 @@ function filterBar(shown, made, heads) {
       set("network")(value);
       const first = heads.findIndex(({ group }) => group && (!value || group === value));
       made.grid.order([first, "desc"]).draw();
+      showPrice?.(value || shown[0].name);
     }),
     field("At most … passes", { type: "number", min: 0, step: "any", placeholder: "any price" }, "price"),
     found,
@@ -47,21 +49,20 @@ function filterBar(shown, made, heads) {
   return bar;
 }
 
+let showPrice; // of a network, by its name
+
 function priceSection(shown) {
   const holder = el("div");
+  const first = filters.network || shown[0].name;
   const show = (name) => replace(holder, priceFigure(network(name)));
-  show(shown[0].name);
-  return section(
-    "price",
-    "What a better guess costs",
-    choice(
-      "Network",
-      shown.map(({ name }) => name),
-      shown[0].name,
-      show,
-    ),
-    holder,
-  );
+  const names = shown.map(({ name }) => name);
+  const chosen = choice("Network", names, first, show);
+  showPrice = (name) => {
+    chosen.querySelector("select").value = name;
+    show(name);
+  };
+  show(first);
+  return section("price", "What a better guess costs", chosen, holder);
 }
 
 function priceFigure(net) {

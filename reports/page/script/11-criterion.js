@@ -14,7 +14,7 @@ function criterionView(name) {
 
 function cardOf(name, card) {
   const formula = document.getElementById(`formula-${name}`)?.content.cloneNode(true);
-  const reads = card.needs.length ? card.needs.join(", ") : card.unit ? "the weights alone" : "the oracle";
+  const reads = card.needs.length ? card.needs.join(", ") : !card.unit ? "the oracle" : card.family === "Controls" ? "nothing" : "the weights alone";
   const pairs = [
     ["Family", card.family],
     ["Reads", reads],
@@ -57,11 +57,12 @@ function agreementSection(name, nets) {
     const row = net.rows.find(({ criterion }) => criterion === name);
     const scope = net.sites.length + MEAN;
     const cell = (of) => ({ text: spread(of), value: of.value });
-    const place = 1 + net.rows.filter(({ value }) => value > row.value).length;
+    const others = net.rows.filter(({ criterion }) => criterion === name || family(criterion) !== "Controls");
+    const place = 1 + others.filter(({ value }) => value > row.value).length;
     return [
       { text: net.name, href: path(net.link) },
       { ...cell(row), text: spread(row), extra: { after: citing(cited(net, name, row)) } },
-      { text: row.value === null ? "undefined" : `${place} of ${net.rows.length}`, value: -place },
+      { text: row.value === null ? "undefined" : `${place} of ${others.length}`, value: -place },
       row.tied === undefined
         ? ""
         : {
@@ -77,7 +78,7 @@ function agreementSection(name, nets) {
     ];
   });
   const note =
-    "Spearman with oracle_abs. Per site: within each site, mean over sites. Fresh examples are ones that the oracle never saw. ≈: cannot be told apart from the network's best.";
+    "Spearman with oracle_abs. Per site: within each site, mean over sites. Fresh examples are ones that the oracle never saw. Place: among the criteria, controls left out. Behind the best: the mean over seeds of the difference to the network's best criterion, paired over examples, so that it need not equal the difference of two medians; ≈: cannot be told apart from it.";
   return section(
     "agreement",
     "Agreement on every network",

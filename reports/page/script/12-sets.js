@@ -139,8 +139,11 @@ function comparison(nets, name) {
     const drawn = figure({ chart: "compared", rows: plainRows(rows), title: study.title, finding, axes, click });
     return [el("div", { className: "bar" }, bars), drawn, comparedTable(study, own, rows)];
   };
-  return section(name, study.title, el("ul", { className: "findings" }, findings), shown(draw), el("p", { className: "note" }, `${study.note} ${howAll(own, name)}`));
+  return section(name, study.title, el("ul", { className: "findings" }, findings), shown(draw), el("p", { className: "note" }, `${study.summary ? SUMMARISED : study.note} ${howAll(own, name)}`));
 }
+
+const SUMMARISED =
+  "What is drawn and listed here was summed up at each seed before its median over seeds was taken; the sentences above take the median of every figure of a network's own view first, so that they may differ a little.";
 
 /** How the networks' studies were measured, once where all were alike. */
 function howAll(nets, name) {

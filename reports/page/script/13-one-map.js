@@ -103,7 +103,7 @@ function histogramSection(net, index, own) {
       chart: "histogram",
       rows,
       title: "Examples by change in loss",
-      finding: `Of ${net.examples} examples, ${most} lie in one of ${counts.length} equal steps; the largest change is ${nats(last)} and the smallest ${nats(first)} nats. The line is the mean, ${nats(own.change)}, the band its 95 % interval.`,
+      finding: `The fullest of ${counts.length} equal steps holds ${most} of ${net.examples} examples; the largest change is ${nats(last)} and the smallest ${nats(first)} nats. The line is the mean, ${nats(own.change)}, the band its 95 % interval.`,
     }),
   );
 }

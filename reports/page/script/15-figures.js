@@ -4,7 +4,7 @@ const GROUPS = { "all cases": "All networks", "all records": "What the truth tak
 
 function papersView() {
   const groups = [...new Set(facts.sections.map(({ of }) => of))];
-  const lead = "The report's figures as files beside this page: PNG, and PDF with fonts that papers take.";
+  const lead = "The report's figures as files beside this page: PNG, and PDF with fonts that papers take. A title opens what is said of it, its files and its table.";
   return [
     el("h1", {}, "Figures and tables for papers"),
     el("p", { className: "lead" }, lead),
@@ -15,7 +15,7 @@ function papersView() {
 function paper({ title, caption, files, table: cells }) {
   const links = files.map((file) => el("a", { href: file.split("/").map(encodeURIComponent).join("/") }, file));
   const parts = [
-    el("h3", {}, title),
+    el("summary", {}, title),
     el("p", { className: "note" }, caption),
     links.length ? el("p", { className: "tools" }, links) : null,
   ];
@@ -29,5 +29,5 @@ function paper({ title, caption, files, table: cells }) {
         wraps: true,
       }).element,
     );
-  return el("article", {}, parts);
+  return el("details", {}, parts);
 }

@@ -53,6 +53,13 @@ function pruningView() {
     rows.length
       ? section("studies", "Pruning runs", table({ name: "pruning", label: "Pruning runs", columns: heads, rows }).element)
       : null,
+    rows.length
+      ? el(
+          "p",
+          { className: "note" },
+          "≈: so many others have an accuracy that the test examples cannot tell from the best one's (95 %). While a network learns on, it makes up for much: that single maps are ranked well says little about what is left at the end.",
+        )
+      : null,
     ...facts.pruning.flatMap(({ why }) => why.map((text) => el("p", { className: "note" }, text))),
   ];
 }
@@ -61,13 +68,14 @@ function studyRow(name, study) {
   const found = readings(study, { by: "maps", left: 50, judge: study.judged }).filter(({ networks }) => networks.length);
   const whole = study.runs.flatMap(({ seeds }) => seeds.map(({ first }) => networkAt(study, { first }, first)[study.judged]));
   const seeds = new Set(study.runs.flatMap((run) => run.seeds.map(({ seed: value }) => value)));
+  const close = found.length ? closeTo(found, study, study.judged) : 0;
   const said = (one) => (one ? `${one.run.name} ${worth(one[study.judged], formOf(study.judged))}` : "none got there");
   return [
     { text: `${name}: ${study.title}`, href: path(name, study.folder) },
     { text: String(study.runs.length), value: study.runs.length },
     { text: String(seeds.size), value: seeds.size },
     { text: formOf(study.judged)(median(whole)), value: median(whole) },
-    said(found[0]),
+    `${said(found[0])}${close ? `, ≈ ${close} of ${found.length - 1} others` : ""}`,
     said(found.at(-1)),
   ];
 }

@@ -70,11 +70,24 @@ function findingOf(study, found, { by, left, judge }) {
   const said = (one) => `${one.run.name} has ${worth(one[judge], formOf(judge))}`;
   const missing = found.filter(({ networks }) => !networks.length).map(({ run }) => run.name);
   const picked = known.slice(1, -1).find(({ run }) => run.name === looking.run) ?? known[1];
-  const parts = [said(known[0])];
+  const close = closeTo(known, study, judge);
+  const parts = [said(known[0]) + (close ? ` (≈ ${close} of ${known.length - 1} others: so few test examples cannot tell them apart)` : "")];
   if (known.length > 2) parts.push(said(picked));
   if (known.length > 1) parts.push(`the worst, ${said(known.at(-1))}`);
   const far = missing.length ? ` Not pruned so far: ${missing.join(", ")}.` : "";
   return `${where}, ${JUDGES[judge]}: ${parts.join("; ")}.${far}`;
+}
+
+/**
+ * How many of the others have an accuracy that so many test examples cannot tell from the first one's: the 95 % interval of the
+ * difference holds 0, by the normal approximation, as if each run had been judged by examples of its own.
+ */
+function closeTo(known, study, judge) {
+  if (judge !== "accuracy") return 0;
+  const spreadOf = ({ run, accuracy: { value, seeds } }) => (run.n ? (value * (1 - value)) / (run.n * seeds) : Number.NaN);
+  const [first, ...others] = known;
+  const near = (one) => first.accuracy.value - one.accuracy.value <= 1.96 * Math.sqrt(spreadOf(first) + spreadOf(one));
+  return others.filter(near).length;
 }
 
 const judgesOf = (study) =>
