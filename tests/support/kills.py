@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from pruning_oracle.bench import runs
+from pruning_oracle.bench.runs.files import kind_of
 from pruning_oracle.bench.runs.resumable import ResumableFile
 from pruning_oracle.bench.training import train_and_save
 from pruning_oracle.bench.training.checkpoint import CheckpointFile
@@ -159,13 +160,6 @@ def result(folder: Path) -> dict[str, str]:
         elif "runs" not in path.parts:  # a table in the run's folder holds a checksum over times
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
-
-
-def kind_of(path: Path) -> str:
-    kinds = {".network": "network", ".curve": "training"}
-    if path.parent.name == "trained" or path.suffix in kinds:
-        return kinds.get(path.suffix, "weights")
-    return path.stem if path.stem in {"oracle", "criteria"} else "pruning"
 
 
 def fresh(root: Path, before: list[list[str]]) -> Path:
