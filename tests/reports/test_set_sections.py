@@ -22,9 +22,8 @@ from pruning_oracle.reports.sections import (
     set_scores,
     set_sensitivity,
 )
+from pruning_oracle.reports.sections.set_studies import EVERY
 from pruning_oracle.reports.sets.studies import over_seeds, read_foretold
-
-EVERY = (set_better, set_scores, set_additivity, set_sensitivity, set_interactions, set_foretold)
 
 
 def study(root, seeds=(0,), out=None):

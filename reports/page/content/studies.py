@@ -1,7 +1,6 @@
 """What the page holds of a network's studies of sets: facts of each, and every pair of maps whose interaction was measured."""
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,32 +9,17 @@ import pandas as pd
 
 from pruning_oracle.bench.errors import BadInput
 from pruning_oracle.reports.page.content.pack import Columns
-from pruning_oracle.reports.sections import (
-    set_additivity,
-    set_better,
-    set_foretold,
-    set_interactions,
-    set_scores,
-    set_sensitivity,
-)
 from pruning_oracle.reports.sections.section import CaseStudy
+from pruning_oracle.reports.sections.set_studies import EVERY
 from pruning_oracle.reports.sections.set_study import SetStudy
 
-TOLD: tuple[Callable[[CaseStudy], SetStudy | None], ...] = (
-    set_better.told,
-    set_scores.told,
-    set_additivity.told,
-    set_sensitivity.told,
-    set_interactions.told,
-    set_foretold.told,
-)
 DIGITS = 4  # that count of every number
 PAIR = ("interaction", "low", "high", "curvature", "probability")
 
 
 def studies(study: CaseStudy) -> list[dict[str, Any]]:
     """Every study of sets of a case that was measured, as JSON has it: rows as lists by their field."""
-    found = [known for told in TOLD if (known := told(study))]
+    found = [known for one in EVERY if (known := one.told(study))]
     return [_facts(one) for one in found]
 
 
