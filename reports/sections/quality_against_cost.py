@@ -3,6 +3,8 @@
 import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from scipy.optimize import linear_sum_assignment
 
 from pruning_oracle.reports.agreement.cost import passes_of_criterion, passes_of_oracle
 from pruning_oracle.reports.agreement.few_examples import control_examples, why_none
@@ -11,6 +13,7 @@ from pruning_oracle.reports.sections.marks import legend, marked
 from pruning_oracle.reports.sections.section import CaseStudy, Section
 
 CONTROLS = " Red squares are the oracle on a few of the examples, measured by its engine."
+RIGHT = 1.04  # where labels begin, as a fraction of the panel's width
 FREE = 0.1  # forward passes; cheaper criteria are drawn at this cost, because the axis is logarithmic
 
 
@@ -30,16 +33,6 @@ def section(study: CaseStudy) -> Section:
             best = quality[name]
             front.append(name)
     panel.step([cost[name] for name in front], [quality[name] for name in front], where="post", color="0.75", zorder=0)
-    for place, name in enumerate(sorted(names, key=lambda name: -quality[name])):
-        panel.annotate(
-            marked(study, name),
-            (cost[name], quality[name]),
-            (1.04, 1 - (place + 0.5) / len(names)),
-            textcoords="axes fraction",
-            fontsize=6,
-            va="center",
-            arrowprops={"arrowstyle": "-", "lw": 0.3, "color": "0.6", "relpos": (0, 0.5)},
-        )
     panel.axhline(rows.ceiling.median(), color="0.3", lw=1, ls="--")
     panel.axhline(0, color="0.8", lw=0.8, zorder=0)
     whole = float(np.median([passes_of_oracle(run) for run in study.runs]))
@@ -50,6 +43,17 @@ def section(study: CaseStudy) -> Section:
         ylabel="Spearman with oracle_abs, fresh examples",
     )
     sns.despine(ax=panel)
+    points = {name: (cost[name], quality[name]) for name in names}
+    for name, height in _heights(panel, points).items():
+        panel.annotate(
+            marked(study, name),
+            points[name],
+            (RIGHT, height),
+            textcoords="axes fraction",
+            fontsize=6,
+            va="center",
+            arrowprops={"arrowstyle": "-", "lw": 0.3, "color": "0.6", "relpos": (0, 0.5)},
+        )
     caption = (
         f"Agreement per site on fresh examples against what the criterion costs alone on the {study.scored} examples scored:"
         " its evidence and its arithmetic, whether they take time once or for every example, in forward passes over as many"
@@ -58,3 +62,15 @@ def section(study: CaseStudy) -> Section:
         f" ceiling.{legend([study])} {study.said}."
     )
     return Section("price", "What a better guess costs", caption, figure)
+
+
+def _heights(panel: Axes, points: dict[str, tuple[float, float]]) -> dict[str, float]:
+    """How high each point's label stands on the right, as a fraction of the panel's height, so that no two lines cross.
+
+    Of all ways to join points and labels the one whose lines are shortest in all has none that cross.
+    """
+    heights = 1 - (np.arange(len(points)) + 0.5) / len(points)
+    labels = panel.transAxes.transform(np.column_stack([np.full(len(points), RIGHT), heights]))
+    placed = panel.transData.transform(np.array(list(points.values())).reshape(-1, 2))
+    _, chosen = linear_sum_assignment(np.linalg.norm(placed[:, None] - labels, axis=2))
+    return dict(zip(points, heights[chosen].tolist(), strict=True))

@@ -1,9 +1,11 @@
 """The report's tables and curves by hand: cost, few examples, likeness, dispersion, sample sizes, the fitted combination."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from pages import facts_of
 from scipy.stats import spearmanr
 from written_runs import SITES, write_run
@@ -120,6 +122,24 @@ def test_costs_by_hand(known):
         "opposite",
         *map(few_examples.control_name, few_examples.COUNTS),
     }
+
+
+def test_lines_to_labels_do_not_cross():
+    random = np.random.default_rng(0)
+    _, panel = plt.subplots()
+    points = {f"{place}": (10 ** random.uniform(-1, 2), random.uniform(-0.2, 1)) for place in range(40)}
+    panel.plot(*zip(*points.values(), strict=True), "o")
+    panel.set(xscale="log")
+    found = quality_and_cost._heights(panel, points)
+    assert len(set(found.values())) == 40
+    end = {name: panel.transAxes.transform((quality_and_cost.RIGHT, height)) for name, height in found.items()}
+    lines = [(panel.transData.transform(points[name]), end[name]) for name in points]
+
+    def side(a, b, c):
+        return np.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+    for (a, b), (c, d) in itertools.combinations(lines, 2):
+        assert side(a, b, c) == side(a, b, d) or side(c, d, a) == side(c, d, b)
 
 
 def test_regularisation_by_flops_by_hand(tmp_path):
